@@ -1,0 +1,164 @@
+"""The convolutional autoencoder: one code from a picture or a signal."""
+
+from skae._base import BaseAutoencoder
+from skae._docs import document
+from skae._params import constraints
+from skae.architectures import Conv
+
+
+@document(
+    image_shape=(
+        "tuple of int or None",
+        """Shape of a flat row: ``(height, width)`` or ``(channels, height, width)``,
+        with ``layout="channels_last"`` ``(height, width, channels)``, with
+        ``layout="signal"`` ``(channels, length)``. None is a square grey picture, or
+        else a signal, and a :class:`~skae.LayoutWarning` says which. Not needed where
+        X has axes of its own.""",
+    ),
+    channels=(
+        "array-like of int",
+        """Number of channels after each convolution of the encoder. Each halves the
+        picture; large pictures get more layers of the last width.""",
+    ),
+    decoder=(
+        '{"dense", "conv"}, Dense, Conv, callable, torch.nn.Module or None',
+        "The network from codes to rows. None mirrors the encoder.",
+    ),
+)
+class ConvAutoencoder(BaseAutoencoder):
+    r"""Convolutional autoencoder: one code from a picture or a signal.
+
+    Strided convolutions and one linear layer give the code, their mirror the
+    reconstruction; what is minimised is the objective of
+    :class:`AutoencoderTransformer`. A convolution draws with the same strokes
+    everywhere, and needs fewer weights than a dense layer [1]_.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+
+    encoder_, decoder_ : torch.nn.Module
+        From flat rows in the units of X to exactly what `transform` gives, and from
+        codes back to the units of X.
+
+    history_ : list of dict
+        For each epoch its number and every term of the objective, ``train_loss``,
+        ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    mean_ : ndarray of shape (n_features,)
+        Training mean of each feature.
+
+    scale_ : float
+        Training scale of X: the root mean squared deviation from `mean_`.
+
+    image_shape_ : tuple of int or None
+        ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
+        rows.
+
+    n_features_in_ : int
+        Number of features of a flattened sample.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    AutoencoderTransformer : The dense autoencoder.
+    Conv : The same architecture, for the `encoder` slot of the other classes.
+
+    References
+    ----------
+    .. [1] Masci, Meier, Ciresan & Schmidhuber, "Stacked convolutional auto-encoders for
+       hierarchical feature extraction", ICANN 2011.
+       :doi:`10.1007/978-3-642-21735-7_7`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder
+    >>> pictures = load_digits().images / 16
+    >>> pictures.shape
+    (1797, 8, 8)
+    >>> ae = ConvAutoencoder(8, max_epochs=5, random_state=0).fit(pictures)
+    >>> ae.transform(pictures).shape, ae.reconstruct(pictures).shape
+    ((1797, 8), (1797, 8, 8))
+    """
+
+    _parameter_constraints = constraints(
+        without=("hidden_layer_sizes", "activation", "encoder"),
+        image_shape=["array-like", None],
+        channels=["array-like"],
+    )
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        image_shape=None,
+        channels=(16, 32),
+        decoder=None,
+        code_activation=None,
+        sparsity=0.0,
+        penalty=None,
+        corruption=None,
+        loss="squared_error",
+        layout=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=None,
+        lr_schedule="one_cycle",
+        max_epochs=100,
+        batch_size="auto",
+        validation_fraction=None,
+        early_stopping=False,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        dtype="float32",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            n_components,
+            decoder=decoder,
+            penalty=penalty,
+            loss=loss,
+            layout=layout,
+            optimizer=optimizer,
+            lr=lr,
+            weight_decay=weight_decay,
+            lr_schedule=lr_schedule,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            validation_fraction=validation_fraction,
+            early_stopping=early_stopping,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            net_params=net_params,
+            device=device,
+            dtype=dtype,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.image_shape = image_shape
+        self.channels = channels
+        self.code_activation = code_activation
+        self.sparsity = sparsity
+        self.corruption = corruption
+
+    def _slots(self):
+        encoder = Conv(channels=self.channels, image_shape=self.image_shape)
+        return encoder, self._decoder_slot(encoder)

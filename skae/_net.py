@@ -1,0 +1,310 @@
+"""The skorch net: its own seams, with an epoch as lean as a loop written by hand."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from skorch.utils import to_tensor
+from torch import Tensor
+
+from skae._exceptions import DivergenceError
+from skae._random import RandomStream
+
+
+class _Stop(Exception):
+    """A callback asked for the end of training."""
+
+
+def _cosine(t: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * t))
+
+
+def _one_cycle(t: float, rise: float = 0.1) -> float:
+    if t < rise:
+        return 0.05 + 0.95 * t / rise
+    return _cosine((t - rise) / (1 - rise))
+
+
+LR_SCHEDULES: dict[str, Callable[[float], float] | None] = {
+    "constant": None,
+    "cosine": _cosine,
+    "one_cycle": _one_cycle,
+}
+
+
+class AutoencoderNet(NeuralNet):
+    """A skorch net whose target is its input.
+
+    Beside skorch's own parameters it takes:
+
+    Parameters
+    ----------
+    corruption : callable or None
+        ``(x, generator)`` to what is encoded instead of x.
+    lr_schedule : callable or None
+        Factor of the learning rate for each fraction of the training.
+    seed : int
+        Seeds the initial weights and the draws of validation; training draws from
+        the stream of the module.
+    runs_foreign_code : bool
+        Whether modules, losses or penalties are the user's, and may draw from
+        torch's global generator.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        corruption: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        lr_schedule: Callable[[float], float] | None = None,
+        seed: int = 0,
+        runs_foreign_code: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.corruption = corruption
+        self.lr_schedule = lr_schedule
+        self.seed = seed
+        self.runs_foreign_code = runs_foreign_code
+        super().__init__(*args, **kwargs)
+
+    # What skorch builds ---------------------------------------------------------
+
+    def initialize_module(self) -> AutoencoderNet:
+        with RandomStream(self.seed).as_global():
+            return super().initialize_module()
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        iterator = super().get_iterator(dataset, training=training)
+        if training and getattr(iterator, "shuffle", False) is True:
+            iterator.stream = self.module_.stream
+        return iterator
+
+    # One batch ------------------------------------------------------------------
+
+    def infer(self, x: Tensor, **fit_params: Any) -> dict[str, Tensor]:
+        x = to_tensor(x, device=self.device)
+        if self.corruption is not None:
+            x = self.corruption(x, self.module_.stream.on(x.device))
+        return self.module_(x)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        x = to_tensor(y_true, device=self.device)
+        loss, terms = self.criterion_(y_pred, x, self.module_)
+        self.epoch_terms_.add(len(x), loss=loss, **terms)
+        return loss
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        self._follow_schedule()
+        with self._isolated():
+            return super().train_step(batch, **fit_params)
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        with self._isolated():
+            return super().validation_step(batch, **fit_params)
+
+    def _isolated(self) -> Any:
+        if not self.runs_foreign_code:
+            return nullcontext()
+        return self.module_.stream.as_global(self.device)
+
+    def _follow_schedule(self) -> None:
+        if self.lr_schedule is None:
+            return
+        factor = self.lr_schedule(min(self.step_ / max(self.n_steps_ - 1, 1), 1.0))
+        self.step_ += 1
+        for group, lr in zip(self.optimizer_.param_groups, self.lrs_, strict=True):
+            group["lr"] = factor * lr
+
+    # One epoch ------------------------------------------------------------------
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Any,
+        **fit_params: Any,
+    ) -> None:
+        if iterator is None:
+            return
+        self.epoch_terms_ = _Terms()
+        if training and self.n_steps_ is None:
+            self.n_steps_ = len(iterator) * self.n_epochs_
+        with nullcontext() if training else self.fixed_draw():
+            if self._batches_are_watched():
+                super().run_single_epoch(
+                    iterator, training, prefix, step_fn, **fit_params
+                )
+            else:
+                self._run_lean_epoch(iterator, training, prefix)
+        means = self.epoch_terms_.means()
+        for name, value in means.items():
+            self.history.record(f"{prefix}_{name}", value)
+        if training:
+            self._check_finite(means)
+
+    def _run_lean_epoch(self, iterator: Any, training: bool, prefix: str) -> None:
+        """Do what skorch does for each batch, less what nobody would see."""
+        module, optimizer = self.module_, self.optimizer_
+        device, isolated = torch.device(self.device), self._isolated
+        module.train(training)
+        with torch.set_grad_enabled(training):
+            for x, _ in iterator:
+                x = x.to(device, non_blocking=True)
+                with isolated():
+                    if not training:
+                        self.get_loss(self.infer(x), x)
+                        continue
+                    self._follow_schedule()
+                    optimizer.zero_grad(set_to_none=True)
+                    self.get_loss(self.infer(x), x, training=True).backward()
+                    optimizer.step()
+        # The rows that skorch's own callbacks look for.
+        self.history.new_batch()
+        self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
+        self.history.record_batch(f"{prefix}_batch_size", self.epoch_terms_.n_rows)
+        self.history.record(f"{prefix}_batch_count", 1)
+
+    def _batches_are_watched(self) -> bool:
+        """Tell whether a callback hooks batches, or the optimizer wants a closure."""
+        hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+        watched = any(
+            getattr(type(callback), hook, None) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in hooks
+        )
+        closure = inspect.signature(self.optimizer_.step).parameters.get("closure")
+        return watched or (
+            closure is not None and closure.default is inspect.Parameter.empty
+        )
+
+    @contextmanager
+    def fixed_draw(self):
+        """Let validation draw the same noise in each epoch."""
+        training_stream = self.module_.stream
+        self.module_.stream = RandomStream(self.seed + 1)
+        try:
+            yield
+        finally:
+            self.module_.stream = training_stream
+
+    # A whole fit ----------------------------------------------------------------
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as error:
+            # skorch's callbacks stop training by raising this themselves; a user's
+            # Ctrl-C surfaces in whatever runs at the moment.
+            if _innermost_function(error) != "on_epoch_end":
+                raise
+            raise _Stop from None
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> AutoencoderNet:
+        """Train for some epochs, as skorch does, but let Ctrl-C through."""
+        if not self.initialized_:
+            self.initialize()
+        self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
+        self.step_, self.n_steps_ = 0, None
+        self.lrs_ = [group["lr"] for group in self.optimizer_.param_groups]
+        self.finite_state_ = _copy_state(self.module_)
+        try:
+            self.notify("on_train_begin", X=X, y=y)
+            with suppress(_Stop):
+                self.fit_loop(X, y, **fit_params)
+            self.notify("on_train_end", X=X, y=y)
+        finally:
+            self._tidy_up()
+        return self
+
+    @contextmanager
+    def plain_epochs(self, stopping: str):
+        """Hold out no rows, keep the learning rate and ignore ``stopping``."""
+        kept = self.train_split, self.lr_schedule, self.callbacks_
+        self.train_split = self.lr_schedule = None
+        self.callbacks_ = [item for item in self.callbacks_ if item[0] != stopping]
+        try:
+            yield
+        finally:
+            self.train_split, self.lr_schedule, self.callbacks_ = kept
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        super().on_epoch_end(net, **kwargs)
+        self.module_.n_epochs += 1
+
+    def _check_finite(self, means: dict[str, float]) -> None:
+        if math.isfinite(means["loss"]):
+            if _is_finite(self.module_):
+                _copy_state(self.module_, into=self.finite_state_)
+            return
+        epoch = len(self.history)
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        raise DivergenceError(
+            f"The training loss stopped being finite in epoch {epoch} (terms: "
+            f"{', '.join(bad)}). Most likely the steps are too long for the scale of "
+            f"X: lower lr (now {self.lr:g}), or scale X, for instance with "
+            "StandardScaler. The estimator keeps the last finite weights."
+        )
+
+    def _tidy_up(self) -> None:
+        """Leave finite weights, no gradients and nothing that copies the weights."""
+        if not _is_finite(self.module_):
+            self.module_.load_state_dict(self.finite_state_)
+        self.finite_state_ = None
+        self.epoch_terms_ = None
+        self.optimizer_.zero_grad(set_to_none=True)
+        if self.lr_schedule is not None:
+            for group, lr in zip(self.optimizer_.param_groups, self.lrs_, strict=True):
+                group["lr"] = lr
+        self.module_.eval()
+        for _, callback in self.callbacks_:
+            if getattr(callback, "best_model_weights_", None) is not None:
+                callback.best_model_weights_ = None
+
+
+class _Terms:
+    """Means of the terms of the objective over an epoch, weighted by rows."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self.sums: dict[str, Any] = {}
+
+    def add(self, n_rows: int, **terms: Tensor) -> None:
+        self.n_rows += n_rows
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * n_rows
+
+    def means(self) -> dict[str, float]:
+        return {name: float(total) / self.n_rows for name, total in self.sums.items()}
+
+
+def _innermost_function(error: BaseException) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else frame.tb_frame.f_code.co_name
+
+
+def _is_finite(module: torch.nn.Module) -> bool:
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+
+
+def _copy_state(
+    module: torch.nn.Module, into: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    state = module.state_dict()
+    if into is None:
+        return {name: value.detach().clone() for name, value in state.items()}
+    for name, value in state.items():
+        into[name].copy_(value)
+    return into

@@ -1,0 +1,217 @@
+"""What parameters may hold, and how nested ones are reached in a search."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
+from skorch import NeuralNet
+from torch import nn
+
+from skae._layout import LAYOUTS
+from skae._net import LR_SCHEDULES
+from skae.architectures import ACTIVATIONS, ARCHITECTURES, Conv, Dense
+from skae.losses import LOSSES
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_WEIGHT = Interval(Real, 0, None, closed="left")
+_COUNT = Interval(Integral, 1, None, closed="left")
+_SLOT = [StrOptions(set(ARCHITECTURES)), Dense, Conv, nn.Module, callable, None]
+
+_SHARED = {
+    "n_components": [_COUNT],
+    "hidden_layer_sizes": ["array-like", None],
+    "activation": [StrOptions(set(ACTIVATIONS)), None],
+    "encoder": _SLOT,
+    "decoder": _SLOT,
+    "code_activation": [StrOptions(set(ACTIVATIONS)), None],
+    "sparsity": [_WEIGHT],
+    "penalty": [callable, list, None],
+    "corruption": [callable, None],
+    "loss": [StrOptions(set(LOSSES)), callable],
+    "layout": [StrOptions(set(LAYOUTS)), None],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+    "lr": [_POSITIVE],
+    "weight_decay": [_WEIGHT, None],
+    "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
+    "max_epochs": [_COUNT],
+    "batch_size": [_COUNT, StrOptions({"auto"})],
+    "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
+    "early_stopping": ["boolean"],
+    "n_iter_no_change": [_COUNT, None],
+    "tol": [_WEIGHT],
+    "warm_start": ["boolean"],
+    "callbacks": [list, None],
+    "net_params": [dict, None],
+    "device": [str, Hidden(torch.device)],
+    "dtype": [StrOptions({"float32", "float64", "auto"})],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+def constraints(*, without=(), **own):
+    """Return the constraints of a class: the shared ones, less some, and its own."""
+    shared = {name: rule for name, rule in _SHARED.items() if name not in without}
+    return {**shared, **own}
+
+
+def weight():
+    """Return the constraint of a weight of a penalty: any number of at least 0."""
+    return [_WEIGHT]
+
+
+# What skorch takes that a user may set; the rest of its signature is ours to fill.
+_SKORCH = set(inspect.signature(NeuralNet.__init__).parameters) - {
+    *("self", "kwargs", "module", "criterion", "dataset", "predict_nonlinearity")
+}
+_PREFIXES = ("optimizer", "iterator_train", "iterator_valid", "callbacks", "compile")
+
+
+def is_net_param(name):
+    """Tell whether a nested name, such as ``optimizer__betas``, belongs to the net."""
+    prefix, _, rest = name.partition("__")
+    return bool(rest) and prefix in _PREFIXES
+
+
+def check_net_params(net_params, estimator):
+    """Refuse settings that skorch does not have, or that the estimator has itself.
+
+    Parameters
+    ----------
+    net_params : dict
+        The settings.
+    estimator : estimator
+        Whose parameters may say the same.
+    """
+    own = estimator.get_params(deep=False)
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(type(estimator)).parameters.items()
+    }
+    for name in net_params:
+        if name in own:
+            raise ValueError(
+                f"net_params={{{name!r}: ...}} and the parameter {name} say the same "
+                f"thing. Set {name} itself."
+            )
+        if name not in _SKORCH and not is_net_param(name):
+            close = difflib.get_close_matches(name, _SKORCH, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"net_params holds {name!r}, which skorch lacks.{hint}")
+        twin = {
+            "optimizer__lr": "lr",
+            "optimizer__weight_decay": "weight_decay",
+            "iterator_train__batch_size": "batch_size",
+        }.get(name)
+        if twin and own[twin] != defaults[twin]:
+            raise ValueError(
+                f"{twin}={own[twin]!r} and {name}={net_params[name]!r} say the same "
+                "thing. Set one of them."
+            )
+
+
+def check_conflict(estimator, first, second):
+    """Refuse two parameters that say the same thing, if both are given."""
+    one, other = getattr(estimator, first), getattr(estimator, second)
+    if one is not None and other is not None:
+        raise ValueError(
+            f"{first}={one!r} and {second}={other!r} cannot be given together: "
+            f"{second} says what the network is. Set {first} to None, or put it into "
+            f"{second}, as in encoder=Dense(hidden_layer_sizes=...)."
+        )
+
+
+def named_penalties(penalty):
+    """Return the penalties in a slot as a list of ``(name, penalty)``."""
+    if penalty is None:
+        return []
+    if not isinstance(penalty, list):
+        return [("penalty", penalty)]
+    for item in penalty:
+        is_pair = isinstance(item, (tuple, list)) and len(item) == 2
+        if not (is_pair and isinstance(item[0], str) and callable(item[1])):
+            raise TypeError(
+                f"penalty={penalty!r} must be a callable or a list of (name, "
+                f"callable), but holds {item!r}."
+            )
+    return [(name, item) for name, item in penalty]
+
+
+def check_unique(names):
+    """Refuse two penalties of one name: the history could not tell them apart."""
+    reserved = {"loss", "reconstruction", "batch_size", "batch_count"}
+    for name in names:
+        if names.count(name) > 1 or name in reserved or "__" in name:
+            raise ValueError(
+                f"A penalty cannot be named {name!r}: the name is taken, or holds "
+                "'__'. Give each penalty a name of its own."
+            )
+
+
+def nested_penalties(penalty, deep):
+    """Return the parameters of a list of penalties, as a Pipeline does of its steps."""
+    if not deep or not isinstance(penalty, list):
+        return {}
+    found = {}
+    for item in penalty:
+        if not (isinstance(item, tuple) and len(item) == 2):
+            continue
+        name, inner = item
+        found[f"penalty__{name}"] = inner
+        if hasattr(inner, "get_params"):
+            for key, value in inner.get_params().items():
+                found[f"penalty__{name}__{key}"] = value
+    return found
+
+
+def set_nested_penalties(penalty, params):
+    """Return a list of penalties with some replaced, and set parameters of others.
+
+    Parameters
+    ----------
+    penalty : list of (str, callable)
+        The value of the slot.
+    params : Mapping of str
+        ``name`` or ``name__parameter`` to a value.
+    """
+    params: Mapping = dict(params)
+    named = dict(penalty)
+    for key in sorted(params, key=lambda key: "__" in key):
+        name, _, parameter = key.partition("__")
+        if name not in named:
+            raise ValueError(
+                f"Invalid parameter {'penalty__' + key!r}: the penalties are "
+                f"{', '.join(map(repr, named)) or 'none'}."
+            )
+        if parameter:
+            named[name].set_params(**{parameter: params[key]})
+        else:
+            named[name] = params[key]
+    return list(named.items())
+
+
+def resolve_dtype(dtype, X):
+    """Return the numpy type to compute in for an array X."""
+    if dtype == "auto":
+        dtype = "float64" if X.dtype == np.float64 else "float32"
+    return np.dtype(dtype)
+
+
+def resolve_device(device):
+    """Return the torch device that `device` names; CUDA where there is one on auto."""
+    if str(device) == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)

@@ -1,0 +1,71 @@
+"""Where randomness comes from: generators of our own, never a global one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+_GLOBAL_GENERATOR_LOCK = threading.Lock()
+
+
+class RandomStream:
+    """A seed and the generators drawn from it, one for each device.
+
+    It pickles as plain CPU tensors, so that a model trained on a GPU can be
+    loaded where there is none: the stream then goes on from its seed.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of every generator of the stream.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._generators: dict[str, torch.Generator] = {}
+
+    def on(self, device: torch.device | str = "cpu") -> torch.Generator:
+        """Return the generator of the stream that lives on ``device``."""
+        key = str(device)
+        if key not in self._generators:
+            generator = torch.Generator(device=device)
+            self._generators[key] = generator.manual_seed(self.seed)
+        return self._generators[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = {key: g.get_state() for key, g in self._generators.items()}
+        return {"seed": self.seed, "states": states}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["seed"])  # type: ignore[misc]
+        for key, generator_state in state["states"].items():
+            if torch.device(key).type == "cpu" or torch.cuda.is_available():
+                self.on(key).set_state(generator_state)
+
+    @contextmanager
+    def as_global(self, device: torch.device | str = "cpu") -> Iterator[None]:
+        """Let torch's global generator be this stream for the length of a block.
+
+        Code that is not ours (dropout, an initialiser) draws from the global
+        generator and cannot be told otherwise. What the global generator held
+        before is put back, and a lock keeps our own threads apart.
+        """
+        on_cuda = torch.device(device).type == "cuda"
+        generators = [(torch.default_generator, self.on("cpu"))]
+        if on_cuda:
+            index = torch.device(device).index or torch.cuda.current_device()
+            generators.append((torch.cuda.default_generators[index], self.on(device)))
+        with _GLOBAL_GENERATOR_LOCK:
+            before = [shared.get_state() for shared, _ in generators]
+            for shared, own in generators:
+                shared.set_state(own.get_state())
+            try:
+                yield
+            finally:
+                for (shared, own), state in zip(generators, before, strict=True):
+                    own.set_state(shared.get_state())
+                    shared.set_state(state)

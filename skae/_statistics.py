@@ -1,0 +1,76 @@
+"""Mean and variance of rows in one pass, without copying the array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_CHUNK_BYTES = 2**22
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is known of the rows seen so far.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many there were.
+    mean, variance : ndarray of shape (n_features,)
+        Of each feature, in float64.
+    low, high : float
+        Extremes over all entries.
+    """
+
+    n_rows: int
+    mean: np.ndarray
+    variance: np.ndarray
+    low: float
+    high: float
+
+    @property
+    def scale(self) -> float:
+        """Root mean squared deviation from the mean of each feature; 1 if it is 0."""
+        scale = float(np.sqrt(self.variance.mean()))
+        return scale if scale > 0 and np.isfinite(scale) else 1.0
+
+    def merge(self, other: Statistics) -> Statistics:
+        """Return the statistics of both sets of rows together [1]_.
+
+        References
+        ----------
+        .. [1] Chan, Golub & LeVeque, "Algorithms for computing the sample variance",
+           The American Statistician 37 (3), 1983. :doi:`10.1080/00031305.1983.10483115`
+        """
+        n_rows = self.n_rows + other.n_rows
+        share = other.n_rows / n_rows
+        step = other.mean - self.mean
+        within = (1 - share) * self.variance + share * other.variance
+        return Statistics(
+            n_rows=n_rows,
+            mean=self.mean + share * step,
+            variance=within + share * (1 - share) * step**2,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+        )
+
+
+def describe(rows: np.ndarray) -> Statistics:
+    """Return the statistics of the rows of an array of any numeric type."""
+    n_chunk = max(1, _CHUNK_BYTES // max(1, 8 * rows.shape[1]))
+    result: Statistics | None = None
+    for start in range(0, len(rows), n_chunk):
+        chunk = np.asarray(rows[start : start + n_chunk], dtype=np.float64)
+        mean = chunk.mean(axis=0)
+        part = Statistics(
+            n_rows=len(chunk),
+            mean=mean,
+            variance=np.square(chunk - mean).mean(axis=0),
+            low=float(chunk.min()),
+            high=float(chunk.max()),
+        )
+        result = part if result is None else result.merge(part)
+    if result is None:
+        raise ValueError("there are no rows to describe")
+    return result

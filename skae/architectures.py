@@ -1,0 +1,307 @@
+"""The shipped architectures, and how the slots become an encoder and a decoder."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skae._layout import Layout
+from skae.modules import ToImage, ToRows
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "hardsigmoid": nn.Hardsigmoid,
+    "identity": nn.Identity,
+    "leaky_relu": nn.LeakyReLU,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+# Most units in the flattened map between the convolutions and the code.
+_MAX_FLAT_UNITS = 4096
+
+
+class Dense(BaseEstimator):
+    """Fully connected layers; the decoder mirrors the encoder.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int, default=(256,)
+        Widths of the hidden layers of the encoder.
+
+    activation : str, default="gelu"
+        Activation after each hidden layer, one of the names that the parameter
+        `activation` of :class:`~skae.AutoencoderTransformer` takes.
+
+    Examples
+    --------
+    >>> from skae import AutoencoderTransformer, Dense
+    >>> ae = AutoencoderTransformer(8, encoder=Dense((64, 32), activation="tanh"))
+    >>> ae.get_params()["encoder__hidden_layer_sizes"]
+    (64, 32)
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (256,),
+        *,
+        activation: str = "gelu",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+
+    def _layers(self, sizes: Sequence[int]) -> nn.Sequential:
+        activation = _activation(self.activation)
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(sizes[:-1]):
+            layers += [nn.Linear(n_in, n_out), activation()]
+        return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
+
+    def encoder(self, layout: Layout, n_out: int) -> nn.Module:
+        """Build the network from rows to ``n_out`` columns."""
+        return self._layers((layout.n_features, *self._sizes(), n_out))
+
+    def decoder(self, n_in: int, layout: Layout) -> nn.Module:
+        """Build the network from ``n_in`` columns to rows."""
+        return self._layers((n_in, *self._sizes()[::-1], layout.n_features))
+
+    def _sizes(self) -> tuple[int, ...]:
+        sizes = tuple(self.hidden_layer_sizes)
+        if not all(size == int(size) and size >= 1 for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold widths of "
+                "at least 1."
+            )
+        return tuple(int(size) for size in sizes)
+
+
+class Conv(BaseEstimator):
+    """Strided convolutions; the decoder mirrors the encoder.
+
+    Each layer halves every axis that is longer than one. Layers of the last width
+    are added until the map that the code is computed from has at most 4096 units, so
+    that a large picture gets a deeper network and not a wider one. Signals are
+    convolved along their one axis.
+
+    Parameters
+    ----------
+    channels : array-like of int, default=(16, 32)
+        Number of channels after each convolution of the encoder.
+
+    image_shape : tuple of int or None, default=None
+        Shape of a flat row, ``(height, width)`` or ``(channels, height, width)``;
+        ``(height, width, channels)`` with ``layout="channels_last"`` and
+        ``(channels, length)`` with ``layout="signal"``. Not needed where X has axes.
+
+    kernel_size : int, default=3
+        Size of the kernels, odd.
+
+    activation : str, default="gelu"
+        Activation after each convolution, one of the names that the parameter
+        `activation` of :class:`~skae.AutoencoderTransformer` takes.
+
+    Examples
+    --------
+    >>> from skae import Conv, VariationalAutoencoder
+    >>> vae = VariationalAutoencoder(2, encoder=Conv(channels=(8, 16)))
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 32),
+        image_shape: Sequence[int] | None = None,
+        *,
+        kernel_size: int = 3,
+        activation: str = "gelu",
+    ) -> None:
+        self.channels = channels
+        self.image_shape = image_shape
+        self.kernel_size = kernel_size
+        self.activation = activation
+
+    def _shapes(self, layout: Layout) -> list[tuple[int, ...]]:
+        """Return the shape of the map before the first and after each convolution."""
+        if layout.image_shape is None:
+            raise ValueError("a convolution needs a layout with an image_shape")
+        channels = [int(width) for width in self.channels]
+        if not channels or min(channels) < 1:
+            raise ValueError(
+                f"channels={self.channels!r} must hold at least one number of "
+                "channels, each at least 1."
+            )
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size={self.kernel_size!r} must be odd.")
+        shapes = [layout.image_shape]
+        while channels or math.prod(shapes[-1]) > _MAX_FLAT_UNITS:
+            width = channels.pop(0) if channels else shapes[-1][0]
+            size = shapes[-1][1:]
+            if not channels and max(size) == 1 and len(shapes) > 1:
+                break  # nothing left to halve
+            shapes.append((width, *(math.ceil(length / 2) for length in size)))
+        return shapes
+
+    def encoder(self, layout: Layout, n_out: int) -> nn.Module:
+        """Build the network from rows to ``n_out`` columns."""
+        shapes = self._shapes(layout)
+        activation = _activation(self.activation)
+        layers: list[nn.Module] = [ToImage(shapes[0], layout.channels_last)]
+        for before, after in itertools.pairwise(shapes):
+            convolution = nn.Conv1d if len(before) == 2 else nn.Conv2d
+            layers += [
+                convolution(
+                    before[0],
+                    after[0],
+                    self.kernel_size,  # type: ignore[arg-type]
+                    stride=_strides(before),  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,  # type: ignore[arg-type]
+                ),
+                activation(),
+            ]
+        layers += [nn.Flatten(), nn.Linear(math.prod(shapes[-1]), n_out)]
+        return nn.Sequential(*layers)
+
+    def decoder(self, n_in: int, layout: Layout) -> nn.Module:
+        """Build the network from ``n_in`` columns to rows."""
+        shapes = self._shapes(layout)[::-1]
+        activation = _activation(self.activation)
+        layers: list[nn.Module] = [
+            nn.Linear(n_in, math.prod(shapes[0])),
+            ToImage(shapes[0]),
+        ]
+        for before, after in itertools.pairwise(shapes):
+            convolution = nn.ConvTranspose1d if len(before) == 2 else nn.ConvTranspose2d
+            strides = _strides(after)
+            # What a length needs to come back to itself exactly, odd or even.
+            extra = tuple(
+                long - ((short - 1) * stride + 1)
+                for long, short, stride in zip(
+                    after[1:], before[1:], strides, strict=True
+                )
+            )
+            layers += [
+                activation(),
+                convolution(
+                    before[0],
+                    after[0],
+                    self.kernel_size,  # type: ignore[arg-type]
+                    stride=strides,  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,  # type: ignore[arg-type]
+                    output_padding=extra,  # type: ignore[arg-type]
+                ),
+            ]
+        return nn.Sequential(*layers, ToRows(layout.channels_last))
+
+
+ARCHITECTURES: dict[str, Callable[[], Dense | Conv]] = {"dense": Dense, "conv": Conv}
+
+
+def _activation(name: str) -> Callable[[], nn.Module]:
+    if name not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={name!r} is not known. Choose one of "
+            f"{', '.join(map(repr, ACTIVATIONS))}."
+        )
+    return ACTIVATIONS[name]
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(2 if length > 1 else 1 for length in shape[1:])
+
+
+def resolve(slot: Any, name: str) -> Any:
+    """Return what a slot holds: an architecture, a module or a builder.
+
+    Parameters
+    ----------
+    slot : str, Dense, Conv, torch.nn.Module or callable
+        The value of the parameter.
+    name : str
+        The name of the parameter, for the error.
+    """
+    if isinstance(slot, str):
+        if slot not in ARCHITECTURES:
+            raise ValueError(
+                f"{name}={slot!r} is not a shipped architecture. Choose one of "
+                f"{', '.join(map(repr, ARCHITECTURES))}, or pass a builder "
+                "(n_in, n_out) -> torch.nn.Module."
+            )
+        return ARCHITECTURES[slot]()
+    if not (isinstance(slot, (Dense, Conv, nn.Module)) or callable(slot)):
+        raise TypeError(
+            f"{name}={slot!r} is neither a name, a shipped architecture, a "
+            "torch.nn.Module nor a builder (n_in, n_out) -> torch.nn.Module."
+        )
+    return slot
+
+
+def is_shipped(slot: Any) -> bool:
+    """Tell whether a resolved slot holds an architecture of ours."""
+    return isinstance(slot, (Dense, Conv))
+
+
+def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:
+    """Build the encoder that a resolved slot describes, from flat rows to codes."""
+    if is_shipped(slot):
+        return slot.encoder(layout, n_out)
+    encoder = _own_module(slot, layout.n_features, n_out, "encoder")
+    if layout.image_shape is None:
+        return encoder
+    return nn.Sequential(ToImage(layout.image_shape, layout.channels_last), encoder)
+
+
+def build_decoder(slot: Any, n_in: int, layout: Layout) -> nn.Module:
+    """Build the decoder that a resolved slot describes, from codes to flat rows."""
+    if is_shipped(slot):
+        return slot.decoder(n_in, layout)
+    decoder = _own_module(slot, n_in, layout.n_features, "decoder")
+    if layout.image_shape is None:
+        return decoder
+    return nn.Sequential(decoder, ToRows(layout.channels_last))
+
+
+def _own_module(slot: Any, n_in: int, n_out: int, name: str) -> nn.Module:
+    if isinstance(slot, nn.Module):
+        return copy.deepcopy(slot)
+    module = slot(n_in, n_out)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"The builder {name}={slot!r} returned {type(module).__name__}, but a "
+            "torch.nn.Module is expected."
+        )
+    return module
+
+
+def check_width(
+    module: nn.Module, x: torch.Tensor, n_out: int, name: str
+) -> torch.Tensor:
+    """Run a module on two rows and compare the width of what it gives."""
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        out = module(x)
+    module.train(was_training)
+    shape = tuple(getattr(out, "shape", ()))
+    if shape != (len(x), n_out):
+        got = math.prod(shape[1:]) if len(shape) > 1 else shape
+        raise ValueError(
+            f"The {name} gives {got} values for a row, but {n_out} are expected"
+            f"{_WHY_WIDTH[name]}."
+        )
+    return out
+
+
+_WHY_WIDTH = {
+    "encoder": ": n_components, or 2 * n_components for a variational autoencoder",
+    "decoder": ": the number of features of a sample of X",
+}

@@ -1,0 +1,165 @@
+"""The two modules that join an encoder and a decoder, and the layers they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from skae._random import RandomStream
+
+# Bounds of log_var: a posterior from 1/150 to 150 standard deviations of the prior.
+_MAX_LOG_VAR = 10.0
+
+
+class Standardize(nn.Module):
+    """``(x - shift) / scale``, with a shift for each feature and one scale."""
+
+    def __init__(self, shift: Tensor, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", torch.tensor(scale, dtype=shift.dtype))
+
+    shift: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.shift) / self.scale
+
+
+class Unstandardize(Standardize):
+    """``x * scale + shift``, the reverse of :class:`Standardize`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, x, self.scale)
+
+
+class ToImage(nn.Module):
+    """Give flat rows the axes of a picture or a signal, channels first."""
+
+    def __init__(self, image_shape: Sequence[int], channels_last: bool = False) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.channels_last = channels_last
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.channels_last:
+            return x.reshape(-1, *self.image_shape)
+        channels, *size = self.image_shape
+        return x.reshape(-1, *size, channels).movedim(-1, 1)
+
+
+class ToRows(nn.Module):
+    """Flatten pictures or signals, channels first, into rows of the user's order."""
+
+    def __init__(self, channels_last: bool = False) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.channels_last and x.ndim > 2:
+            x = x.movedim(1, -1)
+        return x.flatten(1)
+
+
+class TopK(nn.Module):
+    """Keep the ``k`` largest entries of each row and set the others to zero."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        values, indices = x.topk(self.k, dim=1, sorted=False)
+        return torch.zeros_like(x).scatter(1, indices, values)
+
+
+class FirstHalf(nn.Module):
+    """The first half of the columns: the means among ``(mean, log_var)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.chunk(2, dim=1)[0]
+
+
+class AutoencoderModule(nn.Module):
+    """An encoder and a decoder, joined by a deterministic code.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        From flat rows in the units of X to codes, and back up to the link.
+    link : torch.nn.Module
+        From what the decoder gives to the units of X.
+    scale : float
+        Training scale of X, in its units; what the squared error divides by.
+    stream : RandomStream
+        Where whatever is random in training draws from.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        link: nn.Module,
+        scale: float,
+        stream: RandomStream,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.link = link
+        self.scale = scale
+        self.stream = stream
+        self.n_epochs = 0  # of training, so far: a warm-up counts them
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the code of each row."""
+        return self.encoder(x)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the reconstruction of each code, in the units of X."""
+        return self.link(self.decoder(code))
+
+    def code_layers(self) -> nn.Sequential:
+        """Return the layers that :meth:`encode` runs through."""
+        return nn.Sequential(self.encoder)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        code = self.encoder(x)
+        return {"code": code, "reconstruction": self.decoder(code)}
+
+
+class VariationalAutoencoderModule(AutoencoderModule):
+    """An encoder of posteriors and a decoder, joined by a sample of the code.
+
+    The encoder gives ``2 * n_components`` columns, the mean and the logarithm of
+    the variance of a normal distribution for each unit.
+    """
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the code of each row.
+
+        The log-variance is bounded smoothly, so that no single row can make the
+        objective infinite.
+        """
+        mean, raw = self.encoder(x).chunk(2, dim=1)
+        return mean, _MAX_LOG_VAR * torch.tanh(raw / _MAX_LOG_VAR)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.posterior(x)[0]
+
+    def code_layers(self) -> nn.Sequential:
+        return nn.Sequential(self.encoder, FirstHalf())
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        mean, log_var = self.posterior(x)
+        noise = torch.empty_like(mean).normal_(generator=self.stream.on(mean.device))
+        code = torch.addcmul(mean, torch.exp(0.5 * log_var), noise)
+        return {
+            "code": code,
+            "mean": mean,
+            "log_var": log_var,
+            "reconstruction": self.decoder(code),
+        }
