@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import numpy as np
@@ -11,28 +10,23 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import EarlyStopping
 
 from skae import _params, blending
-from skae._assembly import Assembly
-from skae._batches import BatchIterator, HoldOut, Rows
+from skae._batches import Rows
 from skae._callbacks import CallbackSupportMixin, reported_epochs, with_callbacks
 from skae._inference import map_rows
 from skae._layout import infer_layout
-from skae._net import LR_SCHEDULES, AutoencoderNet
+from skae._rows import check_rows, first_rows
 from skae._statistics import describe
+from skae._training import STOPPING, build_net, find_batch_size
 from skae.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
 from skae.jacobian import exact_squared_norm
 from skae.losses import LOSSES, Loss
 from skae.modules import AutoencoderModule
-from skae.objective import Objective
 from skae.penalties import L1Sparsity
-
-_STOPPING = "early_stopping"
 
 
 class BaseAutoencoder(
@@ -193,7 +187,7 @@ class BaseAutoencoder(
         """
         goes_on = self.__sklearn_is_fitted__()
         rows = self._prepare(X, goes_on=goes_on, keep_statistics=goes_on)
-        with self.net_.plain_epochs(_STOPPING):
+        with self.net_.plain_epochs(STOPPING):
             return self._train(rows, 1)
 
     def _prepare(self, X, *, goes_on, keep_statistics):
@@ -208,15 +202,14 @@ class BaseAutoencoder(
                 statistics = self._statistics.merge(statistics)
             net = self.net_
         else:
-            rows, sample_shape = _as_rows(X, self)
+            rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
             layout = self._find_layout(sample_shape, encoder, decoder)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
             dtype = _params.resolve_dtype(self.dtype, rows)
-            net = self._build_net(encoder, decoder, layout, statistics, dtype)
+            net = build_net(self, encoder, decoder, layout, statistics, dtype)
             # From here on nothing can fail: the old fit, if any, is replaced.
-            named = X if len(sample_shape) == 1 else rows
             validate_data(self, named, reset=True, skip_check_array=True)
             self.net_ = net
             self.image_shape_ = layout.image_shape
@@ -243,113 +236,14 @@ class BaseAutoencoder(
             self._losses[self.loss] if isinstance(self.loss, str) else Loss(self.loss)
         )
 
-    def _find_penalties(self):
-        penalties = [
-            *self._own_penalties(),
-            *_params.named_penalties(self.penalty),
-        ]
-        _params.check_unique([name for name, _ in penalties])
-        return [(name, clone(penalty, safe=False)) for name, penalty in penalties]
-
-    def _build_net(self, encoder, decoder, layout, statistics, dtype):
-        """Return an initialised skorch net."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        loss, penalties = self._find_loss(), self._find_penalties()
-        corruption = clone(self._corruption(), safe=False)
-        assembly = Assembly(
-            module_class=self._module_class,
-            encoder=encoder,
-            decoder=decoder,
-            layout=layout,
-            n_components=self.n_components,
-            code_layer=self._code_layer(),
-            loss=loss,
-            mean=statistics.mean,
-            scale=statistics.scale,
-            seed=seed,
-            dtype=dtype.name,
-        )
-        own_code = [corruption, *(penalty for _, penalty in penalties)]
-        net = AutoencoderNet(
-            assembly,
-            criterion=partial(Objective, loss, penalties),
-            corruption=corruption,
-            seed=seed,
-            runs_foreign_code=not (
-                isinstance(self.loss, str)
-                and is_shipped(encoder)
-                and is_shipped(decoder)
-                and all(isinstance(c, BaseEstimator) for c in own_code if c is not None)
-            ),
-            **self._training_settings(seed, layout.n_features),
-        )
-        return net.initialize()
-
-    def _training_settings(self, seed, n_features):
-        """Return what the net is told of the training: skorch's names and values."""
-        schedule = self.lr_schedule
-        device = _params.resolve_device(self.device)
-        optimizer = _params.OPTIMIZERS.get(self.optimizer, self.optimizer)
-        settings = {
-            "optimizer": optimizer,
-            "lr": self.lr,
-            "lr_schedule": LR_SCHEDULES.get(schedule, schedule)
-            if isinstance(schedule, str)
-            else schedule,
-            "max_epochs": self.max_epochs,
-            "iterator_train": BatchIterator,
-            "iterator_valid": BatchIterator,
-            "iterator_train__shuffle": True,
-            "train_split": self._hold_out(seed),
-            "device": str(device),
-            "verbose": self.verbose,
-            "callbacks": self._skorch_callbacks(n_features),
-        }
-        if self.weight_decay is not None:
-            settings["optimizer__weight_decay"] = self.weight_decay
-        extra = dict(self.net_params or {})
-        has_fused = optimizer in (torch.optim.Adam, torch.optim.AdamW)
-        picks_kernel = any(
-            f"optimizer__{name}" in extra
-            for name in ("fused", "foreach", "capturable", "differentiable")
-        )
-        if has_fused and device.type in ("cpu", "cuda") and not picks_kernel:
-            settings["optimizer__fused"] = True
-        return {**settings, **extra}
-
-    def _hold_out(self, seed):
-        fraction = self.validation_fraction
-        if fraction is None:
-            fraction = 0.1 if self.early_stopping else None
-        return None if fraction is None else HoldOut(fraction, seed)
-
-    def _skorch_callbacks(self, n_features):
-        callbacks = [clone(callback, safe=False) for callback in self.callbacks or []]
-        if self.n_iter_no_change is not None:
-            stopping = EarlyStopping(
-                monitor="valid_loss" if self.early_stopping else "train_loss",
-                patience=self.n_iter_no_change,
-                # The loss is summed over features, tol is for one of them.
-                threshold=self.tol * n_features,
-                threshold_mode="abs",
-                load_best=self.early_stopping,
-            )
-            callbacks.append((_STOPPING, stopping))
-        return callbacks
-
     def _train(self, rows, n_epochs):
         net = self.net_
-        net.batch_size = self._find_batch_size(len(rows))
+        net.batch_size = find_batch_size(self.batch_size, len(rows))
         if net.lr != self.lr:
             net.set_params(lr=self.lr)
         with reported_epochs(self, net, rows, n_epochs):
             net.partial_fit(Rows(rows, self._dtype), None, epochs=n_epochs)
         return self
-
-    def _find_batch_size(self, n_rows):
-        if self.batch_size == "auto":
-            return int(np.clip(n_rows // 32, 32, 128))
-        return self.batch_size
 
     # What a fitted estimator knows --------------------------------------------------
 
@@ -593,18 +487,7 @@ class BaseAutoencoder(
 
     def _check_X(self, X):
         """Return the flat rows of X, checked against what `fit` saw."""
-        X = _to_host(X)
-        shape = _shape_of(X)
-        if len(shape) > 2:
-            seen = self._layout.sample_shape
-            if shape[1:] != seen:
-                raise ValueError(
-                    f"X has samples of shape {shape[1:]}, but fit saw samples of shape "
-                    f"{seen}. Pass that shape, or rows of "
-                    f"{self.n_features_in_} features."
-                )
-            X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
-        return validate_data(self, X, reset=False, dtype="numeric", order="C")
+        return check_rows(X, self, self._layout.sample_shape)
 
     def _draw_source(self, random_state):
         """Return what a method draws from: the estimator's random_state on None."""
@@ -686,26 +569,3 @@ class BaseAutoencoder(
         kept = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
         tags.transformer_tags.preserves_dtype = kept
         return tags
-
-
-def _to_host(X):
-    return X.detach().cpu().numpy() if torch.is_tensor(X) else X
-
-
-def _shape_of(X):
-    if hasattr(X, "shape"):
-        return tuple(X.shape)
-    try:
-        return np.asarray(X).shape
-    except ValueError:  # ragged: left to scikit-learn's own check
-        return ()
-
-
-def _as_rows(X, estimator):
-    """Return the flat rows of X, checked, and the shape of one sample."""
-    X = _to_host(X)
-    shape = _shape_of(X)
-    if len(shape) > 2:
-        X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
-    rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
-    return rows, shape[1:] if len(shape) > 2 else rows.shape[1:]

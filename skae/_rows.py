@@ -1,0 +1,81 @@
+"""From what a user passes as X to flat rows, checked by scikit-learn."""
+
+import math
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+
+def first_rows(X, estimator):
+    """Check X before a first fit.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        What `fit` was given.
+    estimator : estimator
+        For the messages.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_features)
+        Of any numeric type; not copied where it need not be.
+    sample_shape : tuple of int
+        Shape of one sample of X.
+    named : array-like
+        What carries the names of features, if there are any.
+    """
+    X = _to_host(X)
+    shape = _shape_of(X)
+    if len(shape) > 2:
+        X = _flatten(X, shape)
+    rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
+    return rows, shape[1:] if len(shape) > 2 else rows.shape[1:], X
+
+
+def check_rows(X, estimator, sample_shape):
+    """Check X against what `fit` saw, and return its flat rows.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, *sample_shape)
+        What a method of a fitted estimator was given.
+    estimator : estimator
+        The fitted estimator.
+    sample_shape : tuple of int
+        Shape of one sample of what `fit` saw.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+    """
+    X = _to_host(X)
+    shape = _shape_of(X)
+    if len(shape) > 2:
+        if shape[1:] != sample_shape:
+            raise ValueError(
+                f"X has samples of shape {shape[1:]}, but fit saw samples of shape "
+                f"{sample_shape}. Pass that shape, or rows of "
+                f"{math.prod(sample_shape)} features."
+            )
+        X = _flatten(X, shape)
+    return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
+
+
+def _to_host(X):
+    return X.detach().cpu().numpy() if torch.is_tensor(X) else X
+
+
+def _shape_of(X):
+    if hasattr(X, "shape"):
+        return tuple(X.shape)
+    try:
+        return np.asarray(X).shape
+    except ValueError:  # ragged: left to scikit-learn's own check
+        return ()
+
+
+def _flatten(X, shape):
+    return np.asarray(X).reshape(shape[0], math.prod(shape[1:]))

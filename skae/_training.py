@@ -1,0 +1,145 @@
+"""From an estimator's parameters to a skorch net that is ready to train."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
+from skorch.callbacks import EarlyStopping
+
+from skae import _params
+from skae._assembly import Assembly
+from skae._batches import BatchIterator, HoldOut
+from skae._net import LR_SCHEDULES, AutoencoderNet
+from skae.architectures import is_shipped
+from skae.objective import Objective
+
+STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
+
+
+def build_net(estimator, encoder, decoder, layout, statistics, dtype):
+    """Build and initialise the net of an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Whose parameters and hooks say what to build.
+    encoder, decoder : Dense, Conv, torch.nn.Module or callable
+        The resolved slots.
+    layout : Layout
+        The shape of a sample.
+    statistics : Statistics
+        Of the training rows.
+    dtype : numpy.dtype
+        Type to compute in.
+
+    Returns
+    -------
+    AutoencoderNet
+    """
+    random_state = check_random_state(estimator.random_state)
+    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    loss = estimator._find_loss()
+    penalties = _find_penalties(estimator)
+    corruption = clone(estimator._corruption(), safe=False)
+    assembly = Assembly(
+        module_class=estimator._module_class,
+        encoder=encoder,
+        decoder=decoder,
+        layout=layout,
+        n_components=estimator.n_components,
+        code_layer=estimator._code_layer(),
+        loss=loss,
+        mean=statistics.mean,
+        scale=statistics.scale,
+        seed=seed,
+        dtype=dtype.name,
+    )
+    slots = [corruption, *(penalty for _, penalty in penalties)]
+    is_ours = (
+        isinstance(estimator.loss, str)
+        and is_shipped(encoder)
+        and is_shipped(decoder)
+        and all(slot is None or isinstance(slot, BaseEstimator) for slot in slots)
+    )
+    net = AutoencoderNet(
+        assembly,
+        criterion=partial(Objective, loss, penalties),
+        corruption=corruption,
+        seed=seed,
+        runs_foreign_code=not is_ours,
+        **_settings(estimator, seed, layout.n_features),
+    )
+    return net.initialize()
+
+
+def find_batch_size(batch_size, n_rows):
+    """Return the number of rows in a batch, for a number of training rows."""
+    if batch_size == "auto":
+        return int(np.clip(n_rows // 32, 32, 128))
+    return batch_size
+
+
+def _find_penalties(estimator):
+    penalties = [
+        *estimator._own_penalties(),
+        *_params.named_penalties(estimator.penalty),
+    ]
+    _params.check_unique([name for name, _ in penalties])
+    return [(name, clone(penalty, safe=False)) for name, penalty in penalties]
+
+
+def _settings(estimator, seed, n_features):
+    """Return what the net is told of the training: skorch's names and values."""
+    device = _params.resolve_device(estimator.device)
+    optimizer = estimator.optimizer
+    if isinstance(optimizer, str):
+        optimizer = _params.OPTIMIZERS[optimizer]
+    schedule = estimator.lr_schedule
+    if isinstance(schedule, str):
+        schedule = LR_SCHEDULES[schedule]
+    settings = {
+        "optimizer": optimizer,
+        "lr": estimator.lr,
+        "lr_schedule": schedule,
+        "max_epochs": estimator.max_epochs,
+        "iterator_train": BatchIterator,
+        "iterator_valid": BatchIterator,
+        "iterator_train__shuffle": True,
+        "train_split": _hold_out(estimator, seed),
+        "device": str(device),
+        "verbose": estimator.verbose,
+        "callbacks": _callbacks(estimator, n_features),
+    }
+    if estimator.weight_decay is not None:
+        settings["optimizer__weight_decay"] = estimator.weight_decay
+    extra = dict(estimator.net_params or {})
+    kernels = ("fused", "foreach", "capturable", "differentiable")
+    has_fused = optimizer in (torch.optim.Adam, torch.optim.AdamW)
+    picks_kernel = any(f"optimizer__{name}" in extra for name in kernels)
+    if has_fused and device.type in ("cpu", "cuda") and not picks_kernel:
+        settings["optimizer__fused"] = True
+    return {**settings, **extra}
+
+
+def _hold_out(estimator, seed):
+    fraction = estimator.validation_fraction
+    if fraction is None and estimator.early_stopping:
+        fraction = 0.1
+    return None if fraction is None else HoldOut(fraction, seed)
+
+
+def _callbacks(estimator, n_features):
+    callbacks = [clone(callback, safe=False) for callback in estimator.callbacks or []]
+    if estimator.n_iter_no_change is not None:
+        stopping = EarlyStopping(
+            monitor="valid_loss" if estimator.early_stopping else "train_loss",
+            patience=estimator.n_iter_no_change,
+            # The loss is summed over features, tol is for one of them.
+            threshold=estimator.tol * n_features,
+            threshold_mode="abs",
+            load_best=estimator.early_stopping,
+        )
+        callbacks.append((STOPPING, stopping))
+    return callbacks
