@@ -11,14 +11,21 @@ import torch
 from torch import nn
 
 from skae._layout import Layout
+from skae._pca_start import PrincipalAxes, start_at_pca
 from skae._random import RandomStream
-from skae.architectures import build_decoder, build_encoder, check_width, is_shipped
+from skae._statistics import Statistics
+from skae.architectures import (
+    Dense,
+    build_decoder,
+    build_encoder,
+    check_width,
+    is_shipped,
+)
 from skae.losses import Loss
 from skae.modules import (
     AutoencoderModule,
     Standardize,
     Unstandardize,
-    VariationalAutoencoderModule,
 )
 
 
@@ -45,10 +52,10 @@ class Assembly:
         Makes the last layer of the encoder.
     loss : Loss
         Whose link ends the decoder.
-    mean : ndarray of shape (n_features,)
-        Training mean of each feature.
-    scale : float
-        Training scale of X.
+    statistics : Statistics
+        Of the training rows: what rows and reconstructions are standardised with.
+    axes : PrincipalAxes or None
+        Where a dense network starts from; None leaves its random weights.
     seed : int
         Seed of the stream that training draws from.
     dtype : str
@@ -62,44 +69,59 @@ class Assembly:
     n_components: int
     code_layer: Callable[[], nn.Module] | None
     loss: Loss
-    mean: np.ndarray
-    scale: float
+    statistics: Statistics
+    axes: PrincipalAxes | None
     seed: int
     dtype: str
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)
-        mean = torch.as_tensor(self.mean, dtype=dtype)
+        mean = torch.as_tensor(self.statistics.mean, dtype=dtype)
+        n_out = self.n_components * self.module_class.n_columns_per_unit
+        encoder = build_encoder(self.encoder, self.layout, n_out)
+        decoder = build_decoder(self.decoder, self.n_components, self.layout)
+        output_scale = self._output_scale()
+        if self.axes is not None:
+            start_at_pca(
+                encoder,
+                decoder,
+                self.axes,
+                activation=self.encoder.activation,
+                input_scale=self.statistics.scale,
+                output_scale=output_scale,
+            )
+        if is_shipped(self.encoder):
+            shift = Standardize(mean, torch.tensor(self.statistics.scale, dtype=dtype))
+            encoder = nn.Sequential(shift, encoder)
+        if self.code_layer is not None:
+            encoder = nn.Sequential(encoder, self.code_layer())
+        if is_shipped(self.decoder):
+            start = torch.as_tensor(self.loss.start(self.statistics.mean), dtype=dtype)
+            scale = torch.as_tensor(output_scale, dtype=dtype)
+            decoder = nn.Sequential(decoder, Unstandardize(start, scale))
         module = self.module_class(
-            self._build_encoder(mean),
-            self._build_decoder(dtype),
+            encoder,
+            decoder,
             link=self.loss.link(),
-            scale=self.scale,
+            scale=self.statistics.scale,
             stream=RandomStream(self.seed),
         ).to(dtype)
         x = mean.expand(2, -1).clone()
-        code = check_width(module.encoder, x, self._n_out(), "encoder")
-        code = code[:, : self.n_components]
-        check_width(module.decoder, code, len(mean), "decoder")
+        code = check_width(module.encoder, x, n_out, "encoder")
+        check_width(module.decoder, code[:, : self.n_components], len(mean), "decoder")
         return module
 
-    def _n_out(self) -> int:
-        is_variational = self.module_class is VariationalAutoencoderModule
-        return (2 if is_variational else 1) * self.n_components
+    def _output_scale(self) -> np.ndarray:
+        """Return what the output of a shipped decoder is multiplied by.
 
-    def _build_encoder(self, mean: torch.Tensor) -> nn.Module:
-        layers = [build_encoder(self.encoder, self.layout, self._n_out())]
-        if is_shipped(self.encoder):
-            layers.insert(0, Standardize(mean, self.scale))
-        if self.code_layer is not None:
-            layers.append(self.code_layer())
-        return nn.Sequential(*layers)
-
-    def _build_decoder(self, dtype: torch.dtype) -> nn.Module:
-        decoder = build_decoder(self.decoder, self.n_components, self.layout)
-        if not is_shipped(self.decoder):
-            return decoder
-        start = torch.as_tensor(self.loss.start(self.mean), dtype=dtype)
-        in_units_of_x = self.loss.link is nn.Identity
-        scale = self.scale if in_units_of_x else 1.0
-        return nn.Sequential(decoder, Unstandardize(start, scale))
+        A dense decoder has weights of their own for each feature, and gets its
+        deviation: a step of the optimizer then means as much for a column of tiny
+        values as for one of large. A convolution draws all features with the same
+        weights, and gets the scale of X.
+        """
+        n_features = self.layout.n_features
+        if self.loss.link is not nn.Identity:
+            return np.ones(n_features)
+        if isinstance(self.decoder, Dense):
+            return np.sqrt(self.statistics.variance)
+        return np.full(n_features, self.statistics.scale)

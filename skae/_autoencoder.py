@@ -51,7 +51,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     n_features_in_ : int
         Number of features of a flattened sample.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
 
     See Also

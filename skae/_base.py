@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, wraps
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skae import _params, blending
 from skae._batches import Rows
 from skae._callbacks import CallbackSupportMixin, reported_epochs, with_callbacks
+from skae._exceptions import DivergenceError
 from skae._inference import map_rows
 from skae._layout import infer_layout
-from skae._rows import check_rows, first_rows
+from skae._rows import check_range, check_rows, first_rows
 from skae._statistics import describe
 from skae._training import STOPPING, build_net, find_batch_size
 from skae.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
@@ -27,6 +30,27 @@ from skae.jacobian import exact_squared_norm
 from skae.losses import LOSSES, Loss
 from skae.modules import AutoencoderModule
 from skae.penalties import L1Sparsity
+
+
+def undone_on_error(method):
+    """Let a fit that fails leave the estimator as it was.
+
+    Two failures leave trained weights, which are kept: divergence and Ctrl-C.
+    """
+
+    @wraps(method)
+    def guarded(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except DivergenceError:
+            raise
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
 
 
 class BaseAutoencoder(
@@ -37,13 +61,17 @@ class BaseAutoencoder(
 ):
     """What all autoencoders share. A named class answers one of four questions.
 
-    Which encoder and decoder (:meth:`_slots`, :meth:`_code_layer`), what corrupts the
-    input (:meth:`_corruption`), which penalties (:meth:`_own_penalties`) and which
-    module joins them (`_module_class`, with the losses it knows in `_losses`).
+    Which encoder and decoder (`_dense`, :meth:`_slots`, :meth:`_code_layer`), what
+    corrupts the input (:meth:`_corruption`), which penalties
+    (:meth:`_own_penalties`) and which module joins them (`_module_class`, with the
+    losses that it knows in `_losses`).
     """
 
     _module_class = AutoencoderModule
     _losses = LOSSES
+    _dense = Dense()
+    net_: Any  # set by fit, as is the next one
+    _statistics: Any
     _doc_link_module = "skae"
 
     def __init__(
@@ -101,12 +129,12 @@ class BaseAutoencoder(
         """Return the encoder and the decoder slot, resolved."""
         _params.check_conflict(self, "hidden_layer_sizes", "encoder")
         _params.check_conflict(self, "activation", "encoder")
-        if self.encoder is None:
-            given = {
-                "hidden_layer_sizes": self.hidden_layer_sizes,
-                "activation": self.activation,
-            }
-            encoder = Dense(**{k: v for k, v in given.items() if v is not None})
+        if self.encoder in (None, "dense"):
+            names = ("hidden_layer_sizes", "activation")
+            given = {name: getattr(self, name) for name in names}
+            encoder = clone(self._dense).set_params(
+                **{name: value for name, value in given.items() if value is not None}
+            )
         else:
             encoder = resolve(self.encoder, "encoder")
         return encoder, self._decoder_slot(encoder)
@@ -137,6 +165,7 @@ class BaseAutoencoder(
 
     # Fitting ----------------------------------------------------------------------
 
+    @undone_on_error
     @with_callbacks
     def fit(self, X, y=None):
         """Train the autoencoder on X.
@@ -165,6 +194,7 @@ class BaseAutoencoder(
         rows = self._prepare(X, goes_on=goes_on, keep_statistics=False)
         return self._train(rows, self.max_epochs)
 
+    @undone_on_error
     @with_callbacks
     def partial_fit(self, X, y=None):
         """Train for one epoch on a chunk of data.
@@ -205,10 +235,11 @@ class BaseAutoencoder(
             rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
             layout = self._find_layout(sample_shape, encoder, decoder)
+            dtype = _params.resolve_dtype(self.dtype, rows)
+            check_range(rows, dtype)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
-            dtype = _params.resolve_dtype(self.dtype, rows)
-            net = build_net(self, encoder, decoder, layout, statistics, dtype)
+            net = build_net(self, rows, encoder, decoder, layout, statistics, dtype)
             # From here on nothing can fail: the old fit, if any, is replaced.
             validate_data(self, named, reset=True, skip_check_array=True)
             self.net_ = net
@@ -266,13 +297,11 @@ class BaseAutoencoder(
     def history_(self):
         """One dict for each epoch: its number and every term of the objective."""
         check_is_fitted(self)
-        hidden = ("_batch_size", "_batch_count", "_best")
         return [
             {
                 name: value if name == "epoch" else float(value)
                 for name, value in epoch.items()
-                if name == "epoch"
-                or (name.startswith(("train_", "valid_")) and not name.endswith(hidden))
+                if name == "epoch" or _is_term(name, epoch)
             }
             for epoch in self.net_.history
         ]
@@ -487,7 +516,9 @@ class BaseAutoencoder(
 
     def _check_X(self, X):
         """Return the flat rows of X, checked against what `fit` saw."""
-        return check_rows(X, self, self._layout.sample_shape)
+        rows = check_rows(X, self, self._layout.sample_shape)
+        check_range(rows, self._dtype)
+        return rows
 
     def _draw_source(self, random_state):
         """Return what a method draws from: the estimator's random_state on None."""
@@ -529,7 +560,8 @@ class BaseAutoencoder(
         params.update(_params.nested_penalties(params["penalty"], deep))
         if deep and isinstance(params["net_params"], dict):
             for name, value in params["net_params"].items():
-                params.setdefault(name, value)
+                if _params.is_net_param(name):
+                    params.setdefault(name, value)
         return params
 
     def set_params(self, **params):
@@ -566,6 +598,14 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.positive_only = self.loss == "poisson"
         kept = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
         tags.transformer_tags.preserves_dtype = kept
         return tags
+
+
+def _is_term(name, epoch):
+    """Tell whether skorch's history of an epoch holds a term of the objective here."""
+    marks_best = name.endswith("_best") and name.removesuffix("_best") in epoch
+    counts = name.endswith(("_batch_size", "_batch_count"))
+    return name.startswith(("train_", "valid_")) and not (marks_best or counts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,7 +123,9 @@ class BatchIterator:
             yield x, x
 
 
-def _taker(dataset: Dataset, order: np.ndarray):
+def _taker(
+    dataset: Dataset, order: np.ndarray
+) -> tuple[Callable[[Any], Tensor], np.ndarray]:
     """Look through index views: return how to take the rows below, and which."""
     while isinstance(dataset, Subset):
         order = np.asarray(dataset.indices)[order]

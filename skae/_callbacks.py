@@ -13,7 +13,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand-in for scikit-learn's mixin: there is nothing to support."""
 
-    def with_callbacks(method):  # type: ignore[no-redef]
+    def with_callbacks(method):
         """Return the method as it is."""
         return method
 

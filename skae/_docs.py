@@ -45,7 +45,7 @@ _SHARED = {
     "sparsity": (
         "float",
         r"""Weight :math:`\lambda` of the penalty :math:`\sum_i |z_i|` on the code,
-        with the code divided by its root mean square over the batch.""",
+        with each unit divided by its root mean square over the batch.""",
     ),
     "penalty": (
         "callable, list of (str, callable) or None",

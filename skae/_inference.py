@@ -52,7 +52,8 @@ def map_rows(
                 padded[:n_rows] = batch
                 batch = padded
             else:
-                batch = np.require(batch, dtype=dtype, requirements=["C", "W"])
+                # A copy: the function may work in place, or give back what it got.
+                batch = np.array(batch, dtype=dtype, order="C")
             out = function(torch.from_numpy(batch).to(device))
             results.append(out[:n_rows].detach().cpu().numpy())
     return results[0] if len(results) == 1 else np.concatenate(results)

@@ -73,6 +73,10 @@ def _check_image_shape(
             f"image_shape={image_shape!r} has {len(shape)} entries. Pass {wanted} of "
             "one row of X, or set `layout`."
         )
+    if not all(size == int(size) and size >= 1 for size in shape):
+        raise ValueError(
+            f"image_shape={image_shape!r} must hold whole numbers of at least 1."
+        )
     if math.prod(shape) != n_features:
         names = wanted.split(" or ")[-1]
         raise ValueError(

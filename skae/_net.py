@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -58,6 +58,13 @@ class AutoencoderNet(NeuralNet):
         torch's global generator.
     """
 
+    # What skorch sets, and what a fit holds while it runs.
+    callbacks_: list[tuple[str, Callback]]
+    train_split: Any
+    n_steps_: Any
+    finite_states_: Any
+    epoch_terms_: Any
+
     def __init__(
         self,
         *args: Any,
@@ -89,6 +96,8 @@ class AutoencoderNet(NeuralNet):
 
     def infer(self, x: Tensor, **fit_params: Any) -> dict[str, Tensor]:
         x = to_tensor(x, device=self.device)
+        if self.runs_foreign_code:
+            x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
         return self.module_(x)
@@ -187,7 +196,7 @@ class AutoencoderNet(NeuralNet):
         )
 
     @contextmanager
-    def fixed_draw(self):
+    def fixed_draw(self) -> Iterator[None]:
         """Let validation draw the same noise in each epoch."""
         training_stream = self.module_.stream
         self.module_.stream = RandomStream(self.seed + 1)
@@ -217,18 +226,22 @@ class AutoencoderNet(NeuralNet):
         self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
         self.step_, self.n_steps_ = 0, None
         self.lrs_ = [group["lr"] for group in self.optimizer_.param_groups]
-        self.finite_state_ = _copy_state(self.module_)
+        # Of the last two epochs: weights that are finite may still give what is not.
+        self.finite_states_ = [_copy_state(self.module_) for _ in range(2)]
         try:
             self.notify("on_train_begin", X=X, y=y)
             with suppress(_Stop):
                 self.fit_loop(X, y, **fit_params)
             self.notify("on_train_end", X=X, y=y)
+        except DivergenceError:
+            self._return_to_finite_weights(X)
+            raise
         finally:
-            self._tidy_up()
+            self._tidy_up(X)
         return self
 
     @contextmanager
-    def plain_epochs(self, stopping: str):
+    def plain_epochs(self, stopping: str) -> Iterator[None]:
         """Hold out no rows, keep the learning rate and ignore ``stopping``."""
         kept = self.train_split, self.lr_schedule, self.callbacks_
         self.train_split = self.lr_schedule = None
@@ -245,7 +258,8 @@ class AutoencoderNet(NeuralNet):
     def _check_finite(self, means: dict[str, float]) -> None:
         if math.isfinite(means["loss"]):
             if _is_finite(self.module_):
-                _copy_state(self.module_, into=self.finite_state_)
+                last, before = self.finite_states_
+                self.finite_states_ = [_copy_state(self.module_, into=before), last]
             return
         epoch = len(self.history)
         bad = [name for name, value in means.items() if not math.isfinite(value)]
@@ -256,11 +270,27 @@ class AutoencoderNet(NeuralNet):
             "StandardScaler. The estimator keeps the last finite weights."
         )
 
-    def _tidy_up(self) -> None:
-        """Leave finite weights, no gradients and nothing that copies the weights."""
+    def _return_to_finite_weights(self, X: Any) -> None:
+        self.optimizer_.state.clear()  # its averages of gradients are not finite
+        for state in self.finite_states_:
+            self.module_.load_state_dict(state)
+            if self._gives_finite(X):
+                return
+
+    @torch.no_grad()
+    def _gives_finite(self, X: Any) -> bool:
+        module = self.module_.eval()
+        batches = (x.to(self.device) for x, _ in self.get_iterator(X))
+        rows = (module.decode(module.encode(x)) for x in batches)
+        return all(bool(torch.isfinite(x).all()) for x in rows)
+
+    def _tidy_up(self, X: Any) -> None:
+        """Leave finite weights, whole epochs, no gradients and no copy of weights."""
         if not _is_finite(self.module_):
-            self.module_.load_state_dict(self.finite_state_)
-        self.finite_state_ = None
+            self._return_to_finite_weights(X)
+        if len(self.history) and "train_loss" not in self.history[-1]:
+            del self.history[-1]  # interrupted
+        self.finite_states_ = None
         self.epoch_terms_ = None
         self.optimizer_.zero_grad(set_to_none=True)
         if self.lr_schedule is not None:
@@ -296,7 +326,7 @@ def _innermost_function(error: BaseException) -> str:
 
 
 def _is_finite(module: torch.nn.Module) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+    return all(bool(torch.isfinite(x).all()) for x in module.state_dict().values())
 
 
 def _copy_state(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -123,6 +122,20 @@ def check_net_params(net_params, estimator):
             )
 
 
+def check_callback_names(net_params, callbacks):
+    """Refuse settings of callbacks that the net does not have."""
+    names = [name for name, _ in callbacks]
+    for key, value in net_params.items():
+        prefix, _, rest = key.partition("__")
+        name = rest.partition("__")[0]
+        # None takes a callback away.
+        if prefix == "callbacks" and rest and value is not None and name not in names:
+            raise ValueError(
+                f"{key} sets a callback named {name!r}, but the callbacks are "
+                f"{', '.join(map(repr, names))}."
+            )
+
+
 def check_conflict(estimator, first, second):
     """Refuse two parameters that say the same thing, if both are given."""
     one, other = getattr(estimator, first), getattr(estimator, second)
@@ -187,7 +200,6 @@ def set_nested_penalties(penalty, params):
     params : Mapping of str
         ``name`` or ``name__parameter`` to a value.
     """
-    params: Mapping = dict(params)
     named = dict(penalty)
     for key in sorted(params, key=lambda key: "__" in key):
         name, _, parameter = key.partition("__")

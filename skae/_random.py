@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-_GLOBAL_GENERATOR_LOCK = threading.Lock()
+# Reentrant: a builder of the user's may fit an autoencoder of its own.
+_GLOBAL_GENERATOR_LOCK = threading.RLock()
 
 
 class RandomStream:
@@ -57,7 +58,8 @@ class RandomStream:
         on_cuda = torch.device(device).type == "cuda"
         generators = [(torch.default_generator, self.on("cpu"))]
         if on_cuda:
-            index = torch.device(device).index or torch.cuda.current_device()
+            index = torch.device(device).index
+            index = torch.cuda.current_device() if index is None else index
             generators.append((torch.cuda.default_generators[index], self.on(device)))
         with _GLOBAL_GENERATOR_LOCK:
             before = [shared.get_state() for shared, _ in generators]

@@ -64,6 +64,18 @@ def check_rows(X, estimator, sample_shape):
     return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
 
 
+def check_range(rows, dtype):
+    """Refuse values that would turn infinite in the type of the computation."""
+    if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
+        return
+    largest = np.finfo(dtype).max
+    if rows.max() > largest or rows.min() < -largest:
+        raise ValueError(
+            f"Input X contains a value too large for dtype({dtype.name!r}). Scale X, "
+            "for instance with StandardScaler, or set dtype='float64'."
+        )
+
+
 def _to_host(X):
     return X.detach().cpu().numpy() if torch.is_tensor(X) else X
 

@@ -45,8 +45,8 @@ class SparseAutoencoder(BaseAutoencoder):
     The objective of :class:`AutoencoderTransformer` with one of
 
     ``"l1"``
-        :math:`\lambda \sum_i |z_i|` on a ReLU code, divided by its root mean square
-        over the batch; :class:`L1Sparsity` is the same as a penalty.
+        :math:`\lambda \sum_i |z_i|` on a ReLU code, each unit divided by its root mean
+        square over the batch; :class:`L1Sparsity` is the same as a penalty.
     ``"kl"``
         :math:`\lambda \sum_i \mathrm{KL}(\rho \| \hat\rho_i)` on a code in [0, 1], with
         :math:`\hat\rho_i` the mean of unit i over the batch [1]_.
@@ -86,7 +86,7 @@ class SparseAutoencoder(BaseAutoencoder):
     n_features_in_ : int
         Number of features of a flattened sample.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
 
     See Also

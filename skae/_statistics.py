@@ -63,6 +63,8 @@ def describe(rows: np.ndarray) -> Statistics:
     for start in range(0, len(rows), n_chunk):
         chunk = np.asarray(rows[start : start + n_chunk], dtype=np.float64)
         mean = chunk.mean(axis=0)
+        # Take the rounding of the sum back, so that constant data has no variance.
+        mean += (chunk - mean).mean(axis=0)
         part = Statistics(
             n_rows=len(chunk),
             mean=mean,

@@ -4,27 +4,46 @@ from functools import partial
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from skorch.callbacks import EarlyStopping
+from torch import nn
 
 from skae import _params
 from skae._assembly import Assembly
 from skae._batches import BatchIterator, HoldOut
 from skae._net import LR_SCHEDULES, AutoencoderNet
-from skae.architectures import is_shipped
+from skae._pca_start import can_carry, find_principal_axes
+from skae.architectures import Dense, is_shipped
 from skae.objective import Objective
 
 STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
 
 
-def build_net(estimator, encoder, decoder, layout, statistics, dtype):
+class _Stopping(EarlyStopping):
+    """skorch's early stopping, deaf to the epochs of a warm-up.
+
+    While the weight of a penalty rises, the training loss does, too.
+    """
+
+    def __init__(self, *, warmup, **kwargs):
+        super().__init__(**kwargs)
+        self.warmup = warmup
+
+    def on_epoch_end(self, net, **kwargs):
+        if net.module_.n_epochs > self.warmup:
+            super().on_epoch_end(net, **kwargs)
+
+
+def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
     """Build and initialise the net of an estimator.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
         Whose parameters and hooks say what to build.
+    rows : ndarray of shape (n_rows, n_features)
+        The training rows.
     encoder, decoder : Dense, Conv, torch.nn.Module or callable
         The resolved slots.
     layout : Layout
@@ -43,25 +62,34 @@ def build_net(estimator, encoder, decoder, layout, statistics, dtype):
     loss = estimator._find_loss()
     penalties = _find_penalties(estimator)
     corruption = clone(estimator._corruption(), safe=False)
+    code_layer = estimator._code_layer()
+    axes = None
+    if (
+        code_layer is None
+        and loss.link is nn.Identity
+        and _starts_at_pca(encoder, decoder, estimator.n_components)
+    ):
+        axes = find_principal_axes(rows, estimator.n_components, seed)
     assembly = Assembly(
         module_class=estimator._module_class,
         encoder=encoder,
         decoder=decoder,
         layout=layout,
         n_components=estimator.n_components,
-        code_layer=estimator._code_layer(),
+        code_layer=code_layer,
         loss=loss,
-        mean=statistics.mean,
-        scale=statistics.scale,
+        statistics=statistics,
+        axes=axes,
         seed=seed,
         dtype=dtype.name,
     )
+    warmup = max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
     slots = [corruption, *(penalty for _, penalty in penalties)]
     is_ours = (
         isinstance(estimator.loss, str)
         and is_shipped(encoder)
         and is_shipped(decoder)
-        and all(slot is None or isinstance(slot, BaseEstimator) for slot in slots)
+        and all(slot is None or _is_shipped_object(slot) for slot in slots)
     )
     net = AutoencoderNet(
         assembly,
@@ -69,9 +97,15 @@ def build_net(estimator, encoder, decoder, layout, statistics, dtype):
         corruption=corruption,
         seed=seed,
         runs_foreign_code=not is_ours,
-        **_settings(estimator, seed, layout.n_features),
+        **_settings(estimator, seed, layout.n_features, warmup),
     )
-    return net.initialize()
+    net.initialize()
+    _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
+    return net
+
+
+def _is_shipped_object(slot):
+    return type(slot).__module__.startswith("skae.")
 
 
 def find_batch_size(batch_size, n_rows):
@@ -79,6 +113,15 @@ def find_batch_size(batch_size, n_rows):
     if batch_size == "auto":
         return int(np.clip(n_rows // 32, 32, 128))
     return batch_size
+
+
+def _starts_at_pca(encoder, decoder, n_components):
+    dense = isinstance(encoder, Dense) and isinstance(decoder, Dense)
+    if not dense or "random" in (encoder.init, decoder.init):
+        return False
+    return encoder.activation == decoder.activation and can_carry(
+        (*encoder.widths(), *decoder.widths()), encoder.activation, n_components
+    )
 
 
 def _find_penalties(estimator):
@@ -90,7 +133,7 @@ def _find_penalties(estimator):
     return [(name, clone(penalty, safe=False)) for name, penalty in penalties]
 
 
-def _settings(estimator, seed, n_features):
+def _settings(estimator, seed, n_features, warmup):
     """Return what the net is told of the training: skorch's names and values."""
     device = _params.resolve_device(estimator.device)
     optimizer = estimator.optimizer
@@ -110,7 +153,7 @@ def _settings(estimator, seed, n_features):
         "train_split": _hold_out(estimator, seed),
         "device": str(device),
         "verbose": estimator.verbose,
-        "callbacks": _callbacks(estimator, n_features),
+        "callbacks": _callbacks(estimator, n_features, warmup),
     }
     if estimator.weight_decay is not None:
         settings["optimizer__weight_decay"] = estimator.weight_decay
@@ -130,10 +173,11 @@ def _hold_out(estimator, seed):
     return None if fraction is None else HoldOut(fraction, seed)
 
 
-def _callbacks(estimator, n_features):
+def _callbacks(estimator, n_features, warmup):
     callbacks = [clone(callback, safe=False) for callback in estimator.callbacks or []]
     if estimator.n_iter_no_change is not None:
-        stopping = EarlyStopping(
+        stopping = _Stopping(
+            warmup=warmup,
             monitor="valid_loss" if estimator.early_stopping else "train_loss",
             patience=estimator.n_iter_no_change,
             # The loss is summed over features, tol is for one of them.

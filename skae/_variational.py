@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._base import BaseAutoencoder
 from skae._docs import document
 from skae._params import constraints, weight
+from skae.architectures import Dense
 from skae.losses import LIKELIHOODS
 from skae.modules import VariationalAutoencoderModule
 from skae.penalties import KLDivergence
@@ -28,6 +29,13 @@ _MAX_ROWS_OF_VARIANCE = 4096
     kl_warmup=(
         "int",
         r"""Number of epochs over which :math:`\beta` rises from 0.""",
+    ),
+    hidden_layer_sizes=(
+        "array-like of int",
+        """Widths of the hidden layers of the dense encoder; the decoder mirrors them.
+        None stands for ``(256, 128, 128)``: depth makes samples more like data, one
+        wide layer makes reconstructions better. Cannot be given together with
+        `encoder`.""",
     ),
     encoder=(
         '{"dense", "conv"}, Dense, Conv, callable, torch.nn.Module or None',
@@ -83,7 +91,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     n_features_in_ : int
         Number of features of a flattened sample.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
 
     noise_variance_ : float
@@ -113,6 +121,8 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     _module_class = VariationalAutoencoderModule
     _losses = LIKELIHOODS
+    # Three layers from random weights sample better than one that starts at PCA.
+    _dense = Dense((256, 128, 128), init="random")
     _parameter_constraints = constraints(
         without=("code_activation", "sparsity"),
         beta=weight(),

@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skae._layout import Layout
-from skae.modules import ToImage, ToRows
+from skae.modules import Hardsigmoid, ToImage, ToRows
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
-    "hardsigmoid": nn.Hardsigmoid,
+    "hardsigmoid": Hardsigmoid,
     "identity": nn.Identity,
     "leaky_relu": nn.LeakyReLU,
     "relu": nn.ReLU,
@@ -44,6 +44,14 @@ class Dense(BaseEstimator):
         Activation after each hidden layer, one of the names that the parameter
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
+    init : {"pca", "random"}, default="pca"
+        How the weights start. With ``"pca"`` a dense encoder and decoder, with a linear
+        code, start as PCA of the training rows, with the components whitened, and
+        learn from there what is not linear. It takes hidden layers at least twice as
+        wide as the code and one of the activations gelu, identity, leaky_relu, relu,
+        silu and softplus; other networks, and ``"random"``, start as torch starts
+        them.
+
     Examples
     --------
     >>> from skae import AutoencoderTransformer, Dense
@@ -57,26 +65,29 @@ class Dense(BaseEstimator):
         hidden_layer_sizes: Sequence[int] = (256,),
         *,
         activation: str = "gelu",
+        init: str = "pca",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.init = init
 
     def _layers(self, sizes: Sequence[int]) -> nn.Sequential:
         activation = _activation(self.activation)
         layers: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(sizes[:-1]):
             layers += [nn.Linear(n_in, n_out), activation()]
-        return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
+        return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""
-        return self._layers((layout.n_features, *self._sizes(), n_out))
+        return self._layers((layout.n_features, *self.widths(), n_out))
 
     def decoder(self, n_in: int, layout: Layout) -> nn.Module:
         """Build the network from ``n_in`` columns to rows."""
-        return self._layers((n_in, *self._sizes()[::-1], layout.n_features))
+        return self._layers((n_in, *self.widths()[::-1], layout.n_features))
 
-    def _sizes(self) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths of the hidden layers, checked."""
         sizes = tuple(self.hidden_layer_sizes)
         if not all(size == int(size) and size >= 1 for size in sizes):
             raise ValueError(
@@ -162,9 +173,9 @@ class Conv(BaseEstimator):
                 convolution(
                     before[0],
                     after[0],
-                    self.kernel_size,  # type: ignore[arg-type]
+                    self.kernel_size,
                     stride=_strides(before),  # type: ignore[arg-type]
-                    padding=self.kernel_size // 2,  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,
                 ),
                 activation(),
             ]
@@ -194,9 +205,9 @@ class Conv(BaseEstimator):
                 convolution(
                     before[0],
                     after[0],
-                    self.kernel_size,  # type: ignore[arg-type]
+                    self.kernel_size,
                     stride=strides,  # type: ignore[arg-type]
-                    padding=self.kernel_size // 2,  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,
                     output_padding=extra,  # type: ignore[arg-type]
                 ),
             ]
@@ -291,12 +302,17 @@ def check_width(
     with torch.no_grad():
         out = module(x)
     module.train(was_training)
-    shape = tuple(getattr(out, "shape", ()))
-    if shape != (len(x), n_out):
-        got = math.prod(shape[1:]) if len(shape) > 1 else shape
+    if not torch.is_tensor(out) or out.ndim != 2 or len(out) != len(x):
+        is_tensor = torch.is_tensor(out)
+        got = f"shape {tuple(out.shape)}" if is_tensor else type(out).__name__
         raise ValueError(
-            f"The {name} gives {got} values for a row, but {n_out} are expected"
-            f"{_WHY_WIDTH[name]}."
+            f"The {name} gives {got} for {len(x)} rows, but a tensor of shape "
+            f"{(len(x), n_out)} is expected."
+        )
+    if out.shape[1] != n_out:
+        raise ValueError(
+            f"The {name} gives {out.shape[1]} values for a row, but {n_out} are "
+            f"expected{_WHY_WIDTH[name]}."
         )
     return out
 

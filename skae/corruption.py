@@ -34,7 +34,9 @@ class GaussianNoise(BaseEstimator):
     (torch.Size([2, 3]), True)
     """
 
-    def __init__(self, level: float = 0.3, *, clip=None) -> None:
+    def __init__(
+        self, level: float = 0.3, *, clip: tuple[float, float] | None = None
+    ) -> None:
         self.level = level
         self.clip = clip
 
@@ -94,7 +96,13 @@ class SaltAndPepperNoise(BaseEstimator):
     [0.0, 1.0]
     """
 
-    def __init__(self, level: float = 0.3, *, low=None, high=None) -> None:
+    def __init__(
+        self,
+        level: float = 0.3,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
         self.level = level
         self.low = low
         self.high = high

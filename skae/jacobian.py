@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from skae.modules import Standardize, TopK
+from skae.modules import Hardsigmoid, Standardize, TopK
 
 # Layers that act on each entry alone, or keep and drop entries: their Jacobian is
 # diagonal, and the gradient of the sum of their outputs is that diagonal.
@@ -27,15 +27,28 @@ _DIAGONAL = (
     nn.Softplus,
     nn.Softsign,
     nn.Tanh,
+    Hardsigmoid,
     TopK,
 )
 
 
+def _is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
+    """Tell whether a module is of one of some kinds and computes what it does.
+
+    A subclass with a ``forward`` of its own, such as a sequence with a shortcut, may
+    compute anything.
+    """
+    return any(
+        isinstance(module, kind) and type(module).forward is kind.forward
+        for kind in kinds
+    )
+
+
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    if isinstance(module, nn.Sequential):
-        for child in module:
+    if _is_plain(module, nn.Sequential):
+        for child in module.children():
             yield from _leaves(child)
-    elif not isinstance(module, nn.Identity):
+    elif not _is_plain(module, nn.Identity):
         yield module
 
 
@@ -50,7 +63,7 @@ def dense_layers(encoder: nn.Module) -> list[nn.Module] | None:
     body = layers[1:] if layers and type(layers[0]) is Standardize else layers
     if not body or not isinstance(body[0], nn.Linear):
         return None
-    known = all(isinstance(layer, (nn.Linear, *_DIAGONAL)) for layer in body)
+    known = all(_is_plain(layer, nn.Linear, *_DIAGONAL) for layer in body)
     return layers if known else None
 
 
@@ -65,7 +78,8 @@ def _diagonal(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the output of a diagonal layer and the diagonal of its Jacobian."""
     if not x.requires_grad:
         x = x.detach().requires_grad_()
-    out = layer(x)
+    # A layer that works in place would leave nothing to differentiate with respect to.
+    out = layer(x.clone() if getattr(layer, "inplace", False) else x)
     (slope,) = torch.autograd.grad(out.sum(), x, create_graph=True)
     return out, slope
 
@@ -79,18 +93,19 @@ def _dense_squared_norm(layers: list[nn.Module], x: Tensor) -> Tensor:
     \mathrm{tr}(A\, W_1 W_1^\top A^\top)`. With one hidden layer and a linear code
     even :math:`A` is spared: :math:`d^\top [(W_2^\top W_2) \circ (W_1 W_1^\top)]\, d`.
     """
-    scale: Tensor | float = 1.0
+    scale: Tensor | None = None
     blocks: list[tuple[Tensor, Tensor | None]] = []  # a weight and the slopes after it
     for layer in layers:
         if isinstance(layer, Standardize):
             scale, x = layer.scale, layer(x)
         elif isinstance(layer, nn.Linear):
-            blocks.append((layer.weight, None))
-            x = layer(x)
+            weight = layer.weight if scale is None else layer.weight / scale
+            blocks.append((weight, None))
+            scale, x = None, layer(x)
         else:
-            x, slope = _diagonal(layer, x)
+            x, diagonal = _diagonal(layer, x)
             weight, earlier = blocks[-1]
-            blocks[-1] = (weight, slope if earlier is None else earlier * slope)
+            blocks[-1] = (weight, diagonal if earlier is None else earlier * diagonal)
     (weight, slope), *rest = blocks
     gram = weight @ weight.T
     if not rest:
@@ -104,7 +119,7 @@ def _dense_squared_norm(layers: list[nn.Module], x: Tensor) -> Tensor:
         if slope is not None:
             product = product * slope.unsqueeze(-2)
         norm = ((product @ gram) * product).sum((-2, -1)).expand(len(x))
-    return norm / scale**2
+    return norm
 
 
 def _product(blocks: list[tuple[Tensor, Tensor | None]]) -> Tensor:

@@ -70,8 +70,9 @@ def _check_probabilities(low: float, high: float) -> None:
 def _check_counts(low: float, high: float) -> None:
     if low < 0:
         raise ValueError(
-            f"loss='poisson' needs counts of at least 0, but X holds {low:g}. Use "
-            "loss='squared_error' for values that can be negative."
+            f"Negative values in data: loss='poisson' needs counts of at least 0, but "
+            f"X holds {low:g}. Use loss='squared_error' for values that can be "
+            "negative."
         )
 
 

@@ -14,12 +14,20 @@ _MAX_LOG_VAR = 10.0
 
 
 class Standardize(nn.Module):
-    """``(x - shift) / scale``, with a shift for each feature and one scale."""
+    """``(x - shift) / scale``, with a shift for each feature.
 
-    def __init__(self, shift: Tensor, scale: float) -> None:
+    Parameters
+    ----------
+    shift : Tensor of shape (n_features,)
+        What is subtracted.
+    scale : Tensor of shape () or (n_features,)
+        What the difference is divided by.
+    """
+
+    def __init__(self, shift: Tensor, scale: Tensor) -> None:
         super().__init__()
         self.register_buffer("shift", shift)
-        self.register_buffer("scale", torch.tensor(scale, dtype=shift.dtype))
+        self.register_buffer("scale", scale)
 
     shift: Tensor
     scale: Tensor
@@ -63,6 +71,13 @@ class ToRows(nn.Module):
         return x.flatten(1)
 
 
+class Hardsigmoid(nn.Module):
+    """``x / 6 + 1/2``, cut at 0 and 1: torch's own, but differentiable twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x / 6 + 0.5).clamp(0, 1)
+
+
 class TopK(nn.Module):
     """Keep the ``k`` largest entries of each row and set the others to zero."""
 
@@ -96,6 +111,8 @@ class AutoencoderModule(nn.Module):
     stream : RandomStream
         Where whatever is random in training draws from.
     """
+
+    n_columns_per_unit = 1  # that the encoder gives
 
     def __init__(
         self,
@@ -137,6 +154,8 @@ class VariationalAutoencoderModule(AutoencoderModule):
     The encoder gives ``2 * n_components`` columns, the mean and the logarithm of
     the variance of a normal distribution for each unit.
     """
+
+    n_columns_per_unit = 2
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the code of each row.

@@ -17,8 +17,8 @@ class L1Sparsity(BaseEstimator):
     r"""The sum of the absolute values of the code, :math:`\lambda \sum_i |z_i|`.
 
     Alone, the sum can be made as small as one likes by a small code and a large
-    decoder. So the code is divided by its root mean square over the batch, with the
-    gradient kept: what is left to gain is a code with few large entries.
+    decoder. So each unit is divided by its root mean square over the batch, with the
+    gradient kept: what is left to gain is a unit that speaks seldom, and then loudly.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class L1Sparsity(BaseEstimator):
         The weight :math:`\lambda`.
 
     normalize : bool, default=True
-        Whether to divide the code by its root mean square over the batch.
+        Whether to divide each unit by its root mean square over the batch.
 
     References
     ----------
@@ -48,11 +48,10 @@ class L1Sparsity(BaseEstimator):
         self.normalize = normalize
 
     def __call__(self, x: Tensor, output: Any, module: nn.Module) -> Tensor:
-        code = output["code"]
-        total = code.abs().sum(1)
+        size = output["code"].abs()
         if self.normalize:
-            total = total / (code**2).mean().clamp_min(_TINY).sqrt()
-        return self.weight * total
+            size = size / (size**2).mean(0).clamp_min(_TINY).sqrt()
+        return self.weight * size.sum(1)
 
 
 class KLSparsity(BaseEstimator):

@@ -1,0 +1,41 @@
+# Every target makes its own environment first, in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint doctest docs bench dist clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,docs,demo]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python docs/demo.py demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy skae
+
+doctest: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --doctest-modules skae --doctest-glob="*.rst" --doctest-glob="README.md" skae docs README.md
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/defaults.py --quick
+
+dist: $(STAMP)
+	$(BIN)/python -m pip install --quiet build
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+
+clean:
+	rm -rf $(VENV) dist demo docs/_build

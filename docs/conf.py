@@ -1,0 +1,64 @@
+"""What sphinx needs to know to build this site; nothing is fetched while it builds."""
+
+import sys
+from pathlib import Path
+
+import skae
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "skae"
+author = "The skae developers"
+project_copyright = "The skae developers"
+version = release = skae.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.extlinks",
+    "numpydoc",
+    "defaults",
+    "floors",
+    "mathml",
+    "reference",
+]
+
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+nitpicky = True
+# What others document is named and not linked: the build needs no network.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(sklearn|skorch|torch|numpy|collections|typing)\..*"),
+]
+
+# Code -------------------------------------------------------------------------------
+
+smartquotes = False  # types such as {"l1", "kl"} are code
+default_role = "literal"  # in docstrings a single backtick marks a name
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say more
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+doctest_global_setup = "import torch; torch.set_num_threads(1)"
+
+extlinks = {
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+    "doi": ("https://doi.org/%s", "doi:%s"),
+}
+extlinks_detect_hardcoded_links = False
+
+# Pages ------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = f"skae {release}"
+html_static_path = ["_static"]
+html_css_files = ["skae.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+pygments_style = "friendly"
+pygments_dark_style = "monokai"

@@ -1,0 +1,386 @@
+"""The shipped networks for many shapes, and how the slots are filled."""
+
+import itertools
+import re
+
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from skae._layout import Layout
+from skae._random import RandomStream
+from skae.architectures import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    Conv,
+    Dense,
+    build_decoder,
+    build_encoder,
+    check_width,
+    is_shipped,
+    resolve,
+)
+
+FLAT = Layout((12,))
+PICTURE = Layout((3, 4), (1, 3, 4))
+COLOURED = Layout((3, 4, 2), (2, 3, 4), channels_last=True)
+
+
+def _picture(channels, height, width, channels_last=False):
+    image_shape = (channels, height, width)
+    shape = (height, width, channels) if channels_last else image_shape
+    return Layout(shape, image_shape, channels_last)
+
+
+def _signal(channels, length):
+    return Layout((channels, length), (channels, length))
+
+
+def _there_and_back(architecture, layout, n_components=3, n_rows=2):
+    """Run zeros through an encoder and its mirror; return the shapes they get."""
+    encoder = build_encoder(architecture, layout, n_components)
+    decoder = build_decoder(architecture, n_components, layout)
+    with torch.no_grad():
+        code = encoder(torch.zeros(n_rows, layout.n_features))
+        return tuple(code.shape), tuple(decoder(code).shape)
+
+
+def _layers(network, kind):
+    return [layer for layer in network.modules() if isinstance(layer, kind)]
+
+
+# Dense -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (9, 4), [7], (4, 4, 4)])
+def test_dense_decoder_mirrors_the_encoder(hidden):
+    architecture = Dense(hidden)
+    encoder = architecture.encoder(FLAT, 3)
+    decoder = architecture.decoder(3, FLAT)
+    sizes = [
+        [(layer.in_features, layer.out_features) for layer in _layers(part, nn.Linear)]
+        for part in (encoder, decoder)
+    ]
+    widths = [12, *hidden, 3]
+    assert sizes[0] == list(itertools.pairwise(widths))
+    assert sizes[1] == [(n_out, n_in) for n_in, n_out in reversed(sizes[0])]
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_dense_has_its_activation_between_layers_only(name):
+    network = Dense((5, 4), activation=name).encoder(FLAT, 3)
+    kinds = [type(layer) for layer in network]
+    activation = type(ACTIVATIONS[name]())
+    assert kinds == [nn.Linear, activation, nn.Linear, activation, nn.Linear]
+
+
+@pytest.mark.parametrize("width", range(1, 71))
+def test_dense_takes_every_width(width):
+    layout = Layout((width,))
+    assert _there_and_back(Dense((4,)), layout) == ((2, 3), (2, width))
+
+
+@pytest.mark.parametrize("layout", [PICTURE, COLOURED, _signal(2, 9)])
+def test_dense_flattens_pictures(layout):
+    assert _there_and_back(Dense((4,)), layout)[1] == (2, layout.n_features)
+
+
+@pytest.mark.parametrize("hidden", [(0,), (4, -1), (2.5,)])
+def test_widths_below_one_are_refused(hidden):
+    match = re.escape(f"hidden_layer_sizes={hidden!r} must hold widths of at least 1")
+    with pytest.raises(ValueError, match=match):
+        Dense(hidden).encoder(FLAT, 3)
+
+
+# Conv --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [(4,), (3, 5), (2, 3, 4)])
+@pytest.mark.parametrize("height", range(1, 18))
+def test_conv_restores_every_size_exactly(height, channels):
+    for width in range(1, 18):
+        layout = _picture(1, height, width)
+        shapes = _there_and_back(Conv(channels), layout)
+        assert shapes == ((2, 3), (2, layout.n_features)), (height, width)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8), (1, 13), (13, 2)])
+def test_conv_takes_colours_on_either_side(size, n_channels, channels_last):
+    layout = _picture(n_channels, *size, channels_last)
+    assert _there_and_back(Conv((3,)), layout)[1] == (2, layout.n_features)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize("length", range(1, 71))
+def test_conv_takes_signals_of_every_length(length, n_channels):
+    layout = _signal(n_channels, length)
+    assert _there_and_back(Conv((3, 4)), layout)[1] == (2, layout.n_features)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
+@pytest.mark.parametrize(
+    "layout", [_picture(1, 6, 5), _picture(2, 1, 1), _signal(1, 9), _picture(1, 3, 12)]
+)
+def test_kernels_of_every_odd_size_fit(layout, kernel_size):
+    shapes = _there_and_back(Conv((3, 4), kernel_size=kernel_size), layout)
+    assert shapes == ((2, 3), (2, layout.n_features))
+
+
+def test_each_convolution_halves_what_is_longer_than_one():
+    # 9 x 2 -> 5 x 1 -> 3 x 1: rounded up, and one stays one.
+    assert Conv((4, 8))._shapes(_picture(1, 9, 2)) == [(1, 9, 2), (4, 5, 1), (8, 3, 1)]
+
+
+def test_signals_are_convolved_along_their_one_axis():
+    network = Conv((4,)).encoder(_signal(3, 8), 2)
+    assert len(_layers(network, nn.Conv1d)) == 1
+    assert _layers(network, nn.Conv2d) == []
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1, 100_000), (700, 30)])
+@pytest.mark.parametrize("channels", [(16, 32), (8,), (64, 128, 256)])
+def test_large_pictures_get_depth_and_not_width(size, channels):
+    layout = _picture(3, *size)
+    encoder = Conv(channels).encoder(layout, 16)
+    (linear,) = _layers(encoder, nn.Linear)
+    assert linear.in_features <= 4096
+    assert linear.in_features > 4096 // 8  # and no deeper than that takes
+    convolutions = _layers(encoder, nn.Conv2d)
+    assert [c.out_channels for c in convolutions[: len(channels)]] == list(channels)
+    assert {c.out_channels for c in convolutions[len(channels) :]} <= {channels[-1]}
+
+
+def test_a_large_picture_comes_back_whole():
+    layout = _picture(3, 512, 512)
+    shapes = _there_and_back(Conv((2,)), layout, n_rows=1)
+    assert shapes == ((1, 3), (1, 3 * 512 * 512))
+
+
+def test_channels_beyond_the_bound_end_where_nothing_is_left_to_halve():
+    layout = _picture(1, 2, 2)
+    assert Conv((5000,))._shapes(layout) == [(1, 2, 2), (5000, 1, 1)]
+    assert _there_and_back(Conv((5000,)), layout, n_rows=1) == ((1, 3), (1, 4))
+
+
+def test_conv_sees_the_picture_the_right_way_round():
+    # A kernel that copies its centre: the map is every second pixel of the channel.
+    layout = _picture(2, 4, 4, channels_last=True)
+    encoder = Conv((1,), kernel_size=1, activation="identity").encoder(layout, 4)
+    (convolution,) = _layers(encoder, nn.Conv2d)
+    (linear,) = _layers(encoder, nn.Linear)
+    with torch.no_grad():
+        convolution.weight.copy_(torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1))
+        convolution.bias.zero_()
+        linear.weight.copy_(torch.eye(4))
+        linear.bias.zero_()
+    picture = torch.arange(32.0).reshape(1, 4, 4, 2)  # height, width, channels
+    expected = picture[0, ::2, ::2, 1].flatten()
+    assert encoder(picture.flatten(1))[0].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "match"),
+    [
+        (Conv(()), r"channels=\(\) must hold at least one number of channels"),
+        (Conv((4, 0)), r"channels=\(4, 0\) must hold .* each at least 1"),
+        (Conv(kernel_size=4), "kernel_size=4 must be odd"),
+        (Conv(kernel_size=-1), "kernel_size=-1 must be odd"),
+    ],
+)
+def test_numbers_of_a_convolution_are_checked(architecture, match):
+    for build in (
+        lambda: architecture.encoder(PICTURE, 3),
+        lambda: architecture.decoder(3, PICTURE),
+    ):
+        with pytest.raises(ValueError, match=match):
+            build()
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_unknown_activations_are_refused(kind):
+    with pytest.raises(ValueError, match=r"activation='swish' is not known.*'silu'"):
+        kind(activation="swish").encoder(PICTURE, 3)
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_architectures_are_cloned_with_their_numbers(kind):
+    one = kind((3, 4), activation="tanh")
+    assert clone(one).get_params() == one.get_params()
+    assert clone(one) is not one
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_each_network_has_weights_of_its_own(kind):
+    architecture = kind((4,))
+    one, other = (architecture.encoder(PICTURE, 3) for _ in range(2))
+    assert not {id(p) for p in one.parameters()} & {id(p) for p in other.parameters()}
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_equal_seeds_give_equal_weights(kind):
+    networks = []
+    for _ in range(2):
+        with RandomStream(3).as_global():
+            networks.append(kind((4,)).encoder(PICTURE, 3))
+    one, other = (list(network.parameters()) for network in networks)
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+# Slots -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "kind"), [("dense", Dense), ("conv", Conv)])
+def test_names_stand_for_architectures(name, kind):
+    assert type(resolve(name, "encoder")) is kind
+    assert set(ARCHITECTURES) == {"dense", "conv"}
+
+
+@pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
+def test_what_is_no_name_is_taken_as_it_is(slot):
+    assert resolve(slot, "encoder") is slot
+    assert is_shipped(slot) == isinstance(slot, (Dense, Conv))
+
+
+def test_unknown_names_are_refused():
+    match = (
+        "decoder='cnn' is not a shipped architecture. Choose one of 'dense', 'conv', "
+        "or pass a builder (n_in, n_out) -> torch.nn.Module."
+    )
+    with pytest.raises(ValueError, match=re.escape(match)):
+        resolve("cnn", "decoder")
+
+
+@pytest.mark.parametrize("slot", [3, (4, 4), {"a": 1}])
+def test_what_builds_nothing_is_refused(slot):
+    match = f"encoder={slot!r} is neither a name, a shipped architecture, a torch.nn"
+    with pytest.raises(TypeError, match=re.escape(match)):
+        resolve(slot, "encoder")
+
+
+def test_builders_get_widths():
+    asked = []
+
+    def build(n_in, n_out):
+        asked.append((n_in, n_out))
+        return nn.Linear(n_in, n_out)
+
+    build_encoder(build, FLAT, 3)
+    build_decoder(build, 3, FLAT)
+    assert asked == [(12, 3), (3, 12)]
+
+
+def test_a_module_class_is_a_builder():
+    encoder = build_encoder(nn.Linear, FLAT, 3)
+    assert encoder(torch.zeros(2, 12)).shape == (2, 3)
+
+
+def test_builders_that_build_no_module_are_refused():
+    match = "encoder=.* returned list, but a torch.nn.Module is expected"
+    with pytest.raises(TypeError, match=match):
+        build_encoder(lambda n_in, n_out: [n_in, n_out], FLAT, 3)
+
+
+def test_instances_are_copied_with_their_weights_and_never_trained_in_place():
+    mine = nn.Linear(12, 3)
+    kept = mine.weight.detach().clone()
+    copy = build_encoder(mine, FLAT, 3)
+    assert copy is not mine
+    assert torch.equal(copy.weight, kept)
+    with torch.no_grad():
+        copy.weight.add_(1.0)
+    assert torch.equal(mine.weight, kept)
+
+
+class _Looks(nn.Module):
+    """Keeps the shape of what it gets."""
+
+    def forward(self, x):
+        self.seen = tuple(x.shape)
+        return x.flatten(1)[:, :3]
+
+
+@pytest.mark.parametrize(
+    ("layout", "seen"),
+    [
+        (FLAT, (2, 12)),
+        (PICTURE, (2, 1, 3, 4)),
+        (COLOURED, (2, 2, 3, 4)),
+        (_signal(2, 6), (2, 2, 6)),
+    ],
+)
+def test_own_encoders_see_pictures_channels_first(layout, seen):
+    encoder = build_encoder(_Looks(), layout, 3)
+    encoder(torch.zeros(2, layout.n_features))
+    (mine,) = _layers(encoder, _Looks)
+    assert mine.seen == seen
+
+
+@pytest.mark.parametrize("gives", ["picture", "rows"])
+def test_own_decoders_may_give_pictures_or_rows(gives):
+    class Draw(nn.Module):
+        def forward(self, code):
+            picture = torch.arange(24.0).reshape(1, 2, 3, 4).expand(len(code), -1, 3, 4)
+            # Rows are in the user's order: channels last.
+            return picture if gives == "picture" else picture.movedim(1, -1).flatten(1)
+
+    decoder = build_decoder(Draw(), 3, COLOURED)
+    rows = decoder(torch.zeros(2, 3))
+    expected = torch.arange(24.0).reshape(2, 3, 4).movedim(0, -1).flatten()
+    assert rows.shape == (2, 24)
+    assert torch.equal(rows[0], expected)
+
+
+# Widths ------------------------------------------------------------------------------
+
+
+def test_width_of_an_encoder_is_compared():
+    x = torch.zeros(2, 12)
+    match = "The encoder gives 5 values for a row, but 3 are expected: n_components"
+    with pytest.raises(ValueError, match=match):
+        check_width(nn.Linear(12, 5), x, 3, "encoder")
+
+
+def test_width_of_a_decoder_is_compared():
+    code = torch.zeros(2, 3)
+    match = "The decoder gives 9 values for a row, but 12 are expected: the number of"
+    with pytest.raises(ValueError, match=match):
+        check_width(nn.Linear(3, 9), code, 12, "decoder")
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Unflatten(1, (3, 1)), r"\(2, 3, 1\)"),
+        (nn.Flatten(0), r"\(6,\)"),
+    ],
+)
+def test_output_that_is_no_row_of_values_is_refused(module, shape):
+    # As many values as expected, but not as (n, 3).
+    match = f"The encoder gives shape {shape} for 2 rows, but a tensor of shape"
+    with pytest.raises(ValueError, match=match):
+        check_width(module, torch.zeros(2, 3), 3, "encoder")
+
+
+def test_output_that_is_no_tensor_is_refused():
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x, x
+
+    match = r"gives tuple for 2 rows, but a tensor of shape \(2, 3\) is expected"
+    with pytest.raises(ValueError, match=match):
+        check_width(Pair(), torch.zeros(2, 3), 3, "encoder")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_looking_at_the_width_leaves_no_trace(training):
+    module = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)).train(training)
+    with torch.no_grad():
+        kept = [buffer.clone() for buffer in module.buffers()]
+    out = check_width(module, torch.ones(2, 3), 3, "encoder")
+    assert module.training is training
+    assert not out.requires_grad
+    for before, after in zip(kept, module.buffers(), strict=True):
+        assert torch.equal(before, after)

@@ -1,0 +1,200 @@
+"""Docstrings are complete and agree with what they document."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from conftest import ESTIMATORS
+
+import skae
+
+docscrape = pytest.importorskip("numpydoc.docscrape", reason="needs numpydoc")
+validate = pytest.importorskip("numpydoc.validate", reason="needs numpydoc")
+
+MODULES = sorted(
+    f"skae.{module.name}" for module in pkgutil.iter_modules(skae.__path__)
+)
+
+# What numpydoc asks for and we do not: a second paragraph, an example and a See Also
+# for every method, a capital letter before "skorch", and returns without a name.
+OTHER_STYLE = {"ES01", "EX01", "PR08", "RT02", "SA01"}
+
+
+def _methods(cls):
+    """Return the names of the public methods that skae itself defines."""
+    return sorted(
+        name
+        for name, member in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_") and member.__module__.startswith("skae")
+    )
+
+
+def _properties(cls):
+    return sorted(
+        name
+        for name, member in inspect.getmembers(cls)
+        if isinstance(member, property) and member.fget.__module__.startswith("skae")
+    )
+
+
+CLASSES = sorted(name for name in skae.__all__ if inspect.isclass(getattr(skae, name)))
+FUNCTIONS = sorted(set(skae.__all__) - set(CLASSES))
+PUBLIC = [
+    *(f"skae.{name}" for name in [*CLASSES, *FUNCTIONS]),
+    *(f"skae.{cls.__name__}.{name}" for cls in ESTIMATORS for name in _methods(cls)),
+]
+
+
+def _resolve(path):
+    found = skae
+    for name in path.split(".")[1:]:
+        found = getattr(found, name)
+    return found
+
+
+def _signature(documented):
+    """Return the parameters of a signature, as a docstring spells them."""
+    if inspect.isclass(documented) and issubclass(documented, BaseException | Warning):
+        return {}
+    stars = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
+    return {
+        stars.get(parameter.kind, "") + name: parameter
+        for name, parameter in inspect.signature(documented).parameters.items()
+        if name != "self"
+    }
+
+
+def _documented(documented):
+    """Yield name, type and text of each parameter that a docstring lists."""
+    for names, kind, text in docscrape.NumpyDocString(inspect.getdoc(documented))[
+        "Parameters"
+    ]:
+        for name in names.split(", "):
+            yield name, kind, " ".join(text)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_docstring_lists_the_parameters_of_the_signature(path):
+    documented = _resolve(path)
+    assert inspect.getdoc(documented)
+    names = [name for name, _, _ in _documented(documented)]
+    assert names == list(_signature(documented))
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_docstring_gives_every_parameter_a_type_and_a_text(path):
+    for name, kind, text in _documented(_resolve(path)):
+        assert kind or name.startswith("*"), name
+        assert text.endswith("."), name
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_defaults_agree_with_the_signature(path):
+    signature = _signature(_resolve(path))
+    for name, kind, _ in _documented(_resolve(path)):
+        default = signature[name].default
+        _, _, said = kind.partition("default=")
+        if default is inspect.Parameter.empty or kind == "Ignored":
+            assert not said, name
+        else:
+            assert said, f"{name} has a default"
+            assert said == repr(default).replace("'", '"'), name
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_numpydoc_finds_nothing_wrong(path):
+    errors = [
+        f"{code}: {message}"
+        for code, message in validate.validate(path)["errors"]
+        if code not in OTHER_STYLE
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize("path", [p for p in PUBLIC if p[5:] not in CLASSES])
+def test_what_is_returned_is_described(path):
+    returns = docscrape.NumpyDocString(inspect.getdoc(_resolve(path)))["Returns"]
+    assert returns
+    assert all(part.type for part in returns)
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
+def test_classes_list_what_fit_sets(cls):
+    sections = docscrape.NumpyDocString(inspect.getdoc(cls))
+    listed = {name for part in sections["Attributes"] for name in part.name.split(", ")}
+    assert set(_properties(cls)) <= listed
+    assert {"net_", "n_features_in_", "mean_", "scale_", "image_shape_"} <= listed
+    assert all(name.endswith("_") for name in listed)
+    assert all(part.type and part.desc for part in sections["Attributes"])
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*CLASSES} - {"DivergenceError", "LayoutWarning"})
+)
+def test_classes_show_an_example(name):
+    cls = getattr(skae, name)
+    assert docscrape.NumpyDocString(inspect.getdoc(cls))["Examples"]
+
+
+# What a class words in its own way, since it means something of its own there.
+OWN_WORDS = {
+    "ConvAutoencoder": {"decoder", "image_shape", "channels"},
+    "SparseAutoencoder": {"sparsity", "code_activation"},
+    "VariationalAutoencoder": {"encoder", "hidden_layer_sizes"},
+}
+
+
+def test_shared_parameters_are_worded_alike():
+    words = {
+        cls.__name__: {
+            name: (re.sub(r", default=.*", "", kind).removesuffix(" or None"), text)
+            for name, kind, text in _documented(cls)
+            if name not in OWN_WORDS.get(cls.__name__, ())
+        }
+        for cls in ESTIMATORS
+    }
+    plain = words["AutoencoderTransformer"]
+    for cls, own in words.items():
+        for name in set(own) & set(plain):
+            assert own[name] == plain[name], f"{cls}: {name}"
+
+
+def test_no_text_is_left_to_be_filled_in():
+    for path in PUBLIC:
+        assert "{parameters}" not in inspect.getdoc(_resolve(path)), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_class_and_function_has_a_docstring(name):
+    module = importlib.import_module(name)
+    for own, member in inspect.getmembers(module):
+        is_ours = getattr(member, "__module__", None) == name
+        if is_ours and not own.startswith("_") and callable(member):
+            assert inspect.getdoc(member), own
+
+
+@pytest.mark.parametrize("name", ["skae", *MODULES])
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module)
+    assert failed == 0
+
+
+def test_examples_are_looked_for_where_they_are():
+    # A decorator must not hide them: the finder has to see each example we wrote.
+    found = sum(
+        len(test.examples)
+        for name in MODULES
+        for test in doctest.DocTestFinder().find(importlib.import_module(name))
+    )
+    written = sum(
+        inspect.getsource(importlib.import_module(name)).count(">>> ")
+        for name in MODULES
+    )
+    assert found == written

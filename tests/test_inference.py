@@ -1,0 +1,115 @@
+"""Rows in batches: the same bits in any company."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skae import _inference
+from skae._inference import map_rows
+from skae._layout import Layout
+from skae._random import RandomStream
+from skae.architectures import Conv, Dense
+
+LAYOUT = Layout((8, 8), (1, 8, 8))
+NETWORKS = {
+    "linear": Dense(()),
+    "dense": Dense((33,)),
+    "deep": Dense((70, 20), activation="tanh"),
+    "conv": Conv((4, 8)),
+}
+ON_CPU = {"dtype": np.dtype("float32"), "device": "cpu"}
+
+
+def _encoder(name):
+    with RandomStream(0).as_global():
+        return NETWORKS[name].encoder(LAYOUT, 5).eval()
+
+
+def _rows(n_rows, dtype=np.float32):
+    return np.random.default_rng(0).standard_normal((n_rows, 64)).astype(dtype)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_row_gives_the_same_bits_in_batches_of_any_size(name):
+    encoder, rows = _encoder(name), _rows(100)
+    together = map_rows(encoder, rows, **ON_CPU)
+    assert together.shape == (100, 5)
+    for size in range(1, 41):
+        alone = map_rows(encoder, rows[:size], **ON_CPU)
+        np.testing.assert_array_equal(alone, together[:size], err_msg=f"{size} rows")
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_row_gives_the_same_bits_at_any_place(name):
+    encoder, rows = _encoder(name), _rows(60)
+    order = np.random.default_rng(1).permutation(60)
+    one = map_rows(encoder, rows, **ON_CPU)[order]
+    np.testing.assert_array_equal(map_rows(encoder, rows[order], **ON_CPU), one)
+
+
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 63, 64, 65, 95, 96, 97, 161])
+def test_rows_beyond_a_batch_are_joined_in_order(monkeypatch, n_rows):
+    encoder, rows = _encoder("dense"), _rows(n_rows)
+    whole = map_rows(encoder, rows, **ON_CPU)
+    monkeypatch.setattr(_inference, "_BATCH_SIZE", 64)
+    np.testing.assert_array_equal(map_rows(encoder, rows, **ON_CPU), whole)
+
+
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 5)])
+def test_results_of_any_shape_are_kept(n_rows, shape):
+    def function(x):
+        return x[:, 0].reshape(-1, *(1 for _ in shape)).expand(len(x), *shape)
+
+    rows = _rows(n_rows)
+    found = map_rows(function, rows, **ON_CPU)
+    assert found.shape == (n_rows, *shape)
+    np.testing.assert_array_equal(found.reshape(n_rows, -1)[:, 0], rows[:, 0])
+
+
+@pytest.mark.parametrize("n_rows", [3, 50])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float64, np.float16, ">f4"])
+@pytest.mark.parametrize("wanted", [np.float32, np.float64])
+def test_rows_of_any_type_are_cast(n_rows, dtype, wanted):
+    rows = np.arange(n_rows * 4).reshape(n_rows, 4).astype(dtype)
+    found = map_rows(lambda x: x, rows, dtype=np.dtype(wanted), device="cpu")
+    assert found.dtype == wanted
+    np.testing.assert_array_equal(found, rows.astype(wanted))
+
+
+@pytest.mark.parametrize("n_rows", [3, 50])
+def test_read_only_and_strided_rows_are_taken(n_rows):
+    rows = np.asfortranarray(_rows(2 * n_rows))[::-2]
+    rows.flags.writeable = False
+    found = map_rows(lambda x: x, rows, **ON_CPU)
+    np.testing.assert_array_equal(found, rows)
+
+
+@pytest.mark.parametrize("n_rows", [3, 50])
+def test_results_are_arrays_of_their_own(n_rows):
+    rows = _rows(n_rows)
+    kept = rows.copy()
+    map_rows(nn.Identity(), rows, **ON_CPU)[:] = 0
+    np.testing.assert_array_equal(rows, kept)
+
+
+@pytest.mark.parametrize("n_rows", [3, 50])
+def test_layers_that_work_in_place_leave_the_rows_alone(n_rows):
+    rows = _rows(n_rows)
+    kept = rows.copy()
+    found = map_rows(nn.ReLU(inplace=True), rows, **ON_CPU)
+    np.testing.assert_array_equal(found, np.maximum(kept, 0))
+    np.testing.assert_array_equal(rows, kept)
+
+
+def test_autograd_is_off_unless_asked_for():
+    seen = []
+
+    def function(x):
+        seen.append(torch.is_inference_mode_enabled())
+        return x
+
+    map_rows(function, _rows(2), **ON_CPU)
+    map_rows(function, _rows(2), **ON_CPU, inference=False)
+    assert seen == [True, False]

@@ -1,0 +1,382 @@
+"""Norms of Jacobians against autograd's own Jacobian of each row, in float64."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from skae._layout import Layout
+from skae.architectures import ACTIVATIONS, Conv, Dense
+from skae.jacobian import (
+    dense_layers,
+    exact_squared_norm,
+    has_closed_form,
+    stochastic_squared_norm,
+)
+from skae.modules import FirstHalf, Hardsigmoid, Standardize, TopK
+
+SMOOTH = ["Tanh", "Sigmoid", "Softplus", "GELU", "SiLU", "Mish", "Softsign"]
+KINKED = ["ReLU", "LeakyReLU", "ELU", "SELU", "Hardtanh"]
+OTHERS = ["LogSigmoid", "Identity"]
+N_IN, N_ROWS = 5, 6
+
+
+def _rows(n_features=N_IN, n_rows=N_ROWS, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n_rows, n_features, generator=generator, dtype=torch.float64)
+
+
+def _double(encoder, seed=1):
+    """Give an encoder float64 weights large enough to bend the activations."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in encoder.double().parameters():
+        parameter.data.normal_(0, 0.7, generator=generator)
+    return encoder
+
+
+def _mlp(*sizes, activation=nn.Tanh, code=None):
+    layers = []
+    for n_in, n_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), activation()]
+    layers.pop()
+    if code is not None:
+        layers.append(code)
+    return nn.Sequential(*layers)
+
+
+def _brute_force(encoder, x):
+    """Sum the squares of autograd's Jacobian, row by row."""
+    norms = []
+    for row in x:
+        jacobian = torch.autograd.functional.jacobian(
+            lambda one: encoder(one[None])[0], row, create_graph=True
+        )
+        norms.append((jacobian**2).sum())
+    return torch.stack(norms)
+
+
+def _gradients(norm, encoder):
+    """Differentiate a sum that weights each row in its own way."""
+    weights = torch.linspace(0.5, 2, len(norm), dtype=norm.dtype)
+    parameters = list(encoder.parameters())
+    found = torch.autograd.grad((weights * norm).sum(), parameters, allow_unused=True)
+    return [
+        torch.zeros_like(p) if g is None else g
+        for p, g in zip(parameters, found, strict=True)
+    ]
+
+
+def _assert_exact(encoder, x, tol=1e-10):
+    """Compare values and gradients to a relative 1e-10."""
+    found, expected = exact_squared_norm(encoder, x), _brute_force(encoder, x)
+    assert found.shape == (len(x),)
+    torch.testing.assert_close(found, expected, rtol=tol, atol=tol)
+    for one, other in zip(
+        _gradients(found, encoder), _gradients(expected, encoder), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=tol, atol=tol)
+
+
+def test_linear_encoder_by_hand():
+    # J = [[1, 2], [0, 3]] for every row: 1 + 4 + 9 = 14.
+    encoder = nn.Linear(2, 2)
+    encoder.weight.data = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
+    norm = exact_squared_norm(encoder, torch.randn(3, 2))
+    assert norm.tolist() == [14.0, 14.0, 14.0]
+
+
+def test_one_hidden_unit_by_hand():
+    # z = 3 relu(2 x - 1): slope 6 where x > 1/2, else 0.
+    encoder = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1))
+    encoder[0].weight.data.fill_(2.0)
+    encoder[0].bias.data.fill_(-1.0)
+    encoder[2].weight.data.fill_(3.0)
+    norm = exact_squared_norm(encoder, torch.tensor([[0.0], [1.0]]))
+    assert norm.tolist() == [0.0, 36.0]
+
+
+@pytest.mark.parametrize("name", [*SMOOTH, *KINKED, *OTHERS])
+@pytest.mark.parametrize("hidden", [(4,), (7,), (4, 3), (7, 6, 4)])
+def test_dense_encoders_are_exact(name, hidden):
+    encoder = _double(_mlp(N_IN, *hidden, 3, activation=getattr(nn, name)))
+    assert dense_layers(encoder) is not None
+    _assert_exact(encoder, _rows())
+
+
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 4)])
+@pytest.mark.parametrize(
+    "code",
+    [nn.ReLU(), nn.Sigmoid(), nn.Tanh(), Hardsigmoid(), TopK(2)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_code_activations_are_exact(hidden, code):
+    _assert_exact(_double(_mlp(N_IN, *hidden, 4, code=code)), _rows())
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+@pytest.mark.parametrize("n_features", [1, 2, 9])
+def test_linear_encoders_of_any_width_are_exact(n_features, n_components):
+    encoder = _double(nn.Sequential(nn.Linear(n_features, n_components)))
+    _assert_exact(encoder, _rows(n_features))
+
+
+def test_linear_layers_in_a_row_are_exact():
+    encoder = nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 4), nn.Linear(4, 3))
+    _assert_exact(_double(encoder), _rows())
+
+
+def test_activations_in_a_row_are_exact():
+    encoder = nn.Sequential(
+        nn.Linear(5, 6), nn.Tanh(), nn.Softplus(), nn.Linear(6, 4), nn.ReLU(), TopK(2)
+    )
+    _assert_exact(_double(encoder), _rows())
+
+
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 4)])
+@pytest.mark.parametrize("scale", [2.5, [0.5, 1.0, 2.0, 4.0, 8.0]], ids=["one", "each"])
+def test_scaling_inside_the_encoder_counts(hidden, scale):
+    shift = torch.linspace(-1, 1, N_IN, dtype=torch.float64)
+    first = Standardize(shift, torch.tensor(scale))
+    _assert_exact(_double(nn.Sequential(first, _mlp(N_IN, *hidden, 3))), _rows())
+
+
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 4)])
+def test_means_of_a_variational_encoder_are_exact(hidden):
+    encoder = nn.Sequential(_mlp(N_IN, *hidden, 4), FirstHalf())
+    _assert_exact(_double(encoder), _rows())
+
+
+def test_nested_sequences_are_read_through():
+    inner = nn.Sequential(nn.Linear(5, 6), nn.Sequential(nn.Tanh(), nn.Identity()))
+    encoder = _double(nn.Sequential(inner, nn.Linear(6, 3)))
+    assert has_closed_form(encoder)
+    _assert_exact(encoder, _rows())
+
+
+class _Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class _Halved(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
+class _Scaled(nn.Tanh):
+    def forward(self, x):
+        return super().forward(x) * x.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        _Residual(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 5)),
+        nn.Sequential(nn.Linear(5, 4), _Residual(nn.Tanh(), nn.Linear(4, 4))),
+        nn.Sequential(_Halved(5, 4), nn.Tanh(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Linear(5, 4), _Scaled(), nn.Linear(4, 3)),
+    ],
+    ids=["residual", "residual inside", "linear", "activation"],
+)
+def test_layers_with_a_forward_of_their_own_are_exact(encoder):
+    # A subclass of a known layer may compute something else.
+    encoder = _double(encoder)
+    assert not has_closed_form(encoder)
+    _assert_exact(encoder, _rows())
+
+
+def test_parametrized_layers_are_exact():
+    linear = nn.Linear(5, 4).double()
+    nn.utils.parametrizations.weight_norm(linear)
+    encoder = nn.Sequential(linear, nn.Tanh(), nn.Linear(4, 3)).double()
+    _assert_exact(encoder, _rows())
+
+
+@pytest.mark.parametrize("hidden", [(6,), (6, 4)])
+@pytest.mark.parametrize("layer", [nn.ReLU, nn.ELU, nn.SiLU, nn.LeakyReLU])
+def test_activations_in_place_are_exact(hidden, layer):
+    encoder = _mlp(N_IN, *hidden, 3, activation=lambda: layer(inplace=True))
+    _assert_exact(_double(encoder), _rows())
+
+
+@pytest.mark.parametrize("image_shape", [(1, 4, 5), (2, 3, 3), (1, 11), (3, 4)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_convolutions_are_exact(image_shape, channels_last):
+    channels, *size = image_shape
+    sample_shape = (*size, channels) if channels_last else image_shape
+    layout = Layout(sample_shape, image_shape, channels_last)
+    encoder = _double(Conv((3, 4)).encoder(layout, 3))
+    assert dense_layers(encoder) is None
+    _assert_exact(encoder, _rows(layout.n_features, n_rows=3))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.LayerNorm(6), nn.PReLU(), nn.Softmax(1), nn.Bilinear],
+    ids=["LayerNorm", "PReLU", "Softmax", "own"],
+)
+def test_layers_that_mix_units_are_exact(layer):
+    class Own(nn.Module):
+        def forward(self, x):
+            return x * x.roll(1, 1)
+
+    layer = Own() if layer is nn.Bilinear else layer
+    encoder = nn.Sequential(nn.Linear(5, 6), layer, nn.Linear(6, 3))
+    assert dense_layers(encoder) is None
+    _assert_exact(_double(encoder), _rows())
+
+
+def test_frozen_layers_are_exact():
+    encoder = _double(_mlp(N_IN, 6, 3))
+    for parameter in encoder[0].parameters():
+        parameter.requires_grad_(False)
+    x = _rows()
+    torch.testing.assert_close(
+        exact_squared_norm(encoder, x), _brute_force(encoder, x), rtol=1e-10, atol=0
+    )
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_exact_norm_can_be_had_without_a_graph(kind):
+    layout = Layout((4, 5), (1, 4, 5))
+    shipped = Dense((6,)) if kind == "dense" else Conv((3,))
+    encoder = _double(shipped.encoder(layout, 3))
+    x = _rows(20)
+    with torch.no_grad():
+        plain = exact_squared_norm(encoder, x, create_graph=False)
+    assert not plain.requires_grad
+    torch.testing.assert_close(plain, exact_squared_norm(encoder, x).detach())
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_input_is_left_as_it_was(kind):
+    layout = Layout((4, 5), (1, 4, 5))
+    shipped = Dense((6,)) if kind == "dense" else Conv((3,))
+    encoder, x = _double(shipped.encoder(layout, 3)), _rows(20)
+    kept = x.clone()
+    exact_squared_norm(encoder, x).sum().backward()
+    stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
+    assert torch.equal(x, kept)
+    assert not x.requires_grad
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [
+        (_mlp(5, 3), True),
+        (_mlp(5, 3, code=nn.ReLU()), True),
+        (_mlp(5, 4, 3), True),
+        (_mlp(5, 4, 3, code=nn.ReLU()), False),
+        (_mlp(5, 4, 4, 3), False),
+        (nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 3)), False),
+        (nn.Sequential(nn.Tanh(), nn.Linear(5, 4)), False),
+        (nn.Sequential(), False),
+        (nn.Sequential(Standardize(torch.zeros(5), torch.ones(()))), False),
+        (
+            nn.Sequential(Standardize(torch.zeros(5), torch.ones(())), _mlp(5, 4, 3)),
+            True,
+        ),
+    ],
+)
+def test_closed_form_is_one_hidden_layer_and_a_linear_code(encoder, expected):
+    assert has_closed_form(encoder) is expected
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_every_shipped_activation_has_a_fast_path(name):
+    encoder = Dense((6,), activation=name).encoder(Layout((N_IN,)), 3)
+    assert dense_layers(encoder) is not None
+    _assert_exact(_double(encoder), _rows())
+
+
+# The stochastic estimate --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_stochastic_estimate_is_unbiased_in_value_and_gradient(kind):
+    # Rademacher probes: all 2^3 sign vectors together give the exact norm, so the mean
+    # of many draws has to come within its own standard error of it.
+    layout = Layout((4, 5), (1, 4, 5))
+    shipped = Dense((6, 5)) if kind == "dense" else Conv((3,))
+    encoder, x = _double(shipped.encoder(layout, 3)), _rows(20, n_rows=3)
+    repeated = x.repeat(2000, 1)
+    estimate = stochastic_squared_norm(
+        encoder, repeated, n_probes=1, generator=torch.Generator().manual_seed(0)
+    )
+    exact = exact_squared_norm(encoder, x)
+    draws = estimate.detach().reshape(2000, 3)
+    error = draws.std(0) / 2000**0.5
+    assert bool(((draws.mean(0) - exact).abs() < 4 * error).all())
+    parameters = list(encoder.parameters())
+    found = torch.autograd.grad(
+        estimate.mean(), parameters, retain_graph=True, allow_unused=True
+    )
+    expected = torch.autograd.grad(exact.mean(), parameters, allow_unused=True)
+    for one, other in zip(found, expected, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            # 6000 draws, each about as large as what it estimates.
+            torch.testing.assert_close(
+                one, other, rtol=0, atol=0.1 * other.abs().max().item() + 1e-12
+            )
+
+
+def test_average_over_all_signs_is_the_exact_norm(monkeypatch):
+    # E_v |v'J|^2 over the eight vectors of signs, drawn one after the other.
+    encoder, x = _double(_mlp(N_IN, 4, 3)), _rows()
+    signs = iter(itertools.product((0.0, 1.0), repeat=3))
+
+    def drawn(self, p, generator=None):
+        return self.copy_(torch.tensor(next(signs)).expand(self.shape))
+
+    monkeypatch.setattr(torch.Tensor, "bernoulli_", drawn)
+    found = stochastic_squared_norm(encoder, x, n_probes=8, generator=torch.Generator())
+    torch.testing.assert_close(
+        found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
+    )
+
+
+def test_one_component_needs_no_luck():
+    # The sign of the only unit drops out of the square.
+    encoder, x = _double(_mlp(N_IN, 4, 1)), _rows()
+    found = stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
+    torch.testing.assert_close(
+        found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
+    )
+
+
+def test_more_probes_vary_less():
+    encoder = _double(_mlp(N_IN, 4, 3))
+    x = _rows(n_rows=1).expand(4000, N_IN)
+    generator = torch.Generator().manual_seed(0)
+    few, many = (
+        stochastic_squared_norm(encoder, x, n_probes=n, generator=generator).var()
+        for n in (1, 8)
+    )
+    # One over the number of probes; 4000 draws know a variance to some 5 %.
+    assert (few / many).item() == pytest.approx(8, rel=0.2)
+
+
+def test_probes_come_from_the_generator_alone():
+    encoder, x = _double(_mlp(N_IN, 4, 3)), _rows()
+    before = torch.random.get_rng_state()
+
+    def draw(generator):
+        return stochastic_squared_norm(encoder, x, n_probes=1, generator=generator)
+
+    generator = torch.Generator().manual_seed(0)
+    first, second = draw(generator), draw(generator)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, draw(torch.Generator().manual_seed(0)))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_stochastic_estimate_works_where_gradients_are_off():
+    encoder, x = _double(_mlp(N_IN, 4, 1)), _rows()
+    with torch.no_grad():
+        found = stochastic_squared_norm(
+            encoder, x, n_probes=1, generator=torch.Generator()
+        )
+    torch.testing.assert_close(found.detach(), _brute_force(encoder, x).detach())

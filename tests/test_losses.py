@@ -1,0 +1,171 @@
+"""Losses against their formulas, in numbers worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skae.losses import (
+    LIKELIHOODS,
+    LOSSES,
+    Exp,
+    Loss,
+    binary_cross_entropy,
+    gaussian,
+    poisson,
+    squared_error,
+)
+
+
+def _pair(seed=0, shape=(5, 3)):
+    generator = torch.Generator().manual_seed(seed)
+    return (
+        torch.randn(shape, generator=generator, dtype=torch.float64),
+        torch.rand(shape, generator=generator, dtype=torch.float64),
+    )
+
+
+def test_squared_error_is_half_the_square():
+    # (3 - 1)^2 / 2 = 2, (0 - 4)^2 / 2 = 8
+    values = squared_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[1.0, 4.0]]))
+    assert values.tolist() == [[2.0, 8.0]]
+
+
+def test_gaussian_by_hand():
+    # Squares 1 and 9: the variance is 5, so 1/10 and 9/10, plus log(10 pi) / 2.
+    values = gaussian(torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1))
+    constant = 0.5 * math.log(10 * math.pi)
+    assert values.flatten().tolist() == pytest.approx(
+        [0.1 + constant, 0.9 + constant], rel=1e-6
+    )
+
+
+def test_gaussian_is_the_likelihood_at_its_best_variance():
+    reconstruction, x = _pair()
+    found = gaussian(reconstruction, x).mean()
+    squares = (reconstruction - x) ** 2
+
+    def mean_at(variance):
+        density = torch.distributions.Normal(reconstruction, variance**0.5)
+        return -density.log_prob(x).mean()
+
+    best = squares.mean()
+    torch.testing.assert_close(found, mean_at(best), rtol=1e-12, atol=0)
+    for factor in (0.5, 0.9, 1.1, 2.0):
+        assert found < mean_at(factor * best)
+
+
+def test_gaussian_has_the_gradient_of_its_profile():
+    # d/dx of (D/2) log(mean squares): the variance held fixed loses nothing.
+    reconstruction, x = _pair()
+    reconstruction.requires_grad_()
+    (held,) = torch.autograd.grad(gaussian(reconstruction, x).mean(), reconstruction)
+    profile = 0.5 * torch.log(((reconstruction - x) ** 2).mean())
+    (full,) = torch.autograd.grad(profile, reconstruction)
+    torch.testing.assert_close(held, full, rtol=1e-12, atol=1e-15)
+
+
+def test_gaussian_of_a_perfect_reconstruction_is_finite():
+    x = torch.ones(3, 2, requires_grad=True)
+    values = gaussian(x, torch.ones(3, 2))
+    values.sum().backward()
+    assert torch.isfinite(values).all()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_cross_entropy_by_hand():
+    # Logit 0 is p = 1/2: log 2 whatever x is. Logit log 3 is p = 3/4: at x = 1 the
+    # value is log(4/3), at x = 0 it is log 4.
+    logits = torch.tensor([[0.0, math.log(3), math.log(3)]])
+    values = binary_cross_entropy(logits, torch.tensor([[0.3, 1.0, 0.0]]))
+    expected = [math.log(2), math.log(4 / 3), math.log(4)]
+    assert values[0].tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_cross_entropy_of_extreme_logits_is_finite():
+    logits = torch.tensor([[200.0, -200.0]])
+    values = binary_cross_entropy(logits, torch.tensor([[0.0, 1.0]]))
+    assert values.tolist() == [[200.0, 200.0]]
+
+
+def test_poisson_by_hand():
+    # Rate e: e - x. At x = 2 that is e - 2, with log(2!) left out.
+    values = poisson(torch.ones(1, 2), torch.tensor([[0.0, 2.0]]))
+    assert values[0].tolist() == pytest.approx([math.e, math.e - 2], rel=1e-6)
+
+
+def test_poisson_is_the_likelihood_less_its_constant():
+    log_rate, _ = _pair()
+    x = torch.randint(0, 9, log_rate.shape).double()
+    density = torch.distributions.Poisson(log_rate.exp()).log_prob(x)
+    torch.testing.assert_close(
+        poisson(log_rate, x), -density - torch.lgamma(x + 1), rtol=1e-12, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+def test_losses_give_a_value_for_each_entry(name):
+    reconstruction, x = _pair()
+    assert LIKELIHOODS[name].function(reconstruction, x).shape == x.shape
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_start_is_the_mean_of_the_data_once_linked(name):
+    # The bias of a decoder that gives nothing else: its reconstruction is the mean.
+    loss = LOSSES[name]
+    mean = np.array([0.02, 0.4, 0.97])
+    linked = loss.link()(torch.as_tensor(loss.start(mean)))
+    np.testing.assert_allclose(linked.numpy(), mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_start_is_finite_for_constant_features(name):
+    start = LOSSES[name].start(np.array([0.0, 1.0]))
+    assert np.isfinite(start).all()
+    assert np.abs(start).max() < 5
+
+
+def test_links_undo_logits_and_log_rates():
+    assert LOSSES["squared_error"].link is nn.Identity
+    assert LOSSES["binary_cross_entropy"].link is nn.Sigmoid
+    x = torch.tensor([0.0, 1.0, -2.0])
+    torch.testing.assert_close(Exp()(x), x.exp(), rtol=0, atol=0)
+
+
+def test_only_the_squared_error_is_taken_in_units_of_the_scale():
+    scaled = {name for name, loss in LIKELIHOODS.items() if loss.scaled}
+    assert scaled == {"squared_error"}
+    assert {name for name, loss in LOSSES.items() if loss.scaled} == scaled
+    assert not Loss(squared_error).scaled
+
+
+@pytest.mark.parametrize("extremes", [(-0.1, 1.0), (0.0, 1.01), (0.0, 255.0)])
+def test_cross_entropy_refuses_what_is_no_probability(extremes):
+    low, high = extremes
+    match = f"between 0 and 1, but X runs from {low:g} to {high:g}.*MinMaxScaler"
+    with pytest.raises(ValueError, match=match):
+        LOSSES["binary_cross_entropy"].check(low, high)
+
+
+def test_poisson_refuses_what_is_no_count():
+    with pytest.raises(ValueError, match="counts of at least 0, but X holds -1"):
+        LOSSES["poisson"].check(-1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "extremes"),
+    [
+        ("squared_error", (-1e9, 1e9)),
+        ("binary_cross_entropy", (0.0, 1.0)),
+        ("poisson", (0.0, 1e6)),
+    ],
+)
+def test_losses_take_their_whole_range(name, extremes):
+    LOSSES[name].check(*extremes)
+
+
+def test_the_same_names_are_losses_and_likelihoods():
+    assert set(LOSSES) == set(LIKELIHOODS)
+    assert LIKELIHOODS["squared_error"].function is gaussian

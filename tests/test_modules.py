@@ -1,0 +1,197 @@
+"""The joining modules and their layers."""
+
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from skae._random import RandomStream
+from skae.modules import (
+    AutoencoderModule,
+    FirstHalf,
+    Hardsigmoid,
+    Standardize,
+    ToImage,
+    TopK,
+    ToRows,
+    Unstandardize,
+    VariationalAutoencoderModule,
+)
+
+
+def _rows(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator)
+
+
+def _module(cls=AutoencoderModule, n_components=2, **kwargs):
+    n_out = n_components * cls.n_columns_per_unit
+    settings = {"link": nn.Identity(), "scale": 1.0, "stream": RandomStream(0)}
+    return cls(
+        nn.Linear(4, n_out), nn.Linear(n_components, 4), **{**settings, **kwargs}
+    )
+
+
+def test_standardize_by_hand():
+    # ((5, 0) - (1, 2)) / 4 = (1, -1/2)
+    layer = Standardize(torch.tensor([1.0, 2.0]), torch.tensor(4.0))
+    assert layer(torch.tensor([[5.0, 0.0]])).tolist() == [[1.0, -0.5]]
+
+
+@pytest.mark.parametrize("scale", [torch.tensor(4.0), torch.tensor([1.0, 2.0, 4.0])])
+def test_unstandardize_is_the_reverse(scale):
+    shift, x = torch.tensor([1.0, -2.0, 0.5]), _rows(6, 3)
+    there = Standardize(shift, scale)(x)
+    torch.testing.assert_close(Unstandardize(shift, scale)(there), x)
+
+
+def test_scaling_is_saved_with_the_weights_and_not_trained():
+    layer = Standardize(torch.zeros(3), torch.tensor(2.0))
+    assert set(layer.state_dict()) == {"shift", "scale"}
+    assert list(layer.parameters()) == []
+    assert layer.double()(torch.zeros(1, 3, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("image_shape", [(1, 2, 3), (3, 2, 2), (2, 5)])
+def test_channels_first_is_a_reshape(image_shape):
+    rows = _rows(4, torch.Size(image_shape).numel())
+    pictures = ToImage(image_shape)(rows)
+    assert torch.equal(pictures, rows.reshape(4, *image_shape))
+    assert torch.equal(ToRows()(pictures), rows)
+
+
+def test_channels_last_by_hand():
+    # A 1x2 picture of 3 channels: (r0, g0, b0, r1, g1, b1) becomes three maps.
+    rows = torch.tensor([[0.0, 10.0, 20.0, 1.0, 11.0, 21.0]])
+    pictures = ToImage((3, 1, 2), channels_last=True)(rows)
+    assert pictures.tolist() == [[[[0.0, 1.0]], [[10.0, 11.0]], [[20.0, 21.0]]]]
+
+
+@pytest.mark.parametrize("image_shape", [(1, 4, 3), (3, 2, 5), (2, 7)])
+def test_rows_come_back_in_the_order_of_the_user(image_shape):
+    rows = _rows(4, torch.Size(image_shape).numel())
+    pictures = ToImage(image_shape, channels_last=True)(rows)
+    assert pictures.shape == (4, *image_shape)
+    assert torch.equal(ToRows(channels_last=True)(pictures), rows)
+
+
+def test_rows_that_are_flat_already_pass():
+    rows = _rows(4, 6)
+    assert torch.equal(ToRows(channels_last=True)(rows), rows)
+
+
+def test_top_k_by_hand():
+    code = torch.tensor([[3.0, 1.0, 2.0, 0.0], [-1.0, -4.0, -2.0, -3.0]])
+    assert TopK(2)(code).tolist() == [[3.0, 0.0, 2.0, 0.0], [-1.0, 0.0, -2.0, 0.0]]
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_top_k_keeps_k_and_its_gradient_only(k):
+    code = _rows(7, 5).requires_grad_()
+    kept = TopK(k)(code)
+    assert bool(((kept != 0).sum(1) == k).all())
+    kept.sum().backward()
+    assert torch.equal(code.grad, (kept != 0).float())
+
+
+def test_hardsigmoid_is_torchs_and_bends_twice():
+    x = torch.linspace(-5, 5, 41, dtype=torch.float64, requires_grad=True)
+    ours, theirs = Hardsigmoid()(x), nn.Hardsigmoid()(x)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-15)
+    assert bool((ours[x < -3] == 0).all())
+    (slope,) = torch.autograd.grad(ours.sum(), x, create_graph=True)
+    (slope * x).sum().backward()  # torch's has no second derivative
+
+
+def test_first_half_is_the_means():
+    assert FirstHalf()(torch.arange(4.0)[None]).tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
+def test_code_layers_give_what_encode_gives(cls):
+    module, x = _module(cls), _rows(5, 4)
+    torch.testing.assert_close(module.code_layers()(x), module.encode(x))
+    assert module.encode(x).shape == (5, 2)
+
+
+@pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
+def test_code_layers_hold_the_weights_themselves(cls):
+    module = _module(cls)
+    theirs = {id(p) for p in module.code_layers().parameters()}
+    assert theirs == {id(p) for p in module.encoder.parameters()}
+
+
+@pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
+def test_decode_ends_with_the_link_and_training_without(cls):
+    module, x = _module(cls, link=nn.Sigmoid()), _rows(5, 4)
+    output = module(x)
+    torch.testing.assert_close(
+        module.decode(output["code"]), torch.sigmoid(output["reconstruction"])
+    )
+
+
+def test_forward_gives_code_and_reconstruction():
+    module, x = _module(), _rows(5, 4)
+    output = module(x)
+    assert set(output) == {"code", "reconstruction"}
+    assert torch.equal(output["code"], module.encode(x))
+    assert torch.equal(output["reconstruction"], module.decoder(output["code"]))
+
+
+def test_variational_forward_draws_around_the_mean():
+    module = _module(VariationalAutoencoderModule)
+    x = _rows(1, 4).expand(20000, 4)
+    with torch.no_grad():
+        output = module(x)
+    assert set(output) == {"code", "mean", "log_var", "reconstruction"}
+    noise = (output["code"] - output["mean"]) / torch.exp(0.5 * output["log_var"])
+    # 20 000 draws: errors of 0.007 and 0.005.
+    assert noise.mean(0).abs().max() < 0.03
+    assert (noise.std(0) - 1).abs().max() < 0.02
+
+
+def test_variational_draws_come_from_the_stream():
+    module, x = _module(VariationalAutoencoderModule), _rows(5, 4)
+    before = torch.random.get_rng_state()
+    first, second = module(x)["code"], module(x)["code"]
+    module.stream = RandomStream(0)
+    again = module(x)["code"]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_variational_code_is_differentiable_in_both_parts():
+    module, x = _module(VariationalAutoencoderModule), _rows(5, 4)
+    module(x)["code"].sum().backward()
+    assert bool((module.encoder.bias.grad != 0).all())
+
+
+@pytest.mark.parametrize("raw", [-1e6, -20.0, 0.0, 20.0, 1e6])
+def test_log_variance_is_bounded(raw):
+    module = _module(VariationalAutoencoderModule)
+    with torch.no_grad():
+        module.encoder.weight.zero_()
+        module.encoder.bias.copy_(torch.tensor([0.0, 0.0, raw, raw]))
+    log_var = module.posterior(torch.zeros(1, 4))[1]
+    assert log_var.abs().max() <= 10
+    assert torch.isfinite(module(torch.zeros(1, 4))["code"]).all()
+
+
+def test_log_variance_is_almost_free_in_the_middle():
+    # 10 tanh(1 / 10) = 0.99668
+    module = _module(VariationalAutoencoderModule)
+    with torch.no_grad():
+        module.encoder.weight.zero_()
+        module.encoder.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 1.0]))
+    log_var = module.posterior(torch.zeros(1, 4))[1]
+    torch.testing.assert_close(log_var, torch.full((1, 2), 0.996680), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
+def test_modules_pickle(cls):
+    module, x = _module(cls), _rows(5, 4)
+    again = pickle.loads(pickle.dumps(module))
+    assert torch.equal(again.encode(x), module.encode(x))
+    assert torch.equal(again(x)["reconstruction"], module(x)["reconstruction"])

@@ -1,0 +1,314 @@
+"""What parameters may hold, and how nested ones are reached."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from conftest import ESTIMATORS
+from sklearn.base import clone
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+import skae
+from skae import (
+    AutoencoderTransformer,
+    Contraction,
+    Conv,
+    Dense,
+    L1Sparsity,
+    VariationalAutoencoder,
+    _params,
+)
+
+X = np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32)
+FAST = {"max_epochs": 1, "random_state": 0}
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_every_parameter_has_a_constraint(cls):
+    assert set(cls._parameter_constraints) == set(cls().get_params(deep=False))
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_shared_parameters_have_one_default_each(cls):
+    plain = AutoencoderTransformer().get_params(deep=False)
+    own = {"sparsity"} if cls is skae.SparseAutoencoder else set()
+    for name, value in cls().get_params(deep=False).items():
+        if name in plain and name not in own:
+            assert value == plain[name], name
+
+
+def test_constraints_of_a_class_are_its_own():
+    one = _params.constraints(without=("lr",), mine=[int])
+    assert "lr" not in one
+    assert one["mine"] == [int]
+    assert "lr" in _params.constraints()
+
+
+# Settings of the net ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("optimizer__betas", True),
+        ("iterator_train__num_workers", True),
+        ("iterator_valid__batch_size", True),
+        ("callbacks__stopping__patience", True),
+        ("compile__mode", True),
+        ("optimizer", False),
+        ("optimizer__", False),
+        ("encoder__channels", False),
+        ("module__x", False),
+        ("lr", False),
+    ],
+)
+def test_prefixes_tell_what_belongs_to_the_net(name, expected):
+    assert _params.is_net_param(name) is expected
+
+
+def test_settings_of_the_net_are_parameters():
+    ae = AutoencoderTransformer(net_params={"optimizer__betas": (0.8, 0.9)})
+    assert ae.get_params()["optimizer__betas"] == (0.8, 0.9)
+    assert "optimizer__betas" not in ae.get_params(deep=False)
+    ae.set_params(optimizer__eps=1e-6)
+    assert ae.net_params == {"optimizer__betas": (0.8, 0.9), "optimizer__eps": 1e-6}
+    group = ae.set_params(**FAST).fit(X).net_.optimizer_.param_groups[0]
+    assert (group["betas"], group["eps"]) == ((0.8, 0.9), 1e-6)
+
+
+def test_setting_one_does_not_change_the_dict_of_the_user():
+    mine = {"optimizer__betas": (0.8, 0.9)}
+    ae = AutoencoderTransformer(net_params=mine).set_params(optimizer__eps=1e-6)
+    assert mine == {"optimizer__betas": (0.8, 0.9)}
+    assert clone(ae).net_params == ae.net_params
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"train_split": None},
+        {"optimizer__betas": (0.8, 0.9), "train_split": None},
+        {"callbacks__print_log": None},
+    ],
+)
+def test_what_get_params_gives_set_params_takes(settings):
+    ae = AutoencoderTransformer(net_params=settings)
+    again = AutoencoderTransformer().set_params(**ae.get_params())
+    assert again.net_params == settings
+    assert set(vars(again)) == set(vars(ae))  # and no stray attribute
+
+
+def test_parameters_of_callbacks_can_be_set():
+    ae = AutoencoderTransformer(
+        callbacks=[("stopping", EarlyStopping(monitor="train_loss"))], **FAST
+    )
+    ae.set_params(callbacks__stopping__patience=33).fit(X)
+    assert dict(ae.net_.callbacks_)["stopping"].patience == 33
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"lr": 0.1}, r"net_params={'lr': ...} and the parameter lr say the same"),
+        ({"callbacks": []}, "the parameter callbacks say the same thing"),
+        ({"optimiser": 1}, "'optimiser', which skorch lacks. Did you mean 'optimizer'"),
+        ({"optimizr__betas": 1}, "'optimizr__betas', which skorch lacks"),
+        ({"zzz": 1}, r"net_params holds 'zzz', which skorch lacks\.$"),
+        ({"module": nn.Linear}, "'module', which skorch lacks"),
+        ({"module__width": 3}, "'module__width', which skorch lacks"),
+        ({"criterion": nn.MSELoss}, "'criterion', which skorch lacks"),
+        ({"seed": 3}, "'seed', which skorch lacks"),
+    ],
+)
+def test_settings_that_skorch_lacks_or_we_have_are_refused(settings, match):
+    with pytest.raises(ValueError, match=match):
+        AutoencoderTransformer(net_params=settings).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("own", "value", "name"),
+    [
+        ("lr", 0.5, "optimizer__lr"),
+        ("weight_decay", 0.5, "optimizer__weight_decay"),
+        ("batch_size", 7, "iterator_train__batch_size"),
+    ],
+)
+def test_the_same_thing_said_twice_is_refused(own, value, name):
+    ae = AutoencoderTransformer(**{own: value}, net_params={name: value})
+    match = f"{own}={value} and {name}={value} say the same thing. Set one of them"
+    with pytest.raises(ValueError, match=re.escape(match)):
+        ae.fit(X)
+
+
+def test_the_net_may_say_it_alone():
+    ae = AutoencoderTransformer(
+        net_params={"optimizer__weight_decay": 0.5}, lr_schedule="constant", **FAST
+    )
+    group = ae.set_params(optimizer__lr=0.25).fit(X).net_.optimizer_.param_groups[0]
+    assert (group["weight_decay"], group["lr"]) == (0.5, 0.25)
+
+
+# The network said twice ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hidden_layer_sizes", "activation"])
+def test_a_network_said_twice_is_refused(name):
+    value = {"hidden_layer_sizes": (4,), "activation": "tanh"}[name]
+    ae = AutoencoderTransformer(encoder=Conv(), **{name: value})
+    match = rf"{name}={re.escape(repr(value))} and encoder=Conv\(\) cannot be given"
+    with pytest.raises(ValueError, match=match):
+        ae.fit(X)
+
+
+# Penalties ----------------------------------------------------------------------------
+
+
+def test_one_penalty_has_a_name():
+    penalty = L1Sparsity()
+    assert _params.named_penalties(None) == []
+    assert _params.named_penalties(penalty) == [("penalty", penalty)]
+
+
+def test_named_penalties_are_as_given():
+    pairs = [("a", L1Sparsity()), ("b", print)]
+    assert _params.named_penalties(pairs) == pairs
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        [L1Sparsity()],
+        [("a",)],
+        [("a", L1Sparsity(), 1)],
+        [(L1Sparsity(), "a")],
+        [("a", 0.5)],
+        ["ab"],
+    ],
+)
+def test_lists_of_something_else_are_refused(penalty):
+    match = r"must be a callable or a list of \(name, callable\), but holds"
+    with pytest.raises(TypeError, match=match):
+        _params.named_penalties(penalty)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "b", "a"],
+        ["loss"],
+        ["reconstruction"],
+        ["batch_size"],
+        ["a__b"],
+    ],
+)
+def test_names_that_the_history_could_not_tell_apart_are_refused(names):
+    taken = "a" if names[0] == "a" else names[0]
+    match = f"A penalty cannot be named '{taken}'.*a name of its own"
+    with pytest.raises(ValueError, match=match):
+        _params.check_unique(names)
+
+
+def test_names_that_differ_are_fine():
+    _params.check_unique(["a", "b", "sparsity"])
+
+
+def test_a_penalty_may_not_take_the_name_of_the_class_term():
+    ae = VariationalAutoencoder(penalty=[("kl", L1Sparsity())])
+    own = [name for name, _ in ae._own_penalties()]
+    ae.set_params(penalty=[(own[0], L1Sparsity())])
+    with pytest.raises(ValueError, match=f"A penalty cannot be named '{own[0]}'"):
+        ae.fit(X)
+
+
+def test_parameters_of_named_penalties_are_listed_and_set():
+    ae = AutoencoderTransformer(
+        penalty=[("few", L1Sparsity(0.1)), ("flat", Contraction(0.2))]
+    )
+    params = ae.get_params()
+    assert params["penalty__few__weight"] == 0.1
+    assert params["penalty__flat__n_probes"] == 1
+    assert params["penalty__few"] is ae.penalty[0][1]
+    ae.set_params(penalty__few__weight=0.7, penalty__flat__jacobian="exact")
+    assert ae.penalty[0][1].weight == 0.7
+    assert ae.penalty[1][1].jacobian == "exact"
+    assert ae.get_params()["penalty__few__weight"] == 0.7
+
+
+def test_a_named_penalty_can_be_replaced_and_then_set():
+    ae = AutoencoderTransformer(penalty=[("one", L1Sparsity(0.1))])
+    ae.set_params(penalty__one__weight=0.9, penalty__one=L1Sparsity(0.2))
+    assert ae.penalty[0][1].weight == 0.9
+
+
+def test_a_list_and_its_parameters_can_be_set_at_once():
+    ae = AutoencoderTransformer()
+    ae.set_params(penalty=[("one", L1Sparsity(0.1))], penalty__one__weight=0.9)
+    assert ae.get_params()["penalty__one__weight"] == 0.9
+
+
+def test_setting_a_clone_leaves_the_original():
+    ae = AutoencoderTransformer(penalty=[("one", L1Sparsity(0.1))])
+    clone(ae).set_params(penalty__one__weight=0.9)
+    assert ae.penalty[0][1].weight == 0.1
+
+
+@pytest.mark.parametrize("name", ["penalty__two__weight", "penalty__two"])
+def test_a_penalty_that_is_not_there_cannot_be_set(name):
+    ae = AutoencoderTransformer(penalty=[("one", L1Sparsity(0.1))])
+    match = f"Invalid parameter {name!r}: the penalties are 'one'"
+    with pytest.raises(ValueError, match=match):
+        ae.set_params(**{name: 0.9})
+
+
+def test_parameters_of_one_penalty_need_no_name():
+    ae = AutoencoderTransformer(penalty=L1Sparsity(0.1))
+    ae.set_params(penalty__weight=0.9)
+    assert ae.penalty.weight == 0.9
+
+
+def test_functions_have_no_parameters():
+    ae = AutoencoderTransformer(penalty=[("mine", print)])
+    nested = {name for name in ae.get_params() if name.startswith("penalty")}
+    assert nested == {"penalty", "penalty__mine"}
+
+
+@pytest.mark.parametrize("junk", [[1], [("a",)], ["ab"], [("a", 3)]])
+def test_parameters_can_be_listed_whatever_they_hold(junk):
+    assert AutoencoderTransformer(penalty=junk).get_params()["penalty"] == junk
+
+
+def test_parameters_of_an_architecture_can_be_set():
+    ae = AutoencoderTransformer(encoder=Dense((4,)))
+    ae.set_params(encoder__hidden_layer_sizes=(5, 6))
+    assert ae.encoder.hidden_layer_sizes == (5, 6)
+
+
+# Types and devices --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "expected"),
+    [
+        ("float32", np.float64, np.float32),
+        ("float64", np.float32, np.float64),
+        ("auto", np.float64, np.float64),
+        ("auto", np.float32, np.float32),
+        ("auto", np.uint8, np.float32),
+        ("auto", np.float16, np.float32),
+    ],
+)
+def test_the_type_to_compute_in(dtype, given, expected):
+    assert _params.resolve_dtype(dtype, np.zeros(3, dtype=given)) == expected
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch, available):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert _params.resolve_device("auto").type == ("cuda" if available else "cpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:1", "mps", torch.device("cpu")])
+def test_devices_are_taken_as_named(device):
+    assert _params.resolve_device(device) == torch.device(device)

@@ -1,0 +1,155 @@
+"""Generators of our own: the global one is never felt."""
+
+import pickle
+import random
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skae._random import RandomStream
+
+
+def _numpy_state():
+    return np.random.get_state()[1]  # noqa: NPY002  the global one is what is watched
+
+
+def _draw(stream, n=4):
+    return torch.rand(n, generator=stream.on("cpu"))
+
+
+def test_a_stream_is_decided_by_its_seed():
+    assert torch.equal(_draw(RandomStream(1)), _draw(RandomStream(1)))
+    assert not torch.equal(_draw(RandomStream(1)), _draw(RandomStream(2)))
+
+
+def test_a_stream_goes_on():
+    stream = RandomStream(1)
+    assert not torch.equal(_draw(stream), _draw(stream))
+    assert stream.on("cpu") is stream.on(torch.device("cpu"))
+
+
+def test_global_generators_are_untouched():
+    states = torch.random.get_rng_state(), _numpy_state(), random.getstate()
+    stream = RandomStream(1)
+    _draw(stream)
+    with stream.as_global():
+        nn.Linear(3, 3)
+        torch.rand(5)
+    assert torch.equal(states[0], torch.random.get_rng_state())
+    np.testing.assert_array_equal(states[1], _numpy_state())
+    assert states[2] == random.getstate()
+
+
+def test_the_global_generator_does_not_reach_a_stream():
+    torch_state = torch.random.get_rng_state()
+    try:
+        drawn = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            with RandomStream(5).as_global():
+                drawn.append(torch.rand(4))
+    finally:
+        torch.random.set_rng_state(torch_state)
+    assert torch.equal(*drawn)
+
+
+def test_a_block_draws_what_the_stream_would_have_drawn():
+    inside, outside = RandomStream(3), RandomStream(3)
+    with inside.as_global():
+        drawn = torch.rand(4)
+    assert torch.equal(drawn, _draw(outside))
+    # ... and both go on from the same place.
+    assert torch.equal(_draw(inside), _draw(outside))
+
+
+def test_a_second_block_goes_on_where_the_first_ended():
+    stream, whole = RandomStream(3), RandomStream(3)
+    drawn = []
+    for _ in range(2):
+        with stream.as_global():
+            drawn.append(torch.rand(4))
+    assert torch.equal(torch.cat(drawn), torch.rand(8, generator=whole.on("cpu")))
+
+
+def test_the_global_generator_is_restored_after_an_exception():
+    before, stream = torch.random.get_rng_state(), RandomStream(1)
+
+    def fail():
+        with stream.as_global():
+            torch.rand(3)
+            raise RuntimeError("in the block")
+
+    with pytest.raises(RuntimeError, match="in the block"):
+        fail()
+    assert torch.equal(before, torch.random.get_rng_state())
+    with stream.as_global():  # the lock is free again
+        torch.rand(1)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_block_inside_a_block_does_not_wait_for_itself():
+    # A builder of the user's may fit another autoencoder.
+    before, done = torch.random.get_rng_state(), []
+
+    def nested():
+        outer, inner = RandomStream(1), RandomStream(2)
+        with outer.as_global():
+            first = torch.rand(2)
+            with inner.as_global():
+                torch.rand(7)
+            done.append(torch.cat([first, torch.rand(2)]))
+
+    thread = threading.Thread(target=nested, daemon=True)
+    thread.start()
+    thread.join(timeout=10)
+    assert done, "the inner block waits for the outer one"
+    assert torch.equal(done[0], _draw(RandomStream(1)))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_threads_do_not_disturb_each_other():
+    before = torch.random.get_rng_state()
+    drawn = {}
+
+    def work(seed):
+        stream = RandomStream(seed)
+        parts = []
+        for _ in range(50):
+            with stream.as_global():
+                parts.append(torch.rand(3))
+        drawn[seed] = torch.cat(parts)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(8):
+        expected = torch.rand(150, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(drawn[seed], expected)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("n_drawn", [0, 5])
+def test_a_pickled_stream_goes_on_where_it_was(n_drawn):
+    stream = RandomStream(4)
+    torch.rand(n_drawn, generator=stream.on("cpu"))
+    again = pickle.loads(pickle.dumps(stream))
+    assert again.seed == 4
+    assert torch.equal(_draw(again), _draw(stream))
+
+
+def test_a_stream_of_a_gpu_is_loaded_where_there_is_none(monkeypatch):
+    # What __getstate__ gives on a GPU, with the state of a generator of 16 bytes.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cpu = torch.Generator().manual_seed(9).get_state()
+    state = {"seed": 4, "states": {"cpu": cpu, "cuda:0": torch.zeros(16).byte()}}
+    stream = RandomStream.__new__(RandomStream)
+    stream.__setstate__(state)
+    expected = torch.rand(4, generator=torch.Generator().manual_seed(9))
+    assert torch.equal(_draw(stream), expected)
+    again = pickle.loads(pickle.dumps(stream))
+    assert not torch.equal(_draw(again), expected)
