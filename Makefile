@@ -23,7 +23,7 @@ lint: $(STAMP)
 	$(BIN)/mypy skae
 
 doctest: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --doctest-modules skae --doctest-glob="*.rst" --doctest-glob="README.md" skae docs README.md
+	$(BIN)/python -m pytest --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
@@ -38,4 +38,4 @@ dist: $(STAMP)
 	$(BIN)/python -m build --quiet
 
 clean:
-	rm -rf $(VENV) dist demo docs/_build
+	rm -rf $(VENV) dist demo docs/_build docs/generated

@@ -109,7 +109,8 @@ _SHARED = {
     ),
     "warm_start": (
         "bool",
-        "Whether `fit` goes on from the weights it finds, for `max_epochs` more.",
+        """Whether `fit` goes on from the weights it finds, for `max_epochs` more, with
+        the objective and the optimizer they were trained with.""",
     ),
     "callbacks": (
         "list or None",

@@ -63,7 +63,7 @@ def _without_channels(shape: Sequence[int], layout: str | None) -> tuple[int, ..
 def _check_image_shape(
     image_shape: Sequence[int], layout: str | None, n_features: int
 ) -> tuple[int, ...]:
-    shape = tuple(image_shape)
+    shape = tuple(np.atleast_1d(image_shape).tolist())
     if layout == "signal":
         allowed, wanted = (1, 2), "(length,) or (channels, length)"
     else:
@@ -76,6 +76,12 @@ def _check_image_shape(
     if not all(size == int(size) and size >= 1 for size in shape):
         raise ValueError(
             f"image_shape={image_shape!r} must hold whole numbers of at least 1."
+        )
+    if layout is None and len(shape) == 3 and shape[-1] <= 4 < shape[0]:
+        raise ValueError(
+            f"image_shape={image_shape!r} looks like (height, width, channels). Set "
+            "layout='channels_last', or layout='channels_first' if the first entry "
+            "does count channels."
         )
     if math.prod(shape) != n_features:
         names = wanted.split(" or ")[-1]
@@ -133,7 +139,7 @@ def infer_layout(
     n_features = math.prod(sample_shape)
     if len(sample_shape) > 1:
         found = _from_axes(sample_shape, layout)
-        if image_shape is not None:
+        if image_shape is not None and tuple(image_shape) != sample_shape:
             # For the error: a shape is redundant here, but it must not disagree.
             given = _check_image_shape(image_shape, layout, n_features)
             if given != found.image_shape:

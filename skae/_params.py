@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
 from skorch import NeuralNet
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 from skae._layout import LAYOUTS
@@ -96,10 +97,6 @@ def check_net_params(net_params, estimator):
         Whose parameters may say the same.
     """
     own = estimator.get_params(deep=False)
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(type(estimator)).parameters.items()
-    }
     for name in net_params:
         if name in own:
             raise ValueError(
@@ -114,8 +111,9 @@ def check_net_params(net_params, estimator):
             "optimizer__lr": "lr",
             "optimizer__weight_decay": "weight_decay",
             "iterator_train__batch_size": "batch_size",
+            "train_split": "validation_fraction",
         }.get(name)
-        if twin and own[twin] != defaults[twin]:
+        if twin and own[twin] != _default(estimator, twin):
             raise ValueError(
                 f"{twin}={own[twin]!r} and {name}={net_params[name]!r} say the same "
                 "thing. Set one of them."
@@ -134,6 +132,37 @@ def check_callback_names(net_params, callbacks):
                 f"{key} sets a callback named {name!r}, but the callbacks are "
                 f"{', '.join(map(repr, names))}."
             )
+
+
+def find_lr_schedule(estimator):
+    """Return the schedule of an estimator; a scheduler among its callbacks wins.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters `lr_schedule` and `callbacks`.
+    """
+    callbacks = [
+        item[1] if isinstance(item, (tuple, list)) else item
+        for item in estimator.callbacks or []
+    ]
+    schedulers = [
+        item
+        for item in callbacks
+        if isinstance(item, LRScheduler) or item is LRScheduler
+    ]
+    if not schedulers:
+        return estimator.lr_schedule
+    if estimator.lr_schedule not in ("constant", _default(estimator, "lr_schedule")):
+        raise ValueError(
+            f"lr_schedule={estimator.lr_schedule!r} and an LRScheduler in callbacks "
+            "both set the learning rate. Give one of them."
+        )
+    return "constant"
+
+
+def _default(estimator, name):
+    return inspect.signature(type(estimator)).parameters[name].default
 
 
 def check_conflict(estimator, first, second):
@@ -180,7 +209,7 @@ def nested_penalties(penalty, deep):
         return {}
     found = {}
     for item in penalty:
-        if not (isinstance(item, tuple) and len(item) == 2):
+        if not (isinstance(item, (tuple, list)) and len(item) == 2):
             continue
         name, inner = item
         found[f"penalty__{name}"] = inner

@@ -31,6 +31,9 @@ class RandomStream:
 
     def on(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return the generator of the stream that lives on ``device``."""
+        device = torch.device(device)
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", torch.cuda.current_device())
         key = str(device)
         if key not in self._generators:
             generator = torch.Generator(device=device)
@@ -44,7 +47,8 @@ class RandomStream:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["seed"])  # type: ignore[misc]
         for key, generator_state in state["states"].items():
-            if torch.device(key).type == "cpu" or torch.cuda.is_available():
+            device = torch.device(key)
+            if device.type == "cpu" or (device.index or 0) < torch.cuda.device_count():
                 self.on(key).set_state(generator_state)
 
     @contextmanager

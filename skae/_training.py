@@ -139,7 +139,7 @@ def _settings(estimator, seed, n_features, warmup):
     optimizer = estimator.optimizer
     if isinstance(optimizer, str):
         optimizer = _params.OPTIMIZERS[optimizer]
-    schedule = estimator.lr_schedule
+    schedule = _params.find_lr_schedule(estimator)
     if isinstance(schedule, str):
         schedule = LR_SCHEDULES[schedule]
     settings = {

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -88,7 +89,7 @@ class Dense(BaseEstimator):
 
     def widths(self) -> tuple[int, ...]:
         """Return the widths of the hidden layers, checked."""
-        sizes = tuple(self.hidden_layer_sizes)
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
         if not all(size == int(size) and size >= 1 for size in sizes):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold widths of "
@@ -145,7 +146,7 @@ class Conv(BaseEstimator):
         """Return the shape of the map before the first and after each convolution."""
         if layout.image_shape is None:
             raise ValueError("a convolution needs a layout with an image_shape")
-        channels = [int(width) for width in self.channels]
+        channels = np.atleast_1d(self.channels).astype(int).tolist()
         if not channels or min(channels) < 1:
             raise ValueError(
                 f"channels={self.channels!r} must hold at least one number of "

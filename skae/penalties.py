@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from skae.jacobian import exact_squared_norm, has_closed_form, stochastic_squared_norm
 
@@ -150,6 +151,11 @@ class Contraction(BaseEstimator):
         exact = self.jacobian == "exact" or (
             self.jacobian == "auto" and has_closed_form(encoder)
         )
+        if any(isinstance(layer, _BatchNorm) for layer in encoder.modules()):
+            raise ValueError(
+                "A contraction needs rows that do not depend on each other, but the "
+                "encoder holds batch normalisation. Use layer normalisation instead."
+            )
         if exact:
             norm = exact_squared_norm(encoder, x)
         else:
@@ -160,7 +166,7 @@ class Contraction(BaseEstimator):
         if not torch.is_grad_enabled():
             norm = norm.detach()
         norm = norm * module.scale**2
-        code = output["code"]
+        code = output.get("mean", output["code"])  # never a draw of a posterior
         if self.normalize and len(code) > 1:
             norm = norm / code.var(0).mean().clamp_min(_TINY)
         return self.weight * norm

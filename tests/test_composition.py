@@ -515,7 +515,7 @@ def test_callbacks_of_skorch_get_every_call(Estimator, callback):
 @pytest.mark.parametrize(
     ("callbacks", "params"),
     [
-        ([LRScheduler("StepLR", step_size=1, gamma=0.5)], {"lr_schedule": "constant"}),
+        ([LRScheduler("StepLR", step_size=1, gamma=0.5)], {}),
         ([("clip", GradientNormClipping(0.1))], {}),
         ([EarlyStopping(monitor="valid_loss", load_best=True)], {}),
         ([Freezer("encoder.*")], {}),
@@ -562,7 +562,6 @@ def test_lr_scheduler_of_skorch_sets_the_rate(Estimator):
     small(
         Estimator,
         lr=0.01,
-        lr_schedule="constant",
         max_epochs=3,
         callbacks=[Rates(), LRScheduler("StepLR", step_size=1, gamma=0.1)],
     ).fit(ROWS)
