@@ -1,9 +1,11 @@
 """The convolutional autoencoder: one code from a picture or a signal."""
 
+from sklearn.utils._param_validation import StrOptions
+
 from skae._base import BaseAutoencoder
 from skae._docs import document
 from skae._params import constraints
-from skae.architectures import Conv
+from skae.architectures import ACTIVATIONS, Conv
 
 
 @document(
@@ -19,6 +21,13 @@ from skae.architectures import Conv
         "array-like of int",
         """Number of channels after each convolution of the encoder. Each halves the
         picture; large pictures get more layers of the last width.""",
+    ),
+    activation=(
+        '{"relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "softplus", '
+        '"sigmoid", "identity"}',
+        """Activation after each convolution. Where a few photographs are all there is,
+        ``"identity"``, a linear autoencoder with the sight of a convolution, redraws
+        unseen ones best: see the defaults page of the guide for figures.""",
     ),
     decoder=(
         '{"dense", "conv"}, Dense, Conv, callable, torch.nn.Module or None',
@@ -93,7 +102,8 @@ class ConvAutoencoder(BaseAutoencoder):
     """
 
     _parameter_constraints = constraints(
-        without=("hidden_layer_sizes", "activation", "encoder"),
+        without=("hidden_layer_sizes", "encoder"),
+        activation=[StrOptions(set(ACTIVATIONS))],
         image_shape=["array-like", None],
         channels=["array-like"],
     )
@@ -104,6 +114,7 @@ class ConvAutoencoder(BaseAutoencoder):
         *,
         image_shape=None,
         channels=(16, 32),
+        activation="gelu",
         decoder=None,
         code_activation=None,
         sparsity=0.0,
@@ -155,10 +166,15 @@ class ConvAutoencoder(BaseAutoencoder):
         )
         self.image_shape = image_shape
         self.channels = channels
+        self.activation = activation
         self.code_activation = code_activation
         self.sparsity = sparsity
         self.corruption = corruption
 
     def _slots(self):
-        encoder = Conv(channels=self.channels, image_shape=self.image_shape)
+        encoder = Conv(
+            channels=self.channels,
+            image_shape=self.image_shape,
+            activation=self.activation,
+        )
         return encoder, self._decoder_slot(encoder)

@@ -145,8 +145,7 @@ def _entry(name: str, kind: str, text: str, default: object) -> str:
     # numpydoc spells strings with double quotes, as the types above do.
     end = end.replace("'", '"')
     body = textwrap.fill(" ".join(text.split()), 80, break_on_hyphens=False)
-    head = f"{name} : {kind.removesuffix(' or None') if 'None' in end else kind}{end}"
-    return f"{head}\n{textwrap.indent(body, '    ')}"
+    return f"{name} : {kind}{end}\n{textwrap.indent(body, '    ')}"
 
 
 def document(**own: tuple[str, str]):

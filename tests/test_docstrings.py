@@ -144,7 +144,7 @@ def test_classes_show_an_example(name):
 
 # What a class words in its own way, since it means something of its own there.
 OWN_WORDS = {
-    "ConvAutoencoder": {"decoder", "image_shape", "channels"},
+    "ConvAutoencoder": {"activation", "decoder", "image_shape", "channels"},
     "SparseAutoencoder": {"sparsity", "code_activation"},
     "VariationalAutoencoder": {"encoder", "hidden_layer_sizes"},
 }

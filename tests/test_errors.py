@@ -696,7 +696,7 @@ def test_random_state_is_checked(bad):
                 "lr_schedule": "cosine",
                 "callbacks": [LRScheduler("StepLR", step_size=1)],
             },
-            "lr_schedule='cosine' and the LRScheduler among callbacks both set",
+            "lr_schedule='cosine' and an LRScheduler in callbacks both set",
         ),
         (
             {"method": "topk", "n_active": 9},
