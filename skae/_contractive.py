@@ -41,37 +41,7 @@ class ContractiveAutoencoder(BaseAutoencoder):
     ----------
     {parameters}
 
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The trained net; ``net_.module_`` is the torch module.
-
-    encoder_, decoder_ : torch.nn.Module
-        From flat rows in the units of X to exactly what `transform` gives, and from
-        codes back to the units of X.
-
-    history_ : list of dict
-        For each epoch its number and every term of the objective, ``train_loss``,
-        ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
-
-    n_iter_ : int
-        Number of epochs trained.
-
-    mean_ : ndarray of shape (n_features,)
-        Training mean of each feature.
-
-    scale_ : float
-        Training scale of X: the root mean squared deviation from `mean_`.
-
-    image_shape_ : tuple of int or None
-        ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
-        rows.
-
-    n_features_in_ : int
-        Number of features of a flattened sample.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+    {attributes}
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""The wording of parameters that several estimators share, written once."""
+"""The wording of what several estimators share, written once."""
 
 from __future__ import annotations
 
@@ -139,6 +139,39 @@ _SHARED = {
     "verbose": ("int", "0 is silent; 1 prints a line for each epoch."),
 }
 
+_ATTRIBUTES = """\
+Attributes
+----------
+net_ : skorch.NeuralNet
+    The trained net; ``net_.module_`` is the torch module.
+
+encoder_, decoder_ : torch.nn.Module
+    From flat rows in the units of X to exactly what `transform` gives, and from
+    codes back to the units of X.
+
+history_ : list of dict
+    For each epoch its number and every term of the objective, ``train_loss``,
+    ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
+
+n_iter_ : int
+    Number of epochs trained.
+
+mean_ : ndarray of shape (n_features,)
+    Training mean of each feature.
+
+scale_ : float
+    Training scale of X: the root mean squared deviation from `mean_`.
+
+image_shape_ : tuple of int or None
+    ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
+    rows.
+
+n_features_in_ : int
+    Number of features of a flattened sample.
+
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features, where X has names that are all strings."""
+
 
 def _entry(name: str, kind: str, text: str, default: object) -> str:
     end = "" if default is inspect.Parameter.empty else f", default={default!r}"
@@ -149,7 +182,9 @@ def _entry(name: str, kind: str, text: str, default: object) -> str:
 
 
 def document(**own: tuple[str, str]):
-    """Fill ``{parameters}`` in a class docstring, in the order of the signature.
+    """Fill ``{parameters}`` and ``{attributes}`` in a class docstring.
+
+    Parameters are in the order of the signature, with their defaults.
 
     Parameters
     ----------
@@ -169,7 +204,10 @@ def document(**own: tuple[str, str]):
             if name != "self"
         ]
         text = textwrap.indent("\n\n".join(entries), "    ").strip()
-        cls.__doc__ = cls.__doc__.replace("{parameters}", text)
+        attributes = textwrap.indent(_ATTRIBUTES, "    ").strip()
+        cls.__doc__ = cls.__doc__.replace("{parameters}", text).replace(
+            "{attributes}", attributes
+        )
         return cls
 
     return fill

@@ -39,9 +39,10 @@ FLOORS = {
     "_assembly": 3,
     "_params": 3,
     "penalties": 3,
-    # From the parameters of an estimator to a net.
+    # From the parameters of an estimator to a net, and what asks a trained one.
+    "_fitted": 4,
     "_training": 4,
-    # The estimator, written once ...
+    # How every estimator is fitted, written once ...
     "_base": 5,
     # ... and the named ones, of which none knows another.
     "_autoencoder": 6,

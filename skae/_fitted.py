@@ -1,0 +1,375 @@
+"""What a fitted estimator gives: codes, reconstructions, scores, blends."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _params, blending
+from skae._callbacks import CallbackSupportMixin
+from skae._inference import map_rows
+from skae._rows import check_range, check_rows
+from skae._statistics import describe
+from skae.jacobian import exact_squared_norm
+from skae.losses import LOSSES
+
+
+class FittedAutoencoder(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """All that asks a trained net, and the parameters as scikit-learn sees them.
+
+    :class:`~skae._base.BaseAutoencoder` sets what is used here: `net_`, `mean_`, the
+    private `_layout`, `_dtype` and `_n_features_out`.
+    """
+
+    _doc_link_module = "skae"
+    penalty: Any
+    net_params: Any
+
+    # What a fitted estimator knows --------------------------------------------------
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    @property
+    def encoder_(self):
+        """The trained encoder, from flat rows to what `transform` gives."""
+        check_is_fitted(self)
+        return self.net_.module_.code_layers()
+
+    @property
+    def decoder_(self):
+        """The trained decoder, from codes to flat rows, link included."""
+        check_is_fitted(self)
+        return torch.nn.Sequential(self.net_.module_.decoder, self.net_.module_.link)
+
+    @property
+    def history_(self):
+        """One dict for each epoch: its number and every term of the objective."""
+        check_is_fitted(self)
+        return [
+            {
+                name: value if name == "epoch" else float(value)
+                for name, value in epoch.items()
+                if name == "epoch" or _is_term(name, epoch)
+            }
+            for epoch in self.net_.history
+        ]
+
+    @property
+    def n_iter_(self):
+        """Number of epochs trained so far."""
+        check_is_fitted(self)
+        return len(self.net_.history)
+
+    # Using it -----------------------------------------------------------------------
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            The code of each sample.
+        """
+        check_is_fitted(self)
+        return self._map(self.net_.module_.encode, self._check_X(X))
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            A reconstruction for each code, in the units of X and the layout that
+            `fit` saw.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=self._dtype, estimator=self)
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but {type(self).__name__} was "
+                f"fitted with n_components={self._n_features_out}."
+            )
+        return self._layout.restore(self._map(self.net_.module_.decode, codes))
+
+    def reconstruct(self, X):
+        """Encode and decode X in one pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            ``inverse_transform(transform(X))``.
+        """
+        check_is_fitted(self)
+        module = self.net_.module_
+        rows = self._map(lambda x: module.decode(module.encode(x)), self._check_X(X))
+        return self._layout.restore(rows)
+
+    def score_samples(self, X):
+        """Return minus the loss of each row.
+
+        The loss is summed over features, in the units of X, and penalties do not
+        enter: for the squared error it is half the squared distance between a row and
+        its reconstruction. Low values mark anomalies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Minus the loss of each sample.
+        """
+        check_is_fitted(self)
+        module = self.net_.module_
+        loss = LOSSES[self.loss].function if isinstance(self.loss, str) else self.loss
+
+        def minus_loss(x):
+            values = loss(module.decoder(module.encode(x)), x)
+            return -values.flatten(1).sum(1) if values.ndim > 1 else -values
+
+        return self._map(minus_loss, self._check_X(X))
+
+    def score(self, X, y=None):
+        r"""Return the share of the variance of X that reconstructions keep.
+
+        :math:`R^2 = 1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2` over all entries,
+        with :math:`\bar x` the training mean of each feature: the scale of
+        ``PCA(...).explained_variance_ratio_.sum()``. It is not the mean of
+        `score_samples`. It only grows with the size of the code and falls with every
+        penalty, so weights of penalties are searched by the score of what comes
+        after, such as a classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is what the training mean would get.
+        """
+        check_is_fitted(self)
+        rows = self._check_X(X)
+        module = self.net_.module_
+
+        def squares(x):
+            return ((module.decode(module.encode(x)) - x) ** 2).sum(1)
+
+        error = self._map(squares, rows).sum(dtype=np.float64)
+        seen = describe(rows)
+        offset = (seen.mean - self.mean_) ** 2
+        total = seen.n_rows * (seen.variance + offset).sum()
+        if total == 0:
+            return float(error == 0)
+        return float(1 - error / total)
+
+    def sensitivity(self, X):
+        r"""Return how strongly the code of each sample answers to its input.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The Frobenius norm :math:`\|\partial z / \partial x\|_F`, in units of the
+            code for one unit of X.
+        """
+        check_is_fitted(self)
+        norm = partial(exact_squared_norm, self.encoder_, create_graph=False)
+        return np.sqrt(self._map(norm, self._check_X(X), inference=False))
+
+    def blend(self, X1, X2, alpha=0.5, *, kind="representation"):
+        """Blend samples with samples: see :func:`skae.blend`.
+
+        Parameters
+        ----------
+        X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
+            What to blend. A sample and a batch are blended with each other.
+
+        alpha : float or array-like of shape (n_samples,), default=0.5
+            Share of X2. Outside [0, 1] it extrapolates.
+
+        kind : {"representation", "content"}, default="representation"
+            Whether codes or inputs are mixed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...) or of the shape of one sample
+            One blend for each pair.
+        """
+        return blending.blend(self, X1, X2, alpha, kind=kind)
+
+    def interpolate(self, x1, x2, n_steps=7, *, path="linear"):
+        """Walk from one sample to another: see :func:`skae.interpolate`.
+
+        Parameters
+        ----------
+        x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
+            Where the walk begins and ends.
+
+        n_steps : int, default=7
+            Number of points of the walk, both ends included.
+
+        path : {"linear", "spherical"}, default="linear"
+            The way between the two codes.
+
+        Returns
+        -------
+        ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
+            The decoded walk, or one for each pair.
+        """
+        return blending.interpolate(self, x1, x2, n_steps, path=path)
+
+    def mix(self, X, weights):
+        """Decode weighted sums of codes: see :func:`skae.mix`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            The samples to mix.
+
+        weights : array-like of shape (n_samples,) or (n_mixtures, n_samples)
+            Weights of the codes, used as given.
+
+        Returns
+        -------
+        ndarray of shape (n_mixtures, ...)
+            One mixture for each row of `weights`.
+        """
+        return blending.mix(self, X, weights)
+
+    def _check_X(self, X):
+        """Return the flat rows of X, checked against what `fit` saw."""
+        rows = check_rows(X, self, self._layout.sample_shape)
+        check_range(rows, self._dtype)
+        return rows
+
+    def _draw_source(self, random_state):
+        """Return what a method draws from: the estimator's random_state on None."""
+        own = self.random_state if random_state is None else random_state
+        return check_random_state(own)
+
+    def _torch_generator(self, random_state, device):
+        seed = self._draw_source(random_state).randint(np.iinfo(np.int32).max)
+        return torch.Generator(device=device).manual_seed(int(seed))
+
+    def _map(self, function, rows, *, inference=True):
+        module = self.net_.module_
+        if module.training:
+            module.eval()
+        return map_rows(
+            function,
+            rows,
+            dtype=self._dtype,
+            device=self.net_.device,
+            inference=inference,
+        )
+
+    # Parameters and tags ------------------------------------------------------------
+
+    def get_params(self, deep=True):
+        """Return the parameters, nested ones and settings of the net included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return what is nested, too.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
+        params = super().get_params(deep)
+        params.update(_params.nested_penalties(params["penalty"], deep))
+        if deep and isinstance(params["net_params"], dict):
+            for name, value in params["net_params"].items():
+                if _params.is_net_param(name):
+                    params.setdefault(name, value)
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, nested ones and settings of the net included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values, such as ``n_components=8``, ``penalty__weight=0.1`` or
+            ``optimizer__weight_decay=1e-4``.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+        """
+        of_net = {k: params.pop(k) for k in list(params) if _params.is_net_param(k)}
+        penalties = params.get("penalty", self.penalty)
+        nested = {}
+        if isinstance(penalties, list):
+            start = "penalty__"
+            nested = {
+                k.removeprefix(start): params.pop(k)
+                for k in list(params)
+                if k.startswith(start)
+            }
+        super().set_params(**params)
+        if nested:
+            self.penalty = _params.set_nested_penalties(penalties, nested)
+        if of_net:
+            self.net_params = {**(self.net_params or {}), **of_net}
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.positive_only = self.loss == "poisson"
+        kept = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
+        tags.transformer_tags.preserves_dtype = kept
+        return tags
+
+
+def _is_term(name, epoch):
+    """Tell whether skorch's history of an epoch holds a term of the objective here."""
+    marks_best = name.endswith("_best") and name.removesuffix("_best") in epoch
+    counts = name.endswith(("_batch_size", "_batch_count"))
+    return name.startswith(("train_", "valid_")) and not (marks_best or counts)
