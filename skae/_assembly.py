@@ -81,6 +81,8 @@ class Assembly:
         encoder = build_encoder(self.encoder, self.layout, n_out)
         decoder = build_decoder(self.decoder, self.n_components, self.layout)
         output_scale = self._output_scale()
+        if isinstance(self.decoder, Dense):
+            _silence(decoder, self.statistics.variance == 0)
         if self.axes is not None:
             start_at_pca(
                 encoder,
@@ -123,5 +125,15 @@ class Assembly:
         if self.loss.link is not nn.Identity:
             return np.ones(n_features)
         if isinstance(self.decoder, Dense):
-            return np.sqrt(self.statistics.variance)
+            deviation = np.sqrt(self.statistics.variance)
+            return np.where(deviation > 0, deviation, self.statistics.scale)
         return np.full(n_features, self.statistics.scale)
+
+
+def _silence(decoder: nn.Module, features: np.ndarray) -> None:
+    """Let a dense decoder start at the mean of features that have not varied yet."""
+    layers = [layer for layer in decoder.modules() if isinstance(layer, nn.Linear)]
+    constant = torch.from_numpy(features)
+    with torch.no_grad():
+        layers[-1].weight[constant] = 0.0
+        layers[-1].bias[constant] = 0.0

@@ -18,7 +18,7 @@ from skae._fitted import FittedAutoencoder
 from skae._layout import infer_layout
 from skae._rows import check_range, first_rows
 from skae._statistics import describe
-from skae._training import STOPPING, build_net, find_batch_size
+from skae._training import STOPPING, build_net, find_batch_size, refresh_net
 from skae.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
 from skae.losses import LOSSES, Loss
 from skae.modules import AutoencoderModule
@@ -210,14 +210,16 @@ class BaseAutoencoder(FittedAutoencoder):
     def _prepare(self, X, *, goes_on, keep_statistics):
         """Check everything, then set everything, and return the rows to train on."""
         self._validate_params()
+        _params.check_instances(self)
         _params.check_net_params(self.net_params or {}, self)
         if goes_on:
+            self._check_unchanged()
             rows = self._check_X(X)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
             if keep_statistics:
                 statistics = self._statistics.merge(statistics)
-            net = self.net_
+            refresh_net(self.net_, self, self.n_features_in_)
         else:
             rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
@@ -235,13 +237,29 @@ class BaseAutoencoder(FittedAutoencoder):
             self._layout = layout
             self._dtype = dtype
             self._n_features_out = self.n_components
+            self._fitted_loss = self.loss
         self._statistics = statistics
         self.mean_ = statistics.mean
         return rows
 
+    def _check_unchanged(self):
+        """Refuse to go on from weights that no longer fit the parameters."""
+        trained = {"n_components": self._n_features_out, "loss": self._fitted_loss}
+        for name, value in trained.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}, but the weights to go on from "
+                    f"were trained with {name}={value!r}. Set it back, or fit a clone."
+                )
+
     def _find_layout(self, sample_shape, encoder, decoder):
         convolutions = [slot for slot in (encoder, decoder) if isinstance(slot, Conv)]
         shapes = [c.image_shape for c in convolutions if c.image_shape is not None]
+        if any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
+            raise ValueError(
+                f"image_shape={shapes[0]!r} of the encoder contradicts image_shape="
+                f"{shapes[1]!r} of the decoder. Give one of them."
+            )
         return infer_layout(
             sample_shape,
             layout=self.layout,
@@ -257,8 +275,6 @@ class BaseAutoencoder(FittedAutoencoder):
     def _train(self, rows, n_epochs):
         net = self.net_
         net.batch_size = find_batch_size(self.batch_size, len(rows))
-        if net.lr != self.lr:
-            net.set_params(lr=self.lr)
         with reported_epochs(self, net, rows, n_epochs):
             net.partial_fit(Rows(rows, self._dtype), None, epochs=n_epochs)
         return self

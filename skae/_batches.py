@@ -56,8 +56,8 @@ class HoldOut:
         self.fraction = fraction
         self.seed = seed
 
-    def __call__(self, dataset: Dataset, y: object = None) -> tuple[Subset, Subset]:
-        n_rows = len(dataset)  # type: ignore[arg-type]
+    def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of the rows that are kept, and of those held out."""
         if n_rows < 2:
             raise ValueError(
                 f"Cannot hold out rows for validation with n_samples={n_rows}. Set "
@@ -66,7 +66,11 @@ class HoldOut:
         order = np.random.RandomState(self.seed).permutation(n_rows)
         n_held = min(max(1, round(self.fraction * n_rows)), n_rows - 1)
         held, kept = order[:n_held], order[n_held:]
-        return Subset(dataset, np.sort(kept)), Subset(dataset, np.sort(held))  # type: ignore[arg-type]
+        return np.sort(kept), np.sort(held)
+
+    def __call__(self, dataset: Dataset, y: object = None) -> tuple[Subset, Subset]:
+        kept, held = self.split(len(dataset))  # type: ignore[arg-type]
+        return Subset(dataset, kept), Subset(dataset, held)  # type: ignore[arg-type]
 
 
 class BatchIterator:

@@ -1,9 +1,11 @@
 """The convolutional autoencoder: one code from a picture or a signal."""
 
-from sklearn.utils._param_validation import StrOptions
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._base import BaseAutoencoder
-from skae._docs import document
+from skae._docs import ACTIVATION_NAMES, document
 from skae._params import constraints
 from skae.architectures import ACTIVATIONS, Conv
 
@@ -18,13 +20,12 @@ from skae.architectures import ACTIVATIONS, Conv
         X has axes of its own.""",
     ),
     channels=(
-        "array-like of int",
+        "int or array-like of int",
         """Number of channels after each convolution of the encoder. Each halves the
         picture; large pictures get more layers of the last width.""",
     ),
     activation=(
-        '{"relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "softplus", '
-        '"sigmoid", "identity"}',
+        ACTIVATION_NAMES,
         """Activation after each convolution. Where a few photographs are all there is,
         ``"identity"``, a linear autoencoder with the sight of a convolution, redraws
         unseen ones best: see the defaults page of the guide for figures.""",
@@ -75,7 +76,7 @@ class ConvAutoencoder(BaseAutoencoder):
         without=("hidden_layer_sizes", "encoder"),
         activation=[StrOptions(set(ACTIVATIONS))],
         image_shape=["array-like", None],
-        channels=["array-like"],
+        channels=["array-like", Interval(Integral, 1, None, closed="left")],
     )
 
     def __init__(

@@ -1,5 +1,7 @@
 """The denoising autoencoder: corrupted input, clean target."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from sklearn.base import clone
@@ -8,8 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder
 from skae._docs import document
-from skae._params import constraints, weight
+from skae._params import check_at_default, constraints, weight
+from skae._random import RandomStream
 from skae.corruption import NOISES
+
+
+def _seed(source):
+    return int(source.randint(np.iinfo(np.int32).max))
 
 
 @document(
@@ -136,6 +143,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     def _corruption(self):
         if not isinstance(self.noise, str):
+            check_at_default(self, "noise_level", "noise")
             return self.noise
         if self.noise != "gaussian" and self.noise_level > 1:
             raise ValueError(
@@ -162,9 +170,14 @@ class DenoisingAutoencoder(BaseAutoencoder):
         """
         check_is_fitted(self)
         rows = np.array(self._check_X(X), dtype=self._dtype)
-        generator = self._torch_generator(random_state, "cpu")
-        corruption = clone(self._corruption(), safe=False)
-        noisy = corruption(torch.from_numpy(rows), generator)
+        source = self._draw_source(random_state)
+        stream = RandomStream(_seed(source))
+        corruption = clone(self.net_.corruption, safe=False)
+        # Code that is not ours may draw from torch's global generator, too.
+        foreign = self.net_.runs_foreign_code
+        isolated = RandomStream(_seed(source)).as_global() if foreign else nullcontext()
+        with isolated:
+            noisy = corruption(torch.from_numpy(rows), stream.on("cpu"))
         return self._layout.restore(noisy.numpy())
 
     def denoise(self, X):

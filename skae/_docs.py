@@ -5,20 +5,26 @@ from __future__ import annotations
 import inspect
 import textwrap
 
+# The names of skae.architectures.ACTIVATIONS, which stands higher than this file; a
+# test compares them.
+ACTIVATION_NAMES = (
+    '{"elu", "gelu", "hardsigmoid", "identity", "leaky_relu", "relu", "sigmoid", '
+    '"silu", "softplus", "tanh"}'
+)
+
 _SHARED = {
     "n_components": (
         "int",
         "Size of the code: the number of columns that :meth:`transform` returns.",
     ),
     "hidden_layer_sizes": (
-        "array-like of int",
+        "int, array-like of int or None",
         """Widths of the hidden layers of the dense encoder; the decoder mirrors
-        them. ``()`` gives a linear autoencoder. None stands for ``(256,)``. Cannot
-        be given together with `encoder`.""",
+        them. An int is one layer; ``()`` gives a linear autoencoder. None stands for
+        ``(256,)``. Cannot be given together with `encoder`.""",
     ),
     "activation": (
-        '{"relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "softplus", '
-        '"sigmoid", "identity"}',
+        f"{ACTIVATION_NAMES} or None",
         """Activation after each hidden layer of a dense network. None stands for
         ``"gelu"``. Cannot be given together with `encoder`.""",
     ),
@@ -39,7 +45,7 @@ _SHARED = {
         ``"poisson"``.""",
     ),
     "code_activation": (
-        '{"relu", "tanh", "sigmoid", "hardsigmoid", "softplus", "identity"} or None',
+        f"{ACTIVATION_NAMES} or None",
         """Activation of the code. None is a linear code.""",
     ),
     "sparsity": (
@@ -55,7 +61,10 @@ _SHARED = {
     "corruption": (
         "callable or None",
         """What is done to the rows of a batch before they are encoded in training,
-        ``corruption(x, generator)``; the target stays clean.""",
+        ``corruption(x, generator)``; the target stays clean. It makes the code a
+        better input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic
+        regression on 128 convolutional features of MNIST beats one on the
+        pixels.""",
     ),
     "loss": (
         '{"squared_error", "binary_cross_entropy", "poisson"} or callable',

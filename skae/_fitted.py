@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _params, blending
 from skae._callbacks import CallbackSupportMixin
 from skae._inference import map_rows
+from skae._random import RandomStream
 from skae._rows import check_range, check_rows
 from skae._statistics import describe
 from skae.jacobian import exact_squared_norm
@@ -49,13 +50,14 @@ class FittedAutoencoder(
     def encoder_(self):
         """The trained encoder, from flat rows to what `transform` gives."""
         check_is_fitted(self)
-        return self.net_.module_.code_layers()
+        return self.net_.module_.code_layers().eval()
 
     @property
     def decoder_(self):
         """The trained decoder, from codes to flat rows, link included."""
         check_is_fitted(self)
-        return torch.nn.Sequential(self.net_.module_.decoder, self.net_.module_.link)
+        module = self.net_.module_
+        return torch.nn.Sequential(module.decoder, module.link).eval()
 
     @property
     def history_(self):
@@ -154,13 +156,16 @@ class FittedAutoencoder(
         """
         check_is_fitted(self)
         module = self.net_.module_
-        loss = LOSSES[self.loss].function if isinstance(self.loss, str) else self.loss
+        fitted = self._fitted_loss
+        loss = LOSSES[fitted].function if self._loss_name else fitted
 
         def minus_loss(x):
             values = loss(module.decoder(module.encode(x)), x)
             return -values.flatten(1).sum(1) if values.ndim > 1 else -values
 
-        return self._map(minus_loss, self._check_X(X))
+        rows = self._check_X(X)
+        self._check_domain(rows)
+        return self._map(minus_loss, rows)
 
     def score(self, X, y=None):
         r"""Return the share of the variance of X that reconstructions keep.
@@ -284,6 +289,16 @@ class FittedAutoencoder(
         check_range(rows, self._dtype)
         return rows
 
+    @property
+    def _loss_name(self):
+        """Name of the loss that was fitted, None for a callable."""
+        return self._fitted_loss if isinstance(self._fitted_loss, str) else None
+
+    def _check_domain(self, rows):
+        """Refuse rows that the fitted loss cannot take."""
+        if self._loss_name:
+            LOSSES[self._loss_name].check(float(rows.min()), float(rows.max()))
+
     def _draw_source(self, random_state):
         """Return what a method draws from: the estimator's random_state on None."""
         own = self.random_state if random_state is None else random_state
@@ -295,15 +310,16 @@ class FittedAutoencoder(
 
     def _map(self, function, rows, *, inference=True):
         module = self.net_.module_
-        if module.training:
+        if any(layer.training for layer in module.modules()):
             module.eval()
-        return map_rows(
-            function,
-            rows,
-            dtype=self._dtype,
-            device=self.net_.device,
-            inference=inference,
-        )
+        with self.net_.isolated(RandomStream(self.net_.seed)):
+            return map_rows(
+                function,
+                rows,
+                dtype=self._dtype,
+                device=self.net_.device,
+                inference=inference,
+            )
 
     # Parameters and tags ------------------------------------------------------------
 
@@ -342,6 +358,7 @@ class FittedAutoencoder(
         self : estimator
             The estimator itself.
         """
+        _params.check_nested(self, params)
         of_net = {k: params.pop(k) for k in list(params) if _params.is_net_param(k)}
         penalties = params.get("penalty", self.penalty)
         nested = {}

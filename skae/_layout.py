@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from skae._exceptions import LayoutWarning
 
+_OURS = ("skae.", "sklearn.")
 LAYOUTS = ("channels_first", "channels_last", "signal")
 
 
@@ -164,9 +166,17 @@ def infer_layout(
         f"A row of {n_features} features is taken for {kind}. Set image_shape=(channels"
         ", height, width), or layout='signal', to say what it is.",
         LayoutWarning,
-        stacklevel=4,
+        stacklevel=_level_of_the_caller(),
     )
     return Layout(sample_shape, shape)
+
+
+def _level_of_the_caller() -> int:
+    """Return how many frames up the code is that called scikit-learn or skae."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _from_axes(sample_shape: tuple[int, ...], layout: str | None) -> Layout:

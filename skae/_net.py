@@ -13,6 +13,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
@@ -88,7 +89,10 @@ class AutoencoderNet(NeuralNet):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         iterator = super().get_iterator(dataset, training=training)
-        if training and getattr(iterator, "shuffle", False) is True:
+        if isinstance(iterator, DataLoader):
+            sampler: Any = iterator.sampler
+            iterator.generator = sampler.generator = self.module_.stream.on("cpu")
+        elif training and getattr(iterator, "shuffle", False) is True:
             iterator.stream = self.module_.stream
         return iterator
 
@@ -112,17 +116,19 @@ class AutoencoderNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         self._follow_schedule()
-        with self._isolated():
+        with self.isolated():
             return super().train_step(batch, **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        with self._isolated():
+        with self.isolated():
             return super().validation_step(batch, **fit_params)
 
-    def _isolated(self) -> Any:
+    def isolated(self, stream: RandomStream | None = None) -> Any:
+        """Keep what code of the user's draws away from torch's global generator."""
         if not self.runs_foreign_code:
             return nullcontext()
-        return self.module_.stream.as_global(self.device)
+        stream = self.module_.stream if stream is None else stream
+        return stream.as_global(self.device)
 
     def _follow_schedule(self) -> None:
         if self.lr_schedule is None:
@@ -163,7 +169,7 @@ class AutoencoderNet(NeuralNet):
     def _run_lean_epoch(self, iterator: Any, training: bool, prefix: str) -> None:
         """Do what skorch does for each batch, less what nobody would see."""
         module, optimizer = self.module_, self.optimizer_
-        device, isolated = torch.device(self.device), self._isolated
+        device, isolated = torch.device(self.device), self.isolated
         module.train(training)
         with torch.set_grad_enabled(training):
             for x, _ in iterator:

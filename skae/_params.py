@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
@@ -16,7 +17,16 @@ from torch import nn
 from skae._layout import LAYOUTS
 from skae._net import LR_SCHEDULES
 from skae.architectures import ACTIVATIONS, ARCHITECTURES, Conv, Dense
+from skae.corruption import NOISES
 from skae.losses import LOSSES
+
+try:
+    from sklearn.callback import FitCallback
+except ImportError:  # scikit-learn < 1.9 has no callbacks
+
+    class FitCallback:  # type: ignore[no-redef]
+        """Stand-in for scikit-learn's protocol: nothing is one."""
+
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -32,7 +42,7 @@ _SLOT = [StrOptions(set(ARCHITECTURES)), Dense, Conv, nn.Module, callable, None]
 
 _SHARED = {
     "n_components": [_COUNT],
-    "hidden_layer_sizes": ["array-like", None],
+    "hidden_layer_sizes": ["array-like", _COUNT, None],
     "activation": [StrOptions(set(ACTIVATIONS)), None],
     "encoder": _SLOT,
     "decoder": _SLOT,
@@ -165,6 +175,16 @@ def _default(estimator, name):
     return inspect.signature(type(estimator)).parameters[name].default
 
 
+def check_at_default(estimator, name, other):
+    """Refuse a parameter that is set although another one brings its value."""
+    value = getattr(estimator, name)
+    if value != _default(estimator, name):
+        raise ValueError(
+            f"{name}={value!r} and {other}={getattr(estimator, other)!r} contradict "
+            f"each other: what is passed as {other} brings its own. Set it there."
+        )
+
+
 def check_conflict(estimator, first, second):
     """Refuse two parameters that say the same thing, if both are given."""
     one, other = getattr(estimator, first), getattr(estimator, second)
@@ -174,6 +194,96 @@ def check_conflict(estimator, first, second):
             f"{second} says what the network is. Set {first} to None, or put it into "
             f"{second}, as in encoder=Dense(hidden_layer_sizes=...)."
         )
+
+
+_NETWORKS = ("encoder", "decoder")
+
+# What a nested name asks for in a slot that holds nothing to tune: the first of these
+# that has the parameter.
+_TUNABLE = {
+    "encoder": (Conv, Dense),
+    "decoder": (Conv, Dense),
+    "corruption": tuple(NOISES.values()),
+    "noise": tuple(NOISES.values()),
+}
+
+
+def check_instances(estimator):
+    """Check what the slots of an estimator hold, and the numbers that it holds.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters are of the right types already.
+    """
+    slots = [(name, getattr(estimator, name, None)) for name in ("corruption", "noise")]
+    for name, penalty in named_penalties(estimator.penalty):
+        is_listed = isinstance(estimator.penalty, list)
+        slots.append((f"penalty__{name}" if is_listed else name, penalty))
+    for name, value in [*slots, ("loss", estimator.loss)]:
+        if isinstance(value, type):
+            raise TypeError(
+                f"{name}={value.__name__} is a class: pass an instance, "
+                f"{_example(value)}."
+            )
+    for item in estimator.callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if isinstance(callback, FitCallback):
+            raise TypeError(
+                f"callbacks={estimator.callbacks!r} are those of skorch, but "
+                f"{callback!r} is one of scikit-learn: use set_callbacks."
+            )
+    networks = [(name, getattr(estimator, name, None)) for name in _NETWORKS]
+    for _, value in [*networks, *slots]:
+        if isinstance(value, BaseEstimator) and hasattr(
+            value, "_parameter_constraints"
+        ):
+            value._validate_params()
+
+
+def _example(cls):
+    takes_rows = "reduction" in inspect.signature(cls).parameters  # a loss of torch
+    return f"{cls.__name__}({'reduction=' + repr('none') if takes_rows else ''})"
+
+
+def _has_parameters(value):
+    return hasattr(value, "set_params") and not isinstance(value, type)
+
+
+def check_nested(estimator, params):
+    """Refuse nested parameters of a slot that holds nothing with parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters are to be set.
+    params : dict
+        Names and values, as `set_params` takes them.
+    """
+    own = {**estimator.get_params(deep=False), **params}
+    for key in params:
+        name, _, parameter = key.partition("__")
+        if not parameter or name not in own or name not in (*_TUNABLE, "penalty"):
+            continue
+        value = own[name]
+        if name == "penalty" and isinstance(value, list):
+            continue  # set_nested_penalties looks into them
+        if not _has_parameters(value):
+            raise ValueError(
+                f"{key} cannot be set: {name}={value!r} has no parameters. Set "
+                f"{name}={_tunable(name, parameter)} to search {key}."
+            )
+
+
+def _tunable(name, parameter):
+    """Write down what a slot may hold that has a parameter of that name."""
+    if name == "penalty":
+        listed, _, inner = parameter.partition("__")
+        return f"[({listed!r}, L1Sparsity())]" if inner else "L1Sparsity()"
+    for cls in _TUNABLE[name]:
+        if parameter in inspect.signature(cls).parameters:
+            return f"{cls.__name__}()"
+    return f"{_TUNABLE[name][0].__name__}()"
 
 
 def named_penalties(penalty):
@@ -229,19 +339,28 @@ def set_nested_penalties(penalty, params):
     params : Mapping of str
         ``name`` or ``name__parameter`` to a value.
     """
-    named = dict(penalty)
+    named = named_penalties(penalty)
     for key in sorted(params, key=lambda key: "__" in key):
         name, _, parameter = key.partition("__")
-        if name not in named:
+        places = [i for i, (known, _) in enumerate(named) if known == name]
+        if not places:
+            known = ", ".join(repr(known) for known, _ in named)
             raise ValueError(
                 f"Invalid parameter {'penalty__' + key!r}: the penalties are "
-                f"{', '.join(map(repr, named)) or 'none'}."
+                f"{known or 'none'}."
             )
-        if parameter:
-            named[name].set_params(**{parameter: params[key]})
-        else:
-            named[name] = params[key]
-    return list(named.items())
+        for i in places:  # several of one name are refused by fit
+            if not parameter:
+                named[i] = (name, params[key])
+            elif _has_parameters(named[i][1]):
+                named[i][1].set_params(**{parameter: params[key]})
+            else:
+                raise ValueError(
+                    f"penalty__{key} cannot be set: {named[i][1]!r} has no "
+                    f"parameters. Set penalty__{name}=L1Sparsity() to search "
+                    f"penalty__{key}."
+                )
+    return named
 
 
 def resolve_dtype(dtype, X):

@@ -40,13 +40,17 @@ class PrincipalAxes:
     deviations: np.ndarray
 
 
-def find_principal_axes(rows: np.ndarray, n_axes: int, seed: int) -> PrincipalAxes:
+def find_principal_axes(
+    rows: np.ndarray, indices: np.ndarray, n_axes: int, seed: int
+) -> PrincipalAxes:
     """Find the principal axes of some rows, evenly spaced where there are many.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
-        Training rows of any numeric type.
+        Rows of any numeric type.
+    indices : ndarray of shape (n_indices,)
+        Which of them are trained on.
     n_axes : int
         Most axes to return; axes without variance are left out.
     seed : int
@@ -57,7 +61,8 @@ def find_principal_axes(rows: np.ndarray, n_axes: int, seed: int) -> PrincipalAx
     PrincipalAxes
     """
     n_rows = np.clip(_MAX_ENTRIES // rows.shape[1], 4 * n_axes, _MAX_ROWS)
-    some = np.asarray(rows[:: max(1, len(rows) // int(n_rows))], dtype=np.float64)
+    chosen = indices[:: max(1, len(indices) // int(n_rows))]
+    some = np.asarray(rows[chosen], dtype=np.float64)
     n_axes = min(n_axes, *some.shape)
     with np.errstate(invalid="ignore", divide="ignore"):  # a single row has no variance
         pca = PCA(n_axes, random_state=seed).fit(some)
@@ -102,8 +107,7 @@ def start_at_pca(
     deviations = axes.deviations[:, np.newaxis]
     identity = np.eye(len(deviations))
     into_code = axes.directions * input_scale / deviations
-    safe_scale = np.where(output_scale > 0, output_scale, np.inf)
-    out_of_code = (axes.directions * deviations / safe_scale).T
+    out_of_code = (axes.directions * deviations / output_scale).T
     with torch.no_grad():
         _carry(_linear_layers(encoder), into_code, identity, gain)
         _carry(_linear_layers(decoder), identity, out_of_code, gain)

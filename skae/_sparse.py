@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._base import BaseAutoencoder
-from skae._docs import document
+from skae._docs import ACTIVATION_NAMES, document
 from skae._params import constraints
 from skae.architectures import ACTIVATIONS
 from skae.modules import TopK
@@ -34,7 +34,7 @@ from skae.penalties import KLSparsity, L1Sparsity
         them, at least 1.""",
     ),
     code_activation=(
-        '{"relu", "tanh", "sigmoid", "hardsigmoid", "softplus", "identity"} or None',
+        f"{ACTIVATION_NAMES} or None",
         """Activation of the code. None is ``"relu"``, and ``"hardsigmoid"`` for
         ``method="kl"``, which needs a code in [0, 1]: both give exact zeros.""",
     ),

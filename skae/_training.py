@@ -1,5 +1,7 @@
 """From an estimator's parameters to a skorch net that is ready to train."""
 
+import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -69,7 +71,11 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         and loss.link is nn.Identity
         and _starts_at_pca(encoder, decoder, estimator.n_components)
     ):
-        axes = find_principal_axes(rows, estimator.n_components, seed)
+        hold_out = _hold_out(estimator, seed)  # those rows must not be looked at
+        kept = np.arange(len(rows))
+        if hold_out is not None:
+            kept, _ = hold_out.split(len(rows))
+        axes = find_principal_axes(rows, kept, estimator.n_components, seed)
     assembly = Assembly(
         module_class=estimator._module_class,
         encoder=encoder,
@@ -83,7 +89,6 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         seed=seed,
         dtype=dtype.name,
     )
-    warmup = max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
     slots = [corruption, *(penalty for _, penalty in penalties)]
     is_ours = (
         isinstance(estimator.loss, str)
@@ -97,11 +102,33 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         corruption=corruption,
         seed=seed,
         runs_foreign_code=not is_ours,
-        **_settings(estimator, seed, layout.n_features, warmup),
+        **_settings(estimator, seed, layout.n_features, _find_warmup(penalties)),
     )
     net.initialize()
+    net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
     _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
     return net
+
+
+def refresh_net(net, estimator, n_features):
+    """Give a trained net what may change between two fits: how long and how fast.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        A net that goes on with its weights, its objective and its optimizer.
+    estimator : BaseAutoencoder
+        Whose parameters may have changed.
+    n_features : int
+        Number of features of a sample.
+    """
+    warmup = _find_warmup(net.criterion_.penalties)
+    settings = _settings(estimator, net.seed, n_features, warmup)
+    for name in ("train_split", "lr_schedule", "max_epochs", "verbose", "callbacks"):
+        setattr(net, name, settings[name])
+    net.initialize_callbacks()
+    if net.lr != estimator.lr:
+        net.set_params(lr=estimator.lr)
 
 
 def _is_shipped_object(slot):
@@ -113,6 +140,10 @@ def find_batch_size(batch_size, n_rows):
     if batch_size == "auto":
         return int(np.clip(n_rows // 32, 32, 128))
     return batch_size
+
+
+def _find_warmup(penalties):
+    return max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
 
 
 def _starts_at_pca(encoder, decoder, n_components):
@@ -175,11 +206,11 @@ def _hold_out(estimator, seed):
 
 def _callbacks(estimator, n_features, warmup):
     callbacks = [clone(callback, safe=False) for callback in estimator.callbacks or []]
-    if estimator.n_iter_no_change is not None:
+    if estimator.early_stopping or estimator.n_iter_no_change is not None:
         stopping = _Stopping(
             warmup=warmup,
             monitor="valid_loss" if estimator.early_stopping else "train_loss",
-            patience=estimator.n_iter_no_change,
+            patience=estimator.n_iter_no_change or sys.maxsize,
             # The loss is summed over features, tol is for one of them.
             threshold=estimator.tol * n_features,
             threshold_mode="abs",

@@ -19,6 +19,9 @@ from skae.penalties import KLDivergence
 
 _MAX_ROWS_OF_VARIANCE = 4096
 
+# In units of the squared scale, as in the loss of training: constant data has none.
+_LOWEST_VARIANCE = 1e-12
+
 
 @document(
     beta=(
@@ -31,7 +34,7 @@ _MAX_ROWS_OF_VARIANCE = 4096
         r"""Number of epochs over which :math:`\beta` rises from 0.""",
     ),
     hidden_layer_sizes=(
-        "array-like of int",
+        "int, array-like of int or None",
         """Widths of the hidden layers of the dense encoder; the decoder mirrors them.
         None stands for ``(256, 128, 128)``: depth makes samples more like data, one
         wide layer makes reconstructions better. Cannot be given together with
@@ -66,7 +69,8 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     noise_variance_ : float
         Variance of the decoder's Gaussian, in squared units of X: the mean squared
-        error of training rows. Only with ``loss="squared_error"``.
+        error of training rows, or ``1e-12 * scale_**2`` where that is more. Only with
+        ``loss="squared_error"``.
 
     See Also
     --------
@@ -169,7 +173,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         try:
             return super()._train(rows, n_epochs)
         finally:
-            if self.loss == "squared_error":
+            if self._loss_name == "squared_error":
                 self.noise_variance_ = self._find_noise_variance(rows)
 
     def _find_noise_variance(self, rows):
@@ -182,7 +186,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         step = max(1, len(rows) // _MAX_ROWS_OF_VARIANCE)
         with self.net_.fixed_draw():
             error = self._map(squares, rows[::step])
-        return float(error.mean(dtype=np.float64))
+        lowest = _LOWEST_VARIANCE * self.scale_**2
+        return max(float(error.mean(dtype=np.float64)), lowest)
 
     def posterior(self, X):
         """Return the distribution of the code of each sample.
@@ -233,18 +238,18 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if noise and self.loss not in self._losses:
-            raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
+        if noise and self._loss_name is None:
+            raise ValueError(_no_likelihood("sample(noise=True)"))
         rng = self._draw_source(random_state)
         codes = rng.standard_normal((n_samples, self._n_features_out))
         means = self.inverse_transform(codes.astype(self._dtype))
         if not noise:
             return means
-        if self.loss == "squared_error":
+        if self._loss_name == "squared_error":
             draws = means + np.sqrt(self.noise_variance_) * rng.standard_normal(
                 means.shape
             )
-        elif self.loss == "poisson":
+        elif self._loss_name == "poisson":
             draws = rng.poisson(means)
         else:
             draws = rng.uniform(size=means.shape) < means
@@ -281,9 +286,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if self.loss not in self._losses:
-            raise ValueError(_no_likelihood("log_likelihood", self.loss))
+        if self._loss_name is None:
+            raise ValueError(_no_likelihood("log_likelihood"))
         rows = self._check_X(X)
+        self._check_domain(rows)
         module = self.net_.module_
         generator = self._torch_generator(random_state, self.net_.device)
 
@@ -303,18 +309,19 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     def _log_density(self, decoded, x):
         """Return log p(x|z) of each row, from what the decoder gives."""
-        if self.loss == "squared_error":
+        if self._loss_name == "squared_error":
             variance = self.noise_variance_
-            values = (decoded - x) ** 2 / variance + math.log(2 * math.pi * variance)
-            return -0.5 * values.sum(1)
-        values = self._losses[self.loss].function(decoded, x)
-        if self.loss == "poisson":
+            # Divided before squaring: the variance itself may vanish in float32.
+            distances = ((decoded - x) / math.sqrt(variance)) ** 2
+            return -0.5 * (distances + math.log(2 * math.pi * variance)).sum(1)
+        values = self._losses[self._loss_name].function(decoded, x)
+        if self._loss_name == "poisson":
             values = values + torch.lgamma(x + 1)
         return -values.sum(1)
 
 
-def _no_likelihood(what, loss):
+def _no_likelihood(what):
     return (
-        f"{what} needs a loss that is a likelihood, but loss={loss!r} is a function. "
+        f"{what} needs a loss that is a likelihood, but fit was given a function. "
         "Use 'squared_error', 'binary_cross_entropy' or 'poisson'."
     )

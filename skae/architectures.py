@@ -6,11 +6,13 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._layout import Layout
@@ -29,6 +31,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 
+_COUNT = Interval(Integral, 1, None, closed="left")
+
 # Most units in the flattened map between the convolutions and the code.
 _MAX_FLAT_UNITS = 4096
 
@@ -38,8 +42,8 @@ class Dense(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of int, default=(256,)
-        Widths of the hidden layers of the encoder.
+    hidden_layer_sizes : int or array-like of int, default=(256,)
+        Widths of the hidden layers of the encoder; an int is one layer.
 
     activation : str, default="gelu"
         Activation after each hidden layer, one of the names that the parameter
@@ -61,9 +65,15 @@ class Dense(BaseEstimator):
     (64, 32)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", _COUNT],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"pca", "random"})],
+    }
+
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (256,),
+        hidden_layer_sizes: int | Sequence[int] = (256,),
         *,
         activation: str = "gelu",
         init: str = "pca",
@@ -90,10 +100,10 @@ class Dense(BaseEstimator):
     def widths(self) -> tuple[int, ...]:
         """Return the widths of the hidden layers, checked."""
         sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if not all(size == int(size) and size >= 1 for size in sizes):
+        if not all(map(_is_count, sizes)):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold widths of "
-                "at least 1."
+                "at least 1, all whole."
             )
         return tuple(int(size) for size in sizes)
 
@@ -108,8 +118,9 @@ class Conv(BaseEstimator):
 
     Parameters
     ----------
-    channels : array-like of int, default=(16, 32)
-        Number of channels after each convolution of the encoder.
+    channels : int or array-like of int, default=(16, 32)
+        Number of channels after each convolution of the encoder; an int is one
+        convolution.
 
     image_shape : tuple of int or None, default=None
         Shape of a flat row, ``(height, width)`` or ``(channels, height, width)``;
@@ -129,9 +140,16 @@ class Conv(BaseEstimator):
     >>> vae = VariationalAutoencoder(2, encoder=Conv(channels=(8, 16)))
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "channels": ["array-like", _COUNT],
+        "image_shape": ["array-like", None],
+        "kernel_size": [_COUNT],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
+
     def __init__(
         self,
-        channels: Sequence[int] = (16, 32),
+        channels: int | Sequence[int] = (16, 32),
         image_shape: Sequence[int] | None = None,
         *,
         kernel_size: int = 3,
@@ -146,12 +164,13 @@ class Conv(BaseEstimator):
         """Return the shape of the map before the first and after each convolution."""
         if layout.image_shape is None:
             raise ValueError("a convolution needs a layout with an image_shape")
-        channels = np.atleast_1d(self.channels).astype(int).tolist()
-        if not channels or min(channels) < 1:
+        channels = np.atleast_1d(self.channels).tolist()
+        if not channels or not all(map(_is_count, channels)):
             raise ValueError(
                 f"channels={self.channels!r} must hold at least one number of "
-                "channels, each at least 1."
+                "channels, each at least 1 and whole."
             )
+        channels = [int(width) for width in channels]
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={self.kernel_size!r} must be odd.")
         shapes = [layout.image_shape]
@@ -218,6 +237,11 @@ class Conv(BaseEstimator):
 ARCHITECTURES: dict[str, Callable[[], Dense | Conv]] = {"dense": Dense, "conv": Conv}
 
 
+def _is_count(value: object) -> bool:
+    """Tell whether a value is a whole number of at least 1, 64.0 included."""
+    return isinstance(value, (int, float)) and value >= 1 and float(value).is_integer()
+
+
 def _activation(name: str) -> Callable[[], nn.Module]:
     if name not in ACTIVATIONS:
         raise ValueError(
@@ -234,6 +258,9 @@ def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 def resolve(slot: Any, name: str) -> Any:
     """Return what a slot holds: an architecture, a module or a builder.
 
+    The classes of the shipped architectures stand for their defaults, as their names
+    do.
+
     Parameters
     ----------
     slot : str, Dense, Conv, torch.nn.Module or callable
@@ -249,6 +276,8 @@ def resolve(slot: Any, name: str) -> Any:
                 "(n_in, n_out) -> torch.nn.Module."
             )
         return ARCHITECTURES[slot]()
+    if isinstance(slot, type) and issubclass(slot, (Dense, Conv)):
+        return slot()
     if not (isinstance(slot, (Dense, Conv, nn.Module)) or callable(slot)):
         raise TypeError(
             f"{name}={slot!r} is neither a name, a shipped architecture, a "
@@ -300,9 +329,15 @@ def check_width(
     """Run a module on two rows and compare the width of what it gives."""
     was_training = module.training
     module.eval()
-    with torch.no_grad():
-        out = module(x)
-    module.train(was_training)
+    try:
+        with torch.no_grad():
+            out = module(x)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The {name} cannot take {_seen(module, x, name)}: {error}. {_WAY_IN[name]}"
+        ) from error
+    finally:
+        module.train(was_training)
     if not torch.is_tensor(out) or out.ndim != 2 or len(out) != len(x):
         is_tensor = torch.is_tensor(out)
         got = f"shape {tuple(out.shape)}" if is_tensor else type(out).__name__
@@ -318,6 +353,31 @@ def check_width(
     return out
 
 
+def _seen(module: nn.Module, x: torch.Tensor, name: str) -> str:
+    """Name what the first layer of a module gets for the rows ``x``."""
+    if name == "decoder":
+        return f"codes of shape {tuple(x.shape[1:])}"
+    first = module
+    while isinstance(first, nn.Sequential) and len(first) > 0:
+        first = first[0]
+    if not isinstance(first, ToImage):
+        return f"rows of shape {tuple(x.shape[1:])}"
+    if len(first.image_shape) == 2:
+        return f"signals of shape (channels, length) = {first.image_shape}"
+    return f"pictures of shape (channels, height, width) = {first.image_shape}"
+
+
+_WAY_IN = {
+    "encoder": (
+        "A module of your own gets samples as fit saw them; let its first layer take "
+        "that shape, begin it with torch.nn.Flatten() to get rows, or pass a builder "
+        "(n_in, n_out) -> torch.nn.Module."
+    ),
+    "decoder": (
+        "Let its first layer take n_components values, or pass a builder (n_in, "
+        "n_out) -> torch.nn.Module."
+    ),
+}
 _WHY_WIDTH = {
     "encoder": ": n_components, or 2 * n_components for a variational autoencoder",
     "decoder": ": the number of features of a sample of X",

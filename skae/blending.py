@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae.latent import PATHS, mix_pairs
 
@@ -50,14 +51,16 @@ def blend(transformer, X1, X2, alpha=0.5, *, kind="representation"):
     """
     _check_choice("kind", kind, ("representation", "content"))
     check_is_fitted(transformer)
-    shape = _sample_shape(transformer)
-    (batch1, one1), (batch2, one2) = _batch(X1, shape, "X1"), _batch(X2, shape, "X2")
+    first, shapes = _find_input(transformer)
+    batch1, one1 = _batch(X1, shapes, "X1")
+    batch2, one2 = _batch(X2, shapes, "X2")
     n_pairs = _count_pairs(batch1, one1, batch2, one2, "X1", "X2")
     alphas = _check_alpha(alpha, n_pairs)
     if kind == "content":
+        shape = _content_shape(batch1, batch2, shapes[0])
         mixed = mix_pairs(
-            _broadcast(_floats(batch1), n_pairs),
-            _broadcast(_floats(batch2), n_pairs),
+            _broadcast(_check_content(first, batch1, shape), n_pairs),
+            _broadcast(_check_content(first, batch2, shape), n_pairs),
             alphas,
         ).reshape(n_pairs, *shape)
     else:
@@ -108,8 +111,9 @@ def interpolate(transformer, x1, x2, n_steps=7, *, path="linear"):
     if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
         raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
     check_is_fitted(transformer)
-    shape = _sample_shape(transformer)
-    (batch1, one1), (batch2, one2) = _batch(x1, shape, "x1"), _batch(x2, shape, "x2")
+    _, shapes = _find_input(transformer)
+    batch1, one1 = _batch(x1, shapes, "x1")
+    batch2, one2 = _batch(x2, shapes, "x2")
     n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
     codes = PATHS[path](
         _broadcast(_encode(transformer, batch1), n_pairs),
@@ -151,7 +155,7 @@ def mix(transformer, X, weights):
     array([4.9, 3.7, 1.3, 0.2])
     """
     check_is_fitted(transformer)
-    batch, is_sample = _batch(X, _sample_shape(transformer), "X")
+    batch, is_sample = _batch(X, _find_input(transformer)[1], "X")
     weights = np.asarray(weights, dtype=np.float64)
     n_samples = len(batch)
     if is_sample or weights.ndim not in (1, 2) or weights.shape[-1] != n_samples:
@@ -172,21 +176,37 @@ def _check_choice(name, value, choices):
         raise ValueError(f"{name}={value!r} is not known. Choose {expected}.")
 
 
-def _sample_shape(transformer):
-    """Return the shape of one sample of what the transformer was fitted on."""
-    while True:
-        if hasattr(transformer, "best_estimator_"):
-            transformer = transformer.best_estimator_
-        elif hasattr(transformer, "steps"):
-            steps = [step for _, step in transformer.steps]
-            transformer = next(s for s in steps if s not in (None, "passthrough"))
-        else:
-            break
-    layout = getattr(transformer, "_layout", None)
-    return (transformer.n_features_in_,) if layout is None else layout.sample_shape
+def _real_steps(transformer):
+    """Return the estimators that X goes through, in their order."""
+    if hasattr(transformer, "best_estimator_"):
+        return _real_steps(transformer.best_estimator_)
+    if not hasattr(transformer, "steps"):
+        return [transformer]
+    steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]
+    return [real for step in steps for real in _real_steps(step)]
 
 
-def _batch(X, shape, name):
+def _find_input(transformer):
+    """Return what sees X first, and two shapes of a sample: here and further on.
+
+    The second one is that of a picture or signal which reaches an autoencoder behind a
+    step that does not tell its own, such as a FunctionTransformer; else it is None.
+    """
+    steps = _real_steps(transformer)
+    if not steps:
+        raise ValueError(
+            "The pipeline has no step that encodes: all are 'passthrough'. Add one "
+            "with transform and inverse_transform."
+        )
+    first = steps[0]
+    if hasattr(first, "_layout"):
+        return first, (first._layout.sample_shape, None)
+    layouts = [step._layout for step in steps if hasattr(step, "_layout")]
+    later = layouts[0].sample_shape if layouts else ()
+    return first, ((first.n_features_in_,), later if len(later) > 1 else None)
+
+
+def _batch(X, shapes, name):
     """Return X with an axis of samples in front, and whether it was a single one."""
     if hasattr(X, "detach"):
         X = X.detach().cpu().numpy()
@@ -195,12 +215,15 @@ def _batch(X, shape, name):
     if hasattr(X, "columns"):
         return X, False
     array = np.asarray(X)
+    shape, later_shape = shapes
     flat = (math.prod(shape),)
-    if array.shape in (shape, flat):
+    if array.shape in (shape, flat, later_shape):
         return array[np.newaxis], True
     if array.ndim and array.shape[1:] in (shape, flat):
         return array, False
-    of_one = f"{shape}" if shape == flat else f"{shape} or {flat}"
+    if later_shape is not None and array.ndim == len(later_shape) + 1:
+        return array, False
+    of_one = " or ".join(map(str, dict.fromkeys((shape, flat, later_shape or shape))))
     raise ValueError(
         f"{name} has shape {array.shape}, but a sample has shape {of_one}. Pass one "
         "sample, or a batch with one more axis in front."
@@ -229,10 +252,24 @@ def _check_alpha(alpha, n_pairs):
     return np.broadcast_to(alphas, (n_pairs,))
 
 
-def _floats(batch):
-    array = np.asarray(batch)
-    dtype = array.dtype if array.dtype.kind == "f" else np.float64
-    return array.reshape(len(array), -1).astype(dtype, copy=False)
+def _content_shape(batch1, batch2, shape):
+    """Return the shape of a blend: as fit saw it, or as pictures come further on."""
+    shape1, shape2 = batch1.shape[1:], batch2.shape[1:]
+    size1, size2 = math.prod(shape1), math.prod(shape2)
+    if size1 != size2:
+        raise ValueError(f"Samples of shapes {shape1} and {shape2} cannot be blended.")
+    return shape if size1 == math.prod(shape) else shape1
+
+
+def _check_content(first, batch, shape):
+    """Return the flat rows of a batch, checked by the step that would see it."""
+    if hasattr(first, "_check_X"):  # one of skae's
+        return first._check_X(batch).astype(first._dtype, copy=False)
+    if hasattr(batch, "columns"):
+        validate_data(first, batch, reset=False, skip_check_array=True)
+    else:
+        batch = batch.reshape(len(batch), math.prod(shape))
+    return check_array(batch, dtype=[np.float64, np.float32], estimator=first)
 
 
 def _broadcast(rows, n_pairs):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any, ClassVar
+
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
+
+_FRACTION = Interval(Real, 0, 1, closed="both")
 
 
 def _chance(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -33,6 +39,11 @@ class GaussianNoise(BaseEstimator):
     >>> x_noisy.shape, bool(x_noisy.min() >= 0)
     (torch.Size([2, 3]), True)
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [Interval(Real, 0, None, closed="left")],
+        "clip": ["array-like", None],
+    }
 
     def __init__(
         self, level: float = 0.3, *, clip: tuple[float, float] | None = None
@@ -68,6 +79,10 @@ class MaskingNoise(BaseEstimator):
     tensor(0.8000)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [_FRACTION],
+    }
+
     def __init__(self, level: float = 0.3) -> None:
         self.level = level
 
@@ -95,6 +110,12 @@ class SaltAndPepperNoise(BaseEstimator):
     >>> sorted(set(noisy.flatten().tolist()))
     [0.0, 1.0]
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [_FRACTION],
+        "low": [Real, None],
+        "high": [Real, None],
+    }
 
     def __init__(
         self,
@@ -134,6 +155,10 @@ class SwapNoise(BaseEstimator):
     >>> bool(torch.isin(swapped[:, 0], x[:, 0]).all())
     True
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [_FRACTION],
+    }
 
     def __init__(self, level: float = 0.3) -> None:
         self.level = level

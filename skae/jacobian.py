@@ -138,7 +138,7 @@ def _product(blocks: list[tuple[Tensor, Tensor | None]]) -> Tensor:
 def _looped_squared_norm(encoder: nn.Module, x: Tensor, create_graph: bool) -> Tensor:
     """Exact norms for any encoder whose rows are independent: a pass for each unit."""
     x = x.detach().requires_grad_()
-    code = encoder(x)
+    code = encoder(x.clone())  # a first layer in place must not meet the leaf
     norm = x.new_zeros(len(x))
     for unit in code.sum(0):
         (row,) = torch.autograd.grad(
@@ -153,7 +153,7 @@ def _stochastic_squared_norm(
 ) -> Tensor:
     r"""Hutchinson's estimate, :math:`\mathrm{E}_v \|v^\top J\|^2 = \|J\|_F^2`."""
     x = x.detach().requires_grad_()
-    code = encoder(x)
+    code = encoder(x.clone())  # a first layer in place must not meet the leaf
     norm = x.new_zeros(len(x))
     for _ in range(n_probes):
         signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skae.jacobian import exact_squared_norm, has_closed_form, stochastic_squared_norm
 
 _TINY = 1e-12
+_WEIGHT = Interval(Real, 0, None, closed="left")
 
 
 class L1Sparsity(BaseEstimator):
@@ -43,6 +46,11 @@ class L1Sparsity(BaseEstimator):
     >>> L1Sparsity(0.5, normalize=False)(None, {"code": code}, None)
     tensor([1.5000, 2.0000])
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "normalize": ["boolean"],
+    }
 
     def __init__(self, weight: float = 0.1, *, normalize: bool = True) -> None:
         self.weight = weight
@@ -82,6 +90,11 @@ class KLSparsity(BaseEstimator):
     >>> KLSparsity(1.0)(None, {"code": code}, None).abs().max() < 1e-6
     tensor(True)
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "target_activation": [Interval(Real, 0, 1, closed="neither")],
+    }
 
     def __init__(self, weight: float = 0.1, *, target_activation: float = 0.05) -> None:
         self.weight = weight
@@ -132,6 +145,13 @@ class Contraction(BaseEstimator):
     >>> from skae import Contraction, ConvAutoencoder
     >>> ae = ConvAutoencoder(16, penalty=Contraction(0.1, n_probes=2))
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "jacobian": [StrOptions({"auto", "exact", "stochastic"})],
+        "n_probes": [Interval(Integral, 1, None, closed="left")],
+        "normalize": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -198,6 +218,11 @@ class KLDivergence(BaseEstimator):
     >>> KLDivergence()(None, prior, None)
     tensor([0., 0.])
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "warmup": [Interval(Integral, 0, None, closed="left")],
+    }
 
     def __init__(self, weight: float = 1.0, *, warmup: int = 0) -> None:
         self.weight = weight

@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from skae._layout import Layout
@@ -186,6 +187,7 @@ def test_conv_sees_the_picture_the_right_way_round():
     [
         (Conv(()), r"channels=\(\) must hold at least one number of channels"),
         (Conv((4, 0)), r"channels=\(4, 0\) must hold .* each at least 1"),
+        (Conv((4.5,)), r"channels=\(4.5,\) must hold .* each at least 1 and whole"),
         (Conv(kernel_size=4), "kernel_size=4 must be odd"),
         (Conv(kernel_size=-1), "kernel_size=-1 must be odd"),
     ],
@@ -384,3 +386,71 @@ def test_looking_at_the_width_leaves_no_trace(training):
     assert not out.requires_grad
     for before, after in zip(kept, module.buffers(), strict=True):
         assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("layout", "seen"),
+    [
+        (Layout((12,), None), r"rows of shape \(12,\)"),
+        (_picture(3, 2, 2), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_picture(3, 2, 2, True), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_signal(2, 6), r"signals of shape \(channels, length\) = \(2, 6\)"),
+    ],
+)
+def test_an_encoder_that_cannot_take_its_rows_is_told_their_shape(layout, seen):
+    encoder = build_encoder(nn.Linear(9, 3), layout, 3).eval()
+    match = f"(?s)The encoder cannot take {seen}: mat1 and mat2 .*a builder"
+    with pytest.raises(ValueError, match=match) as caught:
+        check_width(encoder, torch.zeros(2, 12), 3, "encoder")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert not encoder.training
+
+
+def test_a_decoder_that_cannot_take_its_codes_is_told_their_shape():
+    decoder = build_decoder(nn.Linear(9, 12), 3, _picture(3, 2, 2))
+    match = r"The decoder cannot take codes of shape \(3,\): mat1 .* n_components"
+    with pytest.raises(ValueError, match=match):
+        check_width(decoder, torch.zeros(2, 3), 12, "decoder")
+    assert decoder.training
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_classes_of_architectures_stand_for_their_defaults(kind):
+    assert type(resolve(kind, "encoder")) is kind
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name"),
+    [
+        (Dense(0), "hidden_layer_sizes"),
+        (Dense(2.5), "hidden_layer_sizes"),
+        (Dense("ab"), "hidden_layer_sizes"),
+        (Dense(activation="swish"), "activation"),
+        (Dense(init="zeros"), "init"),
+        (Conv(0), "channels"),
+        (Conv(4.5), "channels"),
+        (Conv(image_shape=64), "image_shape"),
+        (Conv(kernel_size=3.0), "kernel_size"),
+        (Conv(kernel_size=0), "kernel_size"),
+        (Conv(activation=None), "activation"),
+    ],
+)
+def test_parameters_of_architectures_are_constrained(architecture, name):
+    kind = type(architecture).__name__
+    with pytest.raises(InvalidParameterError, match=f"'{name}' parameter of {kind}"):
+        architecture._validate_params()
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [Dense(64), Dense(()), Dense([8, 4]), Conv(16), Conv([4, 8], (1, 8, 8))],
+)
+def test_right_parameters_of_architectures_pass(architecture):
+    architecture._validate_params()
+    assert set(architecture._parameter_constraints) == set(architecture.get_params())
+
+
+def test_one_number_is_one_layer():
+    assert Dense(64).widths() == (64,)
+    network = Conv(5).encoder(PICTURE, 3)
+    assert [layer.out_channels for layer in _layers(network, nn.Conv2d)] == [5]

@@ -29,7 +29,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -43,6 +43,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae._batches import HoldOut
 from skae._random import RandomStream
 
 # Inputs ---------------------------------------------------------------------------
@@ -432,7 +433,7 @@ def test_score_is_r2_over_all_entries(name):
     total = ((X - ROWS.mean(0, dtype=float)) ** 2).sum()  # the training mean
     score = ae.score(OTHERS)
     assert type(score) is float
-    assert math.isclose(score, 1 - error / total, rel_tol=1e-5)
+    assert math.isclose(1 - score, error / total, rel_tol=1e-5)
     assert ae.score(OTHERS, y=np.arange(N)) == score
 
 
@@ -598,6 +599,35 @@ def test_content_blends_are_overlays_and_ask_no_network(name, monkeypatch):
     monkeypatch.setattr(ae.net_.module_, "encode", None)
     blends = ae.blend(PICTURES, OTHERS, 0.25, kind="content")
     assert_allclose(blends, 0.75 * PICTURES + 0.25 * OTHERS, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["content", "representation"])
+def test_pictures_blend_behind_a_step_that_takes_them(kind):
+    ae = ConvAutoencoder(4, max_epochs=1, random_state=0)
+    pipeline = make_pipeline(
+        FunctionTransformer(np.sqrt, np.square), "passthrough", ae
+    ).fit(PICTURES)
+    blend = functools.partial(skae.blend, pipeline, kind=kind)
+    blends = blend(PICTURES, OTHERS)
+    assert blends.shape == PICTURES.shape
+    if kind == "content":
+        assert_allclose(blends, 0.5 * (PICTURES + OTHERS), rtol=1e-6)
+    one = blend(PICTURES[0], OTHERS[0])
+    assert_allclose(one, blends[0], rtol=1e-4, atol=1e-5)
+    mixed = blend(PICTURES[0], OTHERS)
+    assert_allclose(mixed[0], one, rtol=1e-4, atol=1e-5)
+    assert skae.interpolate(pipeline, PICTURES[0], OTHERS[0], 3).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_content_blends_have_the_type_of_the_estimator(dtype):
+    ae = AutoencoderTransformer(2, max_epochs=1, dtype=dtype).fit(ROWS)
+    for X in (ROWS, ROWS.astype(np.float64), (16 * ROWS).astype(np.uint8)):
+        assert ae.blend(X, X, kind="content").dtype == dtype
+    pca = PCA(2).fit(ROWS)
+    for given, kept in (("f4", "f4"), ("f8", "f8"), ("f2", "f8"), ("i8", "f8")):
+        X = ROWS.astype(given)
+        assert skae.blend(pca, X, X, kind="content").dtype == np.dtype(kept)
 
 
 @every
@@ -1099,6 +1129,24 @@ def test_corrupt_leaves_X_alone():
     assert_array_equal(X, ROWS)
 
 
+def test_corrupt_isolates_noise_that_draws_globally():
+    ae = DenoisingAutoencoder(
+        4, noise=lambda x, generator: x + torch.randn_like(x), max_epochs=1
+    ).fit(ROWS)
+    before = torch.random.get_rng_state()
+    noisy = ae.corrupt(ROWS, random_state=0)
+    assert_array_equal(ae.corrupt(ROWS, random_state=0), noisy)
+    assert not np.array_equal(ae.corrupt(ROWS, random_state=1), noisy)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_corrupt_adds_what_was_fitted():
+    ae = DenoisingAutoencoder(4, max_epochs=1, random_state=0).fit(ROWS)
+    noisy = ae.corrupt(ROWS)
+    ae.set_params(noise_level=3.0)
+    assert_array_equal(ae.corrupt(ROWS), noisy)
+
+
 def test_noise_may_be_a_callable():
     ae = DenoisingAutoencoder(4, noise=Shift(by=2), max_epochs=1, random_state=0)
     shift = ae.fit(PICTURES).corrupt(PICTURES) - PICTURES
@@ -1221,6 +1269,25 @@ def test_log_likelihood_is_a_density_in_the_units_of_X():
     shift = other.log_likelihood(X_other, 50) - vae.log_likelihood(X, 50)
     assert_allclose(shift, -3 * math.log(16), atol=1e-6)
     assert math.isclose(other.noise_variance_, 256 * vae.noise_variance_, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("value", [0, 5, 1e-20])
+def test_constant_data_has_a_density(value):
+    X = np.full((40, 3), value)
+    vae = VariationalAutoencoder(2, max_epochs=1, random_state=0).fit(X)
+    assert vae.noise_variance_ >= 1e-12  # of scale_**2, which is 1
+    assert np.isfinite(vae.log_likelihood(X)).all()
+    assert np.isfinite(vae.sample(3, noise=True)).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy", "poisson"])
+def test_likelihoods_are_of_the_loss_that_was_fitted(loss):
+    vae = VariationalAutoencoder(2, loss=loss, max_epochs=1, random_state=0).fit(ROWS)
+    likelihood, sample = vae.log_likelihood(ROWS, 2), vae.sample(3, noise=True)
+    for other in ("squared_error", "binary_cross_entropy", nn.L1Loss(reduction="none")):
+        vae.set_params(loss=other)
+        assert_array_equal(vae.log_likelihood(ROWS, 2), likelihood)
+        assert_array_equal(vae.sample(3, noise=True), sample)
 
 
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "poisson"])
@@ -1552,3 +1619,87 @@ def test_setting_a_nested_penalty_of_a_clone_leaves_the_original():
     assert other.get_params()["penalty__a__weight"] == 0.5
     other.set_params(penalty__a=skae.L1Sparsity(0.7))
     assert other.get_params()["penalty__a__weight"] == 0.7
+
+
+def test_a_column_that_was_constant_in_the_first_chunk_is_learnt_later():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 6))
+    first = X[:50].copy()
+    first[:, 2] = 0.0
+    ae = AutoencoderTransformer(2, random_state=0).partial_fit(first)
+    for _ in range(60):
+        ae.partial_fit(X)
+    spread = ae.reconstruct(X)[:, 2].std() / X[:, 2].std()
+    assert 0.8 < spread < 1.2
+
+
+def test_held_out_rows_are_not_looked_at_by_the_start():
+    """On noise nothing is to be learnt: held-out rows cost what their mean does."""
+    X = np.random.RandomState(0).normal(size=(60, 200))
+    ae = AutoencoderTransformer(8, early_stopping=True, max_epochs=3, random_state=0)
+    # Half the squared deviations, in units of the scale: 200 / 2.
+    assert ae.fit(X).history_[0]["valid_loss"] > 80
+
+
+def test_early_stopping_without_patience_keeps_the_best_epoch():
+    X = np.random.RandomState(0).normal(size=(60, 20))
+    ae = AutoencoderTransformer(
+        8, early_stopping=True, n_iter_no_change=None, max_epochs=15, random_state=0
+    ).fit(X)
+    losses = [epoch["valid_loss"] for epoch in ae.history_]
+    assert ae.n_iter_ == 15
+    _, held = HoldOut(0.1, ae.net_.seed).split(60)
+    errors = ((ae.reconstruct(X[held]) - X[held]) ** 2).sum(1) / ae.scale_**2 / 2
+    assert errors.mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_warm_start_heeds_new_training_settings_and_refuses_a_new_code():
+    X = ROWS
+    ae = AutoencoderTransformer(4, max_epochs=2, warm_start=True, random_state=0)
+    ae.fit(X).set_params(max_epochs=3, early_stopping=True).fit(X)
+    assert ae.n_iter_ == 5
+    assert "valid_loss" in ae.history_[-1]
+    with pytest.raises(ValueError, match="n_components=5, but the weights"):
+        ae.set_params(n_components=5).fit(X)
+    with pytest.raises(ValueError, match="loss='poisson', but the weights"):
+        ae.set_params(n_components=4, loss="poisson").fit(X)
+
+
+def test_methods_use_the_loss_that_was_fitted():
+    ae = AutoencoderTransformer(4, max_epochs=1, random_state=0).fit(ROWS)
+    before = ae.score_samples(ROWS)
+    ae.set_params(loss="binary_cross_entropy")
+    assert_array_equal(ae.score_samples(ROWS), before)
+
+
+def test_a_fitted_domain_is_checked_when_scoring():
+    ae = AutoencoderTransformer(
+        4, loss="binary_cross_entropy", max_epochs=1, random_state=0
+    ).fit(ROWS)
+    with pytest.raises(ValueError, match="needs X between 0 and 1"):
+        ae.score_samples(16 * ROWS)
+
+
+def test_two_image_shapes_that_differ_are_refused():
+    ae = AutoencoderTransformer(
+        4, encoder=Conv(image_shape=(8, 8)), decoder=Conv(image_shape=(4, 16))
+    )
+    with pytest.raises(ValueError, match="contradicts image_shape"):
+        ae.fit(ROWS)
+
+
+def test_an_inferred_layout_is_told_where_the_user_called():
+    with pytest.warns(skae.LayoutWarning) as caught:
+        skae.ConvAutoencoder(2, max_epochs=1).fit(ROWS)
+    assert caught[0].filename == __file__
+
+
+def test_a_data_loader_is_reproducible_and_leaves_the_global_generator():
+    settings = {"iterator_train": torch.utils.data.DataLoader}
+    ae = AutoencoderTransformer(
+        4, max_epochs=2, net_params=settings, random_state=0, batch_size=32
+    )
+    before = torch.default_generator.get_state()
+    codes = [clone(ae).fit(ROWS).transform(ROWS) for _ in range(2)]
+    assert torch.equal(torch.default_generator.get_state(), before)
+    assert_array_equal(*codes)

@@ -5,6 +5,7 @@ import pickle
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 
 from skae.corruption import (
     NOISES,
@@ -182,3 +183,28 @@ def test_swap_of_one_row_changes_nothing():
 def test_noises_are_cloned_and_pickled_with_their_numbers(noise):
     assert clone(noise).get_params() == noise.get_params()
     assert pickle.loads(pickle.dumps(noise)).get_params() == noise.get_params()
+
+
+@pytest.mark.parametrize(
+    ("noise", "name"),
+    [
+        (GaussianNoise(-1), "level"),
+        (GaussianNoise(clip=1), "clip"),
+        (MaskingNoise(1.5), "level"),
+        (SaltAndPepperNoise(1.5), "level"),
+        (SaltAndPepperNoise(low="a"), "low"),
+        (SaltAndPepperNoise(high="a"), "high"),
+        (SwapNoise(1.5), "level"),
+    ],
+)
+def test_parameters_of_noises_are_constrained(noise, name):
+    type(noise)()._validate_params()
+    assert set(noise._parameter_constraints) == set(noise.get_params())
+    match = f"'{name}' parameter of {type(noise).__name__}"
+    with pytest.raises(InvalidParameterError, match=match):
+        noise._validate_params()
+
+
+def test_noise_beyond_one_is_fine_where_it_is_no_fraction():
+    GaussianNoise(2.0, clip=(0, 1))._validate_params()
+    SaltAndPepperNoise(1, low=0, high=1)._validate_params()

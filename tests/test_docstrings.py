@@ -8,6 +8,7 @@ import re
 
 import pytest
 from conftest import ESTIMATORS
+from sklearn.utils._param_validation import StrOptions
 
 import skae
 
@@ -36,7 +37,9 @@ def _properties(cls):
     return sorted(
         name
         for name, member in inspect.getmembers(cls)
-        if isinstance(member, property) and member.fget.__module__.startswith("skae")
+        if not name.startswith("_")
+        and isinstance(member, property)
+        and member.fget.__module__.startswith("skae")
     )
 
 
@@ -105,6 +108,31 @@ def test_defaults_agree_with_the_signature(path):
         else:
             assert said, f"{name} has a default"
             assert said == repr(default).replace("'", '"'), name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in CLASSES
+        if hasattr(getattr(skae, name), "_parameter_constraints")
+    ],
+)
+def test_types_agree_with_the_constraints(name):
+    cls = getattr(skae, name)
+    for parameter, kind, _ in _documented(cls):
+        rules = cls._parameter_constraints[parameter]
+        kind = kind.partition(", default=")[0]
+        if parameter != "random_state":  # a rule of scikit-learn's, with None in it
+            assert kind.endswith(" or None") == (None in rules), parameter
+        options = {
+            option
+            for rule in rules
+            if isinstance(rule, StrOptions)
+            for option in rule.options
+        }
+        if kind != "str":  # whose text says where the names are listed
+            assert set(re.findall('"(.*?)"', kind)) == options, parameter
 
 
 @pytest.mark.parametrize("path", PUBLIC)

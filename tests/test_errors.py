@@ -20,6 +20,8 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
@@ -609,6 +611,53 @@ def test_likelihoods_need_a_loss_that_is_one():
     assert vae.sample().shape == (1, 8, 8)
 
 
+@pytest.mark.parametrize("kind", ["content", "representation"])
+@pytest.mark.parametrize("of", ["ae", "pca", "pipeline"])
+def test_blends_check_values_and_names(of, kind):
+    frame = pd.DataFrame(FLAT, columns=[f"pixel{i}" for i in range(64)])
+    transformer = {
+        "ae": AutoencoderTransformer(**SMALL),
+        "pca": PCA(2),
+        "pipeline": make_pipeline(StandardScaler(), AutoencoderTransformer(**SMALL)),
+    }[of].fit(frame)
+    with pytest.raises(ValueError, match="contains infinity"):
+        skae.blend(
+            transformer, frame, frame.replace(frame.iloc[0, 3], np.inf), kind=kind
+        )
+    with pytest.raises(ValueError, match="must be in the same order"):
+        skae.blend(transformer, frame, frame.iloc[:, ::-1], kind=kind)
+
+
+def test_blends_refuse_pipelines_that_encode_nothing():
+    pipeline = make_pipeline("passthrough").fit(FLAT)
+    with pytest.raises(ValueError, match="no step that encodes"):
+        skae.blend(pipeline, FLAT, FLAT)
+
+
+def test_content_of_pictures_of_two_sizes_is_refused():
+    pipeline = make_pipeline(
+        FunctionTransformer(), skae.ConvAutoencoder(2, max_epochs=1)
+    ).fit(X)
+    with pytest.raises(ValueError, match=r"\(8, 8\) and \(6, 6\) cannot be blended"):
+        skae.blend(pipeline, X, X[:, :6, :6], kind="content")
+
+
+def test_one_sample_is_not_a_batch():
+    ae = AutoencoderTransformer(**SMALL).fit(X)
+    with pytest.raises(ValueError, match=r"one sample of shape \(8, 8\).*np\.newaxis"):
+        ae.transform(X[0])
+    # A flat row of one channel has the shape of a signal: it is a batch of one.
+    signals = FLAT[:, np.newaxis]
+    ae = AutoencoderTransformer(**SMALL, layout="signal").fit(signals)
+    assert_array_equal(ae.transform(signals[0]), ae.transform(FLAT[:1]))
+
+
+def test_log_likelihood_refuses_values_outside_the_domain():
+    vae = VariationalAutoencoder(**SMALL, loss="binary_cross_entropy").fit(X)
+    with pytest.raises(ValueError, match="needs X between 0 and 1"):
+        vae.log_likelihood(X + 2)
+
+
 @pytest.mark.parametrize("bad", ["a", -1, 1.5])
 def test_random_state_is_checked(bad):
     with pytest.raises(ValueError, match=r"random_state|cannot be used to seed|Seed"):
@@ -659,11 +708,11 @@ def test_random_state_is_checked(bad):
         ({"kl_warmup": -1}, "'kl_warmup' parameter"),
         ({"encoder": "mlp"}, "'encoder' parameter"),
         ({"activation": "swish"}, "'activation' parameter"),
-        ({"hidden_layer_sizes": 4}, "'hidden_layer_sizes' parameter"),
+        ({"hidden_layer_sizes": 0}, "'hidden_layer_sizes' parameter"),
         ({"hidden_layer_sizes": (0,)}, r"hidden_layer_sizes=\(0,\) must hold widths"),
         (
             {"encoder": Dense((8,), activation="swish")},
-            "activation='swish' is not known",
+            "'activation' parameter of Dense|activation='swish' is not known",
         ),
         ({"encoder": Conv(())}, r"channels=\(\) must hold at least one"),
         ({"encoder": Conv(kernel_size=2)}, "kernel_size=2 must be odd"),
@@ -901,3 +950,9 @@ class Stops(Callback):
 def test_a_callback_of_ones_own_may_stop_at_the_end_of_an_epoch(Estimator):
     ae = Estimator(**{**SMALL, "max_epochs": 20}, callbacks=[Stops()]).fit(X)
     assert ae.n_iter_ == 3
+
+
+def test_a_noise_of_ones_own_and_a_noise_level_are_refused():
+    ae = skae.DenoisingAutoencoder(4, noise=skae.GaussianNoise(0.1), noise_level=0.9)
+    with pytest.raises(ValueError, match=r"noise_level=0\.9 and noise="):
+        ae.fit(np.zeros((10, 4)))

@@ -380,3 +380,23 @@ def test_stochastic_estimate_works_where_gradients_are_off():
             encoder, x, n_probes=1, generator=torch.Generator()
         )
     torch.testing.assert_close(found.detach(), _brute_force(encoder, x).detach())
+
+
+def test_a_first_layer_may_work_in_place():
+    def encoder(inplace):
+        torch.manual_seed(0)
+        layers = nn.ReLU(inplace=inplace), nn.Linear(N_IN, 4), nn.Tanh()
+        return _double(nn.Sequential(*layers))
+
+    x = _rows()
+    before = x.clone()
+    found, expected = (exact_squared_norm(encoder(flag), x) for flag in (True, False))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    found, expected = (
+        stochastic_squared_norm(
+            encoder(flag), x, n_probes=2, generator=torch.Generator().manual_seed(0)
+        )
+        for flag in (True, False)
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert torch.equal(x, before)

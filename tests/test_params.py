@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 import torch
 from conftest import ESTIMATORS
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-import skae
 from skae import (
     AutoencoderTransformer,
     Contraction,
     Conv,
+    DenoisingAutoencoder,
     Dense,
+    GaussianNoise,
     L1Sparsity,
+    SwapNoise,
     VariationalAutoencoder,
     _params,
 )
@@ -33,9 +36,9 @@ def test_every_parameter_has_a_constraint(cls):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_shared_parameters_have_one_default_each(cls):
     plain = AutoencoderTransformer().get_params(deep=False)
-    own = {"sparsity"} if cls is skae.SparseAutoencoder else set()
+    own = {"SparseAutoencoder": {"sparsity"}, "ConvAutoencoder": {"activation"}}
     for name, value in cls().get_params(deep=False).items():
-        if name in plain and name not in own:
+        if name in plain and name not in own.get(cls.__name__, ()):
             assert value == plain[name], name
 
 
@@ -312,3 +315,133 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch, available):
 @pytest.mark.parametrize("device", ["cpu", "cuda:1", "mps", torch.device("cpu")])
 def test_devices_are_taken_as_named(device):
     assert _params.resolve_device(device) == torch.device(device)
+
+
+# What the slots hold ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ae", "match"),
+    [
+        (
+            AutoencoderTransformer(penalty=L1Sparsity),
+            r"penalty=L1Sparsity is a class: pass an instance, L1Sparsity\(\)",
+        ),
+        (
+            AutoencoderTransformer(penalty=[("few", L1Sparsity)]),
+            r"penalty__few=L1Sparsity is a class: pass an instance",
+        ),
+        (
+            AutoencoderTransformer(corruption=GaussianNoise),
+            r"corruption=GaussianNoise is a class: .* GaussianNoise\(\)",
+        ),
+        (
+            DenoisingAutoencoder(noise=GaussianNoise),
+            r"noise=GaussianNoise is a class: pass an instance, GaussianNoise\(\)",
+        ),
+        (
+            AutoencoderTransformer(loss=nn.MSELoss),
+            r"loss=MSELoss is a class: .* MSELoss\(reduction='none'\)",
+        ),
+    ],
+)
+def test_classes_are_refused_where_instances_are_meant(ae, match):
+    with pytest.raises(TypeError, match=match):
+        _params.check_instances(ae)
+
+
+@pytest.mark.parametrize("name", ["penalty", "corruption"])
+def test_what_a_list_of_penalties_holds_is_checked(name):
+    junk = [("few", L1Sparsity(-1))] if name == "penalty" else SwapNoise(2)
+    with pytest.raises(InvalidParameterError, match=r"' parameter of (L1|Swap)"):
+        _params.check_instances(AutoencoderTransformer(**{name: junk}))
+
+
+@pytest.mark.parametrize(
+    "ae",
+    [
+        AutoencoderTransformer(encoder=Dense(init="zeros")),
+        AutoencoderTransformer(decoder=Conv(kernel_size=2.5)),
+        DenoisingAutoencoder(noise=SwapNoise(2)),
+        VariationalAutoencoder(penalty=Contraction(jacobian="numeric")),
+    ],
+)
+def test_numbers_in_every_slot_are_checked(ae):
+    with pytest.raises(
+        InvalidParameterError, match=r"parameter of (Dense|Conv|Swap|C)"
+    ):
+        _params.check_instances(ae)
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_defaults_pass_the_check_of_the_slots(cls):
+    _params.check_instances(cls())
+
+
+def test_own_objects_and_functions_pass_the_check_of_the_slots():
+    class Own(BaseEstimator):
+        def __call__(self, x, output, module):
+            return x.sum(1)
+
+    ae = AutoencoderTransformer(
+        encoder=nn.Linear,
+        decoder=Dense,
+        penalty=[("own", Own()), ("more", print)],
+        loss=nn.MSELoss(reduction="none"),
+        callbacks=[EarlyStopping, ("stop", EarlyStopping())],
+    )
+    _params.check_instances(ae)
+
+
+@pytest.mark.parametrize("wrap", [lambda bar: bar, lambda bar: ("bar", bar)])
+def test_callbacks_of_scikit_learn_are_refused(wrap):
+    callback = pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
+    ae = AutoencoderTransformer(callbacks=[wrap(callback.ProgressBar())])
+    match = "is one of scikit-learn: use set_callbacks"
+    with pytest.raises(TypeError, match=match):
+        _params.check_instances(ae)
+
+
+@pytest.mark.parametrize(
+    ("ae", "key", "remedy"),
+    [
+        (AutoencoderTransformer(encoder="conv"), "encoder__channels", "Conv()"),
+        (AutoencoderTransformer(encoder=Dense), "encoder__init", "Dense()"),
+        (AutoencoderTransformer(), "decoder__hidden_layer_sizes", "Dense()"),
+        (AutoencoderTransformer(), "corruption__clip", "GaussianNoise()"),
+        (AutoencoderTransformer(), "penalty__weight", "L1Sparsity()"),
+        (
+            AutoencoderTransformer(),
+            "penalty__few__weight",
+            "[('few', L1Sparsity())]",
+        ),
+        (DenoisingAutoencoder(), "noise__low", "SaltAndPepperNoise()"),
+    ],
+)
+def test_nested_parameters_need_an_object_to_set_them_on(ae, key, remedy):
+    slot = key.partition("__")[0]
+    match = re.escape(f"has no parameters. Set {slot}={remedy} to search {key}.")
+    with pytest.raises(ValueError, match=match):
+        _params.check_nested(ae, {key: 1})
+
+
+def test_nested_parameters_of_an_object_pass():
+    ae = AutoencoderTransformer(encoder=Conv(), penalty=[("few", L1Sparsity())])
+    _params.check_nested(ae, {"encoder__channels": 4, "penalty__few__weight": 1.0})
+    _params.check_nested(ae, {"decoder": Dense(), "decoder__init": "random"})
+    _params.check_nested(ae, {"optimizer__betas": (0.8, 0.9), "nothing__at_all": 1})
+
+
+def test_penalties_of_one_name_do_not_collapse():
+    first, second = L1Sparsity(0.1), L1Sparsity(0.2)
+    penalty = [("one", first), ("one", second), ("other", print)]
+    found = _params.set_nested_penalties(penalty, {"other": len})
+    assert found == [("one", first), ("one", second), ("other", len)]
+    with pytest.raises(ValueError, match="cannot be named 'one'"):
+        _params.check_unique([name for name, _ in found])
+
+
+def test_functions_among_the_penalties_have_nothing_to_set():
+    match = r"penalty__mine__weight cannot be set: .*Set penalty__mine=L1Sparsity\(\)"
+    with pytest.raises(ValueError, match=match):
+        _params.set_nested_penalties([("mine", print)], {"mine__weight": 1.0})

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from skae._random import RandomStream
@@ -347,3 +348,26 @@ def test_penalties_are_proportional_to_their_weight(penalty):
 @pytest.mark.parametrize("penalty", ALL, ids=lambda penalty: type(penalty).__name__)
 def test_penalties_are_cloned_with_their_numbers(penalty):
     assert clone(penalty).get_params() == penalty.get_params()
+
+
+@pytest.mark.parametrize(
+    ("penalty", "name"),
+    [
+        (L1Sparsity(-1), "weight"),
+        (L1Sparsity(normalize="no"), "normalize"),
+        (KLSparsity(-1), "weight"),
+        (KLSparsity(target_activation=1), "target_activation"),
+        (Contraction(-1), "weight"),
+        (Contraction(jacobian="numeric"), "jacobian"),
+        (Contraction(n_probes=0), "n_probes"),
+        (Contraction(normalize=None), "normalize"),
+        (KLDivergence(-1), "weight"),
+        (KLDivergence(warmup=1.5), "warmup"),
+    ],
+)
+def test_parameters_of_penalties_are_constrained(penalty, name):
+    type(penalty)()._validate_params()
+    assert set(penalty._parameter_constraints) == set(penalty.get_params())
+    match = f"'{name}' parameter of {type(penalty).__name__}"
+    with pytest.raises(InvalidParameterError, match=match):
+        penalty._validate_params()
