@@ -118,9 +118,23 @@ class MeasuredTables(SphinxDirective):
             return []
         width = len(rows[0])
         cells = [[*row, *[""] * width][:width] for row in rows]
-        text = [f".. rubric:: ``{path.name}``", "", *notes, ""]
+        cells, everywhere = _split_constant_columns(cells)
+        text = [f".. rubric:: ``{path.name}``", "", *notes, "", everywhere, ""]
         text.append(_list_table(*_literal(cells)))
         return self.parse_text_to_nodes("\n".join(text))
+
+
+def _split_constant_columns(rows):
+    """Return the columns whose values differ, and a sentence of the others."""
+    columns = list(zip(*rows, strict=True))
+    differ = [column for column in columns if len(set(column[1:])) > 1]
+    same = [
+        f"{name} {_escape(values[0])}"
+        for name, *values in columns
+        if len(set(values)) == 1
+    ]
+    sentence = f"In every row: {', '.join(same)}." if same else ""
+    return [list(row) for row in zip(*differ, strict=True)], sentence
 
 
 def _literal(rows):
