@@ -217,9 +217,10 @@ class BaseAutoencoder(FittedAutoencoder):
             rows = self._check_X(X)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
-            if keep_statistics:
+            if keep_statistics:  # a chunk more: callbacks go on with what they know
                 statistics = self._statistics.merge(statistics)
-            refresh_net(self.net_, self, self.n_features_in_)
+            else:
+                refresh_net(self.net_, self, self.n_features_in_)
         else:
             rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
@@ -275,6 +276,8 @@ class BaseAutoencoder(FittedAutoencoder):
     def _train(self, rows, n_epochs):
         net = self.net_
         net.batch_size = find_batch_size(self.batch_size, len(rows))
+        if net.lr != self.lr:
+            net.set_params(lr=self.lr)
         with reported_epochs(self, net, rows, n_epochs):
             net.partial_fit(Rows(rows, self._dtype), None, epochs=n_epochs)
         return self

@@ -111,7 +111,7 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
 
 
 def refresh_net(net, estimator, n_features):
-    """Give a trained net what may change between two fits: how long and how fast.
+    """Give a trained net what may change between two fits: how it is trained.
 
     Parameters
     ----------
@@ -127,8 +127,6 @@ def refresh_net(net, estimator, n_features):
     for name in ("train_split", "lr_schedule", "max_epochs", "verbose", "callbacks"):
         setattr(net, name, settings[name])
     net.initialize_callbacks()
-    if net.lr != estimator.lr:
-        net.set_params(lr=estimator.lr)
 
 
 def _is_shipped_object(slot):

@@ -1703,3 +1703,22 @@ def test_a_data_loader_is_reproducible_and_leaves_the_global_generator():
     codes = [clone(ae).fit(ROWS).transform(ROWS) for _ in range(2)]
     assert torch.equal(torch.default_generator.get_state(), before)
     assert_array_equal(*codes)
+
+
+def test_callbacks_go_on_from_chunk_to_chunk():
+    """What a callback has counted is not lost between two calls of partial_fit."""
+    ae = AutoencoderTransformer(4, callbacks=[CountEpochs()], random_state=0)
+    for _ in range(3):
+        ae.partial_fit(ROWS)
+    assert dict(ae.net_.callbacks_)["CountEpochs"].n_epochs_ == 3
+
+
+class CountEpochs(Callback):
+    """Counts epochs over the whole life of the net."""
+
+    def initialize(self):
+        self.n_epochs_ = 0
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs_ += 1
