@@ -1,7 +1,9 @@
 """What every benchmark shares: PCA as the floor, data, and rows written as CSV."""
 
 import csv
+import gc
 import platform
+import statistics
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import sklearn
 import skorch
 import torch
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 import skae
 
@@ -47,6 +50,62 @@ def timed_fit(estimator, X):
     start = time.process_time()
     estimator.fit(X)
     return time.process_time() - start
+
+
+def use_threads(n_threads):
+    """Let torch, BLAS and OpenMP use some threads: one makes timings repeatable."""
+    torch.set_num_threads(n_threads)
+    threadpool_limits(n_threads)
+
+
+def compare(contestants, *, reference, rounds=7, warm_up=True, timer=time.process_time):
+    """Time contestants in turn, and return a row for each.
+
+    Parameters
+    ----------
+    contestants : dict of callable
+        What to time, by name. In every other round they run in reverse.
+    reference : str
+        The one that the others are divided by, round by round.
+    rounds : int
+        Measured rounds; one more, before them, is thrown away with `warm_up`.
+    timer : callable
+        Processor time of this process unless told otherwise, which what else runs
+        on the machine disturbs least.
+
+    Returns
+    -------
+    list of dict
+        Median, minimum and maximum of the seconds, and of the ratio to the reference.
+    """
+    seconds = {name: [] for name in contestants}
+    for i in range(-warm_up, rounds):
+        for name in list(contestants)[:: 1 if i % 2 else -1]:
+            gc.collect()
+            start = timer()
+            contestants[name]()
+            if i >= 0:
+                seconds[name].append(timer() - start)
+    return [
+        {
+            "contestant": name,
+            **_spread("seconds", values),
+            **_spread(
+                "ratio",
+                [a / b for a, b in zip(values, seconds[reference], strict=True)],
+            ),
+            "rounds": rounds,
+        }
+        for name, values in seconds.items()
+    ]
+
+
+def _spread(name, values):
+    return {
+        name: f"{statistics.median(values):.4g}",
+        f"{name}_min": f"{min(values):.4g}",
+        f"{name}_max": f"{max(values):.4g}",
+    }
 
 
 def fit_pca(n_components, X):

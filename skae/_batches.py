@@ -12,6 +12,9 @@ from torch.utils.data import Dataset, Subset
 
 from skae._random import RandomStream
 
+# Small batches are taken from the array several at a time, up to this many bytes.
+_TAKEN_BYTES = 2**18
+
 
 class Rows(Dataset):
     """The rows of an array, cast and wrapped only when they are taken.
@@ -104,15 +107,16 @@ class BatchIterator:
         self.shuffle = shuffle
         self.stream = stream
 
-    def _bounds(self) -> list[tuple[int, int]]:
+    def _sizes(self) -> list[int]:
         n_rows = len(self.dataset)  # type: ignore[arg-type]
-        starts = list(range(0, n_rows, self.batch_size))
-        if len(starts) > 1 and n_rows - starts[-1] == 1:
-            starts.pop()
-        return list(zip(starts, [*starts[1:], n_rows], strict=True))
+        n_whole, rest = divmod(n_rows, self.batch_size)
+        sizes = [self.batch_size] * n_whole + [rest] * (rest > 0)
+        if len(sizes) > 1 and sizes[-1] == 1:
+            sizes[-2:] = [sizes[-2] + 1]
+        return sizes
 
     def __len__(self) -> int:
-        return len(self._bounds())
+        return len(self._sizes())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         n_rows = len(self.dataset)  # type: ignore[arg-type]
@@ -122,9 +126,14 @@ class BatchIterator:
         else:
             order = np.arange(n_rows)
         take, order = _taker(self.dataset, order)
-        for start, stop in self._bounds():
-            x = take(order[start:stop])
-            yield x, x
+        sizes, start, n_at_once = self._sizes(), 0, 1
+        while sizes:
+            some, sizes = sizes[:n_at_once], sizes[n_at_once:]
+            stop = start + sum(some)
+            taken = take(order[start:stop])
+            for x in taken.split(some):
+                yield x, x
+            start, n_at_once = stop, max(1, _TAKEN_BYTES * len(some) // taken.nbytes)
 
 
 def _taker(

@@ -63,7 +63,7 @@ class AutoencoderNet(NeuralNet):
     callbacks_: list[tuple[str, Callback]]
     train_split: Any
     n_steps_: Any
-    finite_states_: Any
+    finite_state_: Any
     epoch_terms_: Any
 
     def __init__(
@@ -87,6 +87,16 @@ class AutoencoderNet(NeuralNet):
         with RandomStream(self.seed).as_global():
             return super().initialize_module()
 
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        """Leave out the table that skorch draws up even where nobody sees it."""
+        is_set = any(name.startswith("callbacks__print_log") for name in vars(self))
+        return [
+            (name, callback)
+            for name, callback in super()._default_callbacks
+            if name != "print_log" or self.verbose or is_set
+        ]
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         iterator = super().get_iterator(dataset, training=training)
         if isinstance(iterator, DataLoader):
@@ -99,19 +109,25 @@ class AutoencoderNet(NeuralNet):
     # One batch ------------------------------------------------------------------
 
     def infer(self, x: Tensor, **fit_params: Any) -> dict[str, Tensor]:
-        x = to_tensor(x, device=self.device)
+        return self._infer(to_tensor(x, device=self.device))
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        return self._get_loss(y_pred, to_tensor(y_true, device=self.device))
+
+    def _infer(self, x: Tensor) -> dict[str, Tensor]:
         if self.runs_foreign_code:
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
         return self.module_(x)
 
-    def get_loss(
-        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
-    ) -> Tensor:
-        x = to_tensor(y_true, device=self.device)
-        loss, terms = self.criterion_(y_pred, x, self.module_)
-        self.epoch_terms_.add(len(x), loss=loss, **terms)
+    def _get_loss(self, output: dict[str, Tensor], x: Tensor) -> Tensor:
+        loss, terms = self.criterion_(output, x, self.module_)
+        if self.epoch_terms_.n_rows == 0 and self.module_.training:
+            self._keep_weights_that_give(loss)
+        self.epoch_terms_.add(len(x), loss, terms)
         return loss
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -170,18 +186,19 @@ class AutoencoderNet(NeuralNet):
         """Do what skorch does for each batch, less what nobody would see."""
         module, optimizer = self.module_, self.optimizer_
         device, isolated = torch.device(self.device), self.isolated
+        trained = [x for group in optimizer.param_groups for x in group["params"]]
         module.train(training)
         with torch.set_grad_enabled(training):
             for x, _ in iterator:
                 x = x.to(device, non_blocking=True)
                 with isolated():
-                    if not training:
-                        self.get_loss(self.infer(x), x)
-                        continue
-                    self._follow_schedule()
-                    optimizer.zero_grad(set_to_none=True)
-                    self.get_loss(self.infer(x), x, training=True).backward()
-                    optimizer.step()
+                    loss = self._get_loss(self._infer(x), x)
+                    if training:
+                        self._follow_schedule()
+                        loss.backward()
+                        optimizer.step()
+                        for x in trained:
+                            x.grad = None
         # The rows that skorch's own callbacks look for.
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
@@ -232,18 +249,17 @@ class AutoencoderNet(NeuralNet):
         self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
         self.step_, self.n_steps_ = 0, None
         self.lrs_ = [group["lr"] for group in self.optimizer_.param_groups]
-        # Of the last two epochs: weights that are finite may still give what is not.
-        self.finite_states_ = [_copy_state(self.module_) for _ in range(2)]
+        self.finite_state_ = [x.detach().clone() for x in _state(self.module_)]
         try:
             self.notify("on_train_begin", X=X, y=y)
             with suppress(_Stop):
                 self.fit_loop(X, y, **fit_params)
             self.notify("on_train_end", X=X, y=y)
         except DivergenceError:
-            self._return_to_finite_weights(X)
+            self._return_to_finite_weights()
             raise
         finally:
-            self._tidy_up(X)
+            self._tidy_up()
         return self
 
     @contextmanager
@@ -261,11 +277,17 @@ class AutoencoderNet(NeuralNet):
         super().on_epoch_end(net, **kwargs)
         self.module_.n_epochs += 1
 
+    def _keep_weights_that_give(self, loss: Tensor) -> None:
+        """Copy the weights if the first batch of an epoch shows them to be sound."""
+        if math.isfinite(loss.item()):
+            with torch.no_grad():
+                for kept, x in zip(
+                    self.finite_state_, _state(self.module_), strict=True
+                ):
+                    kept.copy_(x)
+
     def _check_finite(self, means: dict[str, float]) -> None:
         if math.isfinite(means["loss"]):
-            if _is_finite(self.module_):
-                last, before = self.finite_states_
-                self.finite_states_ = [_copy_state(self.module_, into=before), last]
             return
         epoch = len(self.history)
         bad = [name for name, value in means.items() if not math.isfinite(value)]
@@ -276,27 +298,19 @@ class AutoencoderNet(NeuralNet):
             "StandardScaler. The estimator keeps the last finite weights."
         )
 
-    def _return_to_finite_weights(self, X: Any) -> None:
-        self.optimizer_.state.clear()  # its averages of gradients are not finite
-        for state in self.finite_states_:
-            self.module_.load_state_dict(state)
-            if self._gives_finite(X):
-                return
-
     @torch.no_grad()
-    def _gives_finite(self, X: Any) -> bool:
-        module = self.module_.eval()
-        batches = (x.to(self.device) for x, _ in self.get_iterator(X))
-        rows = (module.decode(module.encode(x)) for x in batches)
-        return all(bool(torch.isfinite(x).all()) for x in rows)
+    def _return_to_finite_weights(self) -> None:
+        self.optimizer_.state.clear()  # its averages of gradients are not finite
+        for kept, x in zip(self.finite_state_, _state(self.module_), strict=True):
+            x.copy_(kept)
 
-    def _tidy_up(self, X: Any) -> None:
+    def _tidy_up(self) -> None:
         """Leave finite weights, whole epochs, no gradients and no copy of weights."""
         if not _is_finite(self.module_):
-            self._return_to_finite_weights(X)
+            self._return_to_finite_weights()
         if len(self.history) and "train_loss" not in self.history[-1]:
             del self.history[-1]  # interrupted
-        self.finite_states_ = None
+        self.finite_state_ = None
         self.epoch_terms_ = None
         self.optimizer_.zero_grad(set_to_none=True)
         if self.lr_schedule is not None:
@@ -309,19 +323,28 @@ class AutoencoderNet(NeuralNet):
 
 
 class _Terms:
-    """Means of the terms of the objective over an epoch, weighted by rows."""
+    """Means of the objective and its terms over an epoch, weighted by rows."""
 
     def __init__(self) -> None:
         self.n_rows = 0
-        self.sums: dict[str, Any] = {}
+        self.sums: dict[str, Tensor] = {}
 
-    def add(self, n_rows: int, **terms: Tensor) -> None:
+    def add(self, n_rows: int, loss: Tensor, terms: dict[str, Tensor]) -> None:
         self.n_rows += n_rows
+        if len(terms) > 1:  # one term alone is the loss
+            self._add("loss", n_rows, loss)
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * n_rows
+            self._add(name, n_rows, value)
+
+    def _add(self, name: str, n_rows: int, value: Tensor) -> None:
+        if name not in self.sums:
+            self.sums[name] = torch.zeros_like(value)
+        self.sums[name].add_(value.detach(), alpha=n_rows)
 
     def means(self) -> dict[str, float]:
-        return {name: float(total) / self.n_rows for name, total in self.sums.items()}
+        means = {name: float(x) / self.n_rows for name, x in self.sums.items()}
+        loss = means.pop("loss", None)
+        return {"loss": sum(means.values()) if loss is None else loss, **means}
 
 
 def _innermost_function(error: BaseException) -> str:
@@ -331,16 +354,9 @@ def _innermost_function(error: BaseException) -> str:
     return "" if frame is None else frame.tb_frame.f_code.co_name
 
 
+def _state(module: torch.nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
 def _is_finite(module: torch.nn.Module) -> bool:
-    return all(bool(torch.isfinite(x).all()) for x in module.state_dict().values())
-
-
-def _copy_state(
-    module: torch.nn.Module, into: dict[str, Tensor] | None = None
-) -> dict[str, Tensor]:
-    state = module.state_dict()
-    if into is None:
-        return {name: value.detach().clone() for name, value in state.items()}
-    for name, value in state.items():
-        into[name].copy_(value)
-    return into
+    return all(bool(torch.isfinite(x).all()) for x in _state(module))

@@ -10,8 +10,11 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-_MAX_ROWS = 4096
+from skae._statistics import Statistics
+
+_MAX_ROWS = 2048
 _MAX_ENTRIES = 2**22
+_MAX_ENTRIES_EXACT = 2**20
 
 # act(a) - act(-a) = gain * a: a pair of such units carries a linear map exactly.
 GAINS: dict[str, float] = {
@@ -41,7 +44,12 @@ class PrincipalAxes:
 
 
 def find_principal_axes(
-    rows: np.ndarray, indices: np.ndarray, n_axes: int, seed: int
+    rows: np.ndarray,
+    indices: np.ndarray,
+    n_axes: int,
+    *,
+    statistics: Statistics,
+    seed: int,
 ) -> PrincipalAxes:
     """Find the principal axes of some rows, evenly spaced where there are many.
 
@@ -53,6 +61,8 @@ def find_principal_axes(
         Which of them are trained on.
     n_axes : int
         Most axes to return; axes without variance are left out.
+    statistics : Statistics
+        Of the rows.
     seed : int
         Seed of the randomised solver for large data.
 
@@ -62,13 +72,18 @@ def find_principal_axes(
     """
     n_rows = np.clip(_MAX_ENTRIES // rows.shape[1], 4 * n_axes, _MAX_ROWS)
     chosen = indices[:: max(1, len(indices) // int(n_rows))]
-    some = np.asarray(rows[chosen], dtype=np.float64)
+    some = (rows[chosen] - statistics.mean) / statistics.scale
     n_axes = min(n_axes, *some.shape)
+    solver = "auto"
+    if some.size > _MAX_ENTRIES_EXACT:
+        # Random projections are coarser than the rounding of float32.
+        some, solver = some.astype(np.float32), "randomized"
     with np.errstate(invalid="ignore", divide="ignore"):  # a single row has no variance
-        pca = PCA(n_axes, random_state=seed).fit(some)
+        pca = PCA(n_axes, svd_solver=solver, random_state=seed).fit(some)
     variance = np.nan_to_num(pca.singular_values_**2 / len(some))
     kept = variance > 1e-10 * variance[0] if variance[0] > 0 else variance > 0
-    return PrincipalAxes(pca.components_[kept], np.sqrt(variance[kept]))
+    deviations = np.sqrt(variance[kept]) * statistics.scale
+    return PrincipalAxes(pca.components_[kept], deviations)
 
 
 def can_carry(widths: Sequence[int], activation: str, n_components: int) -> bool:

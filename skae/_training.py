@@ -75,7 +75,9 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         kept = np.arange(len(rows))
         if hold_out is not None:
             kept, _ = hold_out.split(len(rows))
-        axes = find_principal_axes(rows, kept, estimator.n_components, seed)
+        axes = find_principal_axes(
+            rows, kept, estimator.n_components, statistics=statistics, seed=seed
+        )
     assembly = Assembly(
         module_class=estimator._module_class,
         encoder=encoder,

@@ -1,13 +1,31 @@
-"""The squared Frobenius norm of an encoder's Jacobian, for each row."""
+"""The squared Frobenius norm of an encoder's Jacobian, for each row.
+
+A vector on the code is pulled back through the layers, last to first, down to the row;
+several at a time, and for many layers without autograd. The unit vectors give the exact
+norm, random ones an estimate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skae.modules import Hardsigmoid, Standardize, TopK
+from skae.modules import (
+    FirstHalf,
+    Hardsigmoid,
+    Standardize,
+    Step,
+    ToImage,
+    TopK,
+    ToRows,
+    is_plain,
+    leaves,
+    run,
+)
 
 # Layers that act on each entry alone, or keep and drop entries: their Jacobian is
 # diagonal, and the gradient of the sum of their outputs is that diagonal.
@@ -30,140 +48,262 @@ _DIAGONAL = (
     Hardsigmoid,
     TopK,
 )
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# By the number of axes of the weight.
+_TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+# Numbers that are pulled back at a time: what is made of them should stay in the cache.
+_CHUNK = 2**17
 
 
-def _is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
-    """Tell whether a module is of one of some kinds and computes what it does.
-
-    A subclass with a ``forward`` of its own, such as a sequence with a shortcut, may
-    compute anything.
-    """
-    return any(
-        isinstance(module, kind) and type(module).forward is kind.forward
-        for kind in kinds
-    )
+def _is_diagonal(layer: nn.Module) -> bool:
+    return is_plain(layer, *_DIAGONAL)
 
 
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    if _is_plain(module, nn.Sequential):
-        for child in module.children():
-            yield from _leaves(child)
-    elif not _is_plain(module, nn.Identity):
-        yield module
+def _is_convolution(layer: Any) -> bool:
+    plain = is_plain(layer, *_CONVOLUTIONS)
+    return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
-def dense_layers(encoder: nn.Module) -> list[nn.Module] | None:
-    """Return the layers of a plain dense encoder, or None if it is another kind.
+def _is_known(layer: nn.Module) -> bool:
+    known = is_plain(layer, nn.Linear, nn.Flatten, FirstHalf, Standardize, ToImage)
+    return known or _is_diagonal(layer) or _is_convolution(layer)
 
-    A plain dense encoder is a sequence that begins with a linear layer, after at most
-    one :class:`~skae.modules.Standardize`, and goes on with linear layers and with
-    activations that act on each entry alone.
-    """
-    layers = list(_leaves(encoder))
-    body = layers[1:] if layers and type(layers[0]) is Standardize else layers
-    if not body or not isinstance(body[0], nn.Linear):
-        return None
-    known = all(_is_plain(layer, nn.Linear, *_DIAGONAL) for layer in body)
-    return layers if known else None
+
+def is_known(encoder: nn.Module) -> bool:
+    """Tell whether every layer of an encoder is one whose Jacobian is written here."""
+    return all(map(_is_known, leaves(encoder)))
 
 
 def has_closed_form(encoder: nn.Module) -> bool:
     """Tell whether the exact norm costs no matrix for each row: one hidden layer."""
-    layers = [x for x in dense_layers(encoder) or [] if not isinstance(x, Standardize)]
-    linear = [isinstance(layer, nn.Linear) for layer in layers]
-    return linear in ([True], [True, False], [True, False, True])
+    layers = [x for x in leaves(encoder) if not is_plain(x, Standardize, FirstHalf)]
+    linear = [is_plain(layer, nn.Linear) for layer in layers]
+    known = all(map(_is_known, layers))
+    return known and linear in ([True], [True, False], [True, False, True])
 
 
-def _diagonal(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the output of a diagonal layer and the diagonal of its Jacobian."""
-    if not x.requires_grad:
-        x = x.detach().requires_grad_()
-    # A layer that works in place would leave nothing to differentiate with respect to.
-    out = layer(x.clone() if getattr(layer, "inplace", False) else x)
-    (slope,) = torch.autograd.grad(out.sum(), x, create_graph=True)
-    return out, slope
+def _slope(step: Step) -> Tensor | None:
+    """Return the diagonal of the Jacobian of a layer, or None if it has none."""
+    layer, x, out = step
+    if not _is_diagonal(layer):
+        return None
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        if not out.requires_grad:
+            x = x.detach().requires_grad_()
+            out = layer(x.clone())  # which may work in place
+        (slope,) = torch.autograd.grad(out.sum(), x, create_graph=create_graph)
+    return slope
 
 
-def _dense_squared_norm(layers: list[nn.Module], x: Tensor) -> Tensor:
-    r"""Exact norms for a dense encoder.
-
-    With :math:`J = D_k W_k \cdots D_1 W_1` and :math:`D` the slopes of the
-    activations, the product :math:`A = D_k W_k \cdots D_1` is formed for each row,
-    and the widest factor enters by its Gram matrix, :math:`\|A W_1\|^2 =
-    \mathrm{tr}(A\, W_1 W_1^\top A^\top)`. With one hidden layer and a linear code
-    even :math:`A` is spared: :math:`d^\top [(W_2^\top W_2) \circ (W_1 W_1^\top)]\, d`.
-    """
-    scale: Tensor | None = None
-    blocks: list[tuple[Tensor, Tensor | None]] = []  # a weight and the slopes after it
-    for layer in layers:
-        if isinstance(layer, Standardize):
-            scale, x = layer.scale, layer(x)
-        elif isinstance(layer, nn.Linear):
-            weight = layer.weight if scale is None else layer.weight / scale
-            blocks.append((weight, None))
-            scale, x = None, layer(x)
-        else:
-            x, diagonal = _diagonal(layer, x)
-            weight, earlier = blocks[-1]
-            blocks[-1] = (weight, diagonal if earlier is None else earlier * diagonal)
-    (weight, slope), *rest = blocks
-    gram = weight @ weight.T
-    if not rest:
-        slope = x.new_ones(x.shape) if slope is None else slope
-        norm = slope**2 @ gram.diagonal()
-    elif len(rest) == 1 and rest[0][1] is None and slope is not None:
-        outer = rest[0][0]
-        norm = ((slope @ ((outer.T @ outer) * gram)) * slope).sum(1)
+def _pull_back(step: Step, slope: Tensor | None, vectors: Tensor) -> Tensor:
+    """Multiply vectors, (n or 1, n_vectors, ...), by the Jacobian of a layer."""
+    layer: Any = step.layer
+    if slope is not None:
+        return vectors * slope.unsqueeze(1)
+    if is_plain(layer, nn.Linear):
+        return vectors @ layer.weight
+    if is_plain(layer, Standardize):
+        return vectors / layer.scale
+    if is_plain(layer, FirstHalf):
+        return F.pad(vectors, (0, step.x.shape[1] - vectors.shape[2]))
+    if is_plain(layer, nn.Flatten):
+        return vectors.unflatten(2, step.x.shape[1:])
+    if not _is_known(layer):
+        return _pull_back_by_autograd(step, vectors)
+    # What is left treats rows one by one, and so it does their vectors.
+    flat = vectors.flatten(0, 1)
+    if _is_convolution(layer):
+        flat = _transposed(layer, flat, step.x.shape[2:])
     else:
-        product = _product(rest)
-        if slope is not None:
-            product = product * slope.unsqueeze(-2)
-        norm = ((product @ gram) * product).sum((-2, -1)).expand(len(x))
-    return norm
+        flat = ToRows(layer.channels_last)(flat)
+    return flat.unflatten(0, vectors.shape[:2])
 
 
-def _product(blocks: list[tuple[Tensor, Tensor | None]]) -> Tensor:
-    """Multiply ``D_k W_k ... D_2 W_2``, from the code down."""
-    product: Tensor | None = None
-    for weight, slope in reversed(blocks):
-        if product is None:
-            product = weight if slope is None else slope.unsqueeze(-1) * weight
-        else:
-            if slope is not None:
-                product = product * slope.unsqueeze(-2)
-            product = product @ weight
-    return product  # type: ignore[return-value]  # blocks is never empty
+def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Apply the transpose of a convolution, back to maps of a given size."""
+    geometry = zip(
+        size,
+        maps.shape[2:],
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        strict=True,
+    )
+    extra = [
+        long - ((short - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1)
+        for long, short, kernel, stride, padding, dilation in geometry
+    ]
+    return _TRANSPOSED[layer.weight.ndim](
+        maps,
+        layer.weight,
+        stride=layer.stride,
+        padding=layer.padding,
+        output_padding=extra,
+        groups=layer.groups,
+        dilation=layer.dilation,
+    )
 
 
-def _looped_squared_norm(encoder: nn.Module, x: Tensor, create_graph: bool) -> Tensor:
-    """Exact norms for any encoder whose rows are independent: a pass for each unit."""
-    x = x.detach().requires_grad_()
-    code = encoder(x.clone())  # a first layer in place must not meet the leaf
-    norm = x.new_zeros(len(x))
-    for unit in code.sum(0):
-        (row,) = torch.autograd.grad(
-            unit, x, create_graph=create_graph, retain_graph=True
-        )
-        norm = norm + (row**2).flatten(1).sum(1)
-    return norm
+def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = step.x if step.x.requires_grad else step.x.detach().requires_grad_()
+        out = step.layer(x.clone())  # which may work in place
+        pulled = [
+            torch.autograd.grad(
+                out,
+                x,
+                vector.expand_as(out),
+                create_graph=create_graph,
+                retain_graph=True,
+            )[0]
+            for vector in vectors.unbind(1)
+        ]
+    return torch.stack(pulled, 1)
 
 
-def _stochastic_squared_norm(
-    encoder: nn.Module, x: Tensor, n_probes: int, generator: torch.Generator
+class _Gram(torch.autograd.Function):
+    """``W W^T``; autograd takes one product more to differentiate it."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(weight)
+        return weight @ weight.T
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (weight,) = ctx.saved_tensors
+        return (grad + grad.T) @ weight
+
+
+class _QuadraticForm(torch.autograd.Function):
+    r"""The sum of :math:`a^\top G a` over vectors :math:`a = D v`, for each row.
+
+    Here v is one of `vectors`, (n or 1, n_vectors, n_units), D the diagonal matrix of
+    `slope`, (n, n_units), and G a symmetric `matrix`. Of what the backward pass needs,
+    the forward pass has nearly all: autograd takes one product more, and many tensors.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, slope: Tensor, matrix: Tensor) -> Tensor:
+        scaled = vectors * slope.unsqueeze(1)
+        product = scaled @ matrix
+        along = (vectors * product).sum(1)  # half the gradient with respect to slope
+        ctx.save_for_backward(scaled, product, slope, along)
+        return (along * slope).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        scaled, product, slope, along = ctx.saved_tensors
+        grad = grad.unsqueeze(1)
+        vectors = None
+        if ctx.needs_input_grad[0]:
+            vectors = product * (2 * grad * slope).unsqueeze(1)
+        weighted = (scaled * grad.unsqueeze(1)).flatten(0, 1)
+        return vectors, 2 * grad * along, weighted.T @ scaled.flatten(0, 1)
+
+
+def _squared_norm(steps: Sequence[Step], vectors: Tensor) -> Tensor:
+    r"""Sum :math:`\|v^\top J\|^2` over vectors v of shape (n or 1, n_vectors, n_units).
+
+    With :math:`J = B D_1 W_1`, the first matrix enters by its Gram matrix where that
+    takes fewer products: :math:`\|v^\top J\|^2 = a^\top W_1 W_1^\top a` with
+    :math:`a = D_1 B^\top v`. If B is the same for all rows, as with one hidden layer
+    and a linear code, no a is formed at all: the sum over v is
+    :math:`d_1^\top [(B^\top V^\top V B) \circ (W_1 W_1^\top)]\, d_1`.
+    """
+    first: Any = steps[0].layer if steps else None
+    if is_plain(first, Standardize) and first.scale.ndim == 0:
+        return _squared_norm(steps[1:], vectors) / first.scale**2
+    slopes = [_slope(step) for step in steps]
+    matrix = None
+    if is_plain(first, nn.Linear) and slopes[1:] and slopes[1] is not None:
+        n_rows, n_vectors = len(steps[0].x), vectors.shape[1]
+        shared = len(vectors) == 1 and all(_is_same_for_all(s) for s in steps[2:])
+        n_forms = n_rows if shared else n_rows * n_vectors
+        if _gram_pays(first.weight, n_forms, n_rows * n_vectors):
+            matrix = _Gram.apply(first.weight)
+            if shared:
+                for step in reversed(steps[2:]):
+                    vectors = _pull_back(step, None, vectors)
+                matrix = matrix * (vectors[0].T @ vectors[0])
+                vectors = vectors.new_ones(1, 1, 1)
+                steps = steps[:2]
+            steps, slopes = steps[1:], slopes[1 : len(steps)]
+    by_rows = all(_is_known(step.layer) for step in steps)
+    parts = _by_rows(steps, slopes, vectors) if by_rows else _by_vectors(slopes, vectors)
+    norms = [_part(steps, slopes, vectors, matrix) for vectors, slopes in parts]
+    return torch.cat(norms) if by_rows else torch.stack(norms).sum(0)
+
+
+def _is_same_for_all(step: Step) -> bool:
+    """Tell whether the Jacobian of a layer is the same for all rows."""
+    return _is_known(step.layer) and not _is_diagonal(step.layer)
+
+
+def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
+    """Count the products, forward and backward, with the Gram matrix and without."""
+    n_units, n_features = weight.shape
+    with_gram = n_units * (2 * n_features + 3 * n_forms)
+    return with_gram < 3 * n_features * n_vectors
+
+
+_Parts = Iterator[tuple[Tensor, list[Tensor | None]]]
+
+
+def _by_rows(
+    steps: Sequence[Step], slopes: Sequence[Tensor | None], vectors: Tensor
+) -> _Parts:
+    """Split vectors and slopes into as many rows as the cache is large."""
+    varying = [x for x in (*slopes, vectors) if x is not None and len(x) > 1]
+    n_rows = len(varying[0]) if varying else 1
+    widest = max([step.x[0].numel() for step in steps], default=1)
+    size = max(_CHUNK // (widest * vectors.shape[1]), 1)
+    # Once for all parts: the gradient of a slice is as large as the whole.
+    split = [None if x is None else x.split(size) for x in slopes]
+    many = vectors.split(size) if len(vectors) > 1 else None
+    for i in range(-(-n_rows // size)):
+        part = vectors if many is None else many[i]
+        yield part, [None if x is None else x[i] for x in split]
+
+
+def _by_vectors(slopes: Sequence[Tensor | None], vectors: Tensor) -> _Parts:
+    """Split off one vector at a time: autograd pulls it back for the whole batch."""
+    for part in vectors.split(1, dim=1):
+        yield part, list(slopes)
+
+
+def _part(
+    steps: Sequence[Step],
+    slopes: Sequence[Tensor | None],
+    vectors: Tensor,
+    matrix: Tensor | None,
 ) -> Tensor:
-    r"""Hutchinson's estimate, :math:`\mathrm{E}_v \|v^\top J\|^2 = \|J\|_F^2`."""
-    x = x.detach().requires_grad_()
-    code = encoder(x.clone())  # a first layer in place must not meet the leaf
-    norm = x.new_zeros(len(x))
-    for _ in range(n_probes):
-        signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1
-        (row,) = torch.autograd.grad(code, x, signs, create_graph=True)
-        norm = norm + (row**2).flatten(1).sum(1) / n_probes
-    return norm
+    last = 0 if matrix is None else 1
+    pairs = list(zip(steps, slopes, strict=True))
+    for step, slope in reversed(pairs[last:]):
+        vectors = _pull_back(step, slope, vectors)
+    if matrix is None:
+        return (vectors**2).flatten(1).sum(1)
+    return _QuadraticForm.apply(vectors, slopes[0], matrix)
+
+
+def _steps(encoder: nn.Module, x: Tensor, steps: Sequence[Step] | None) -> list[Step]:
+    """Return the steps of an encoder at x: those that there are, or new ones."""
+    usable = steps and steps[0].x is x and all(_is_known(s.layer) for s in steps)
+    if usable:
+        return list(steps)
+    return run(encoder, x, copy=True)[1]
 
 
 def exact_squared_norm(
-    encoder: nn.Module, x: Tensor, *, create_graph: bool = True
+    encoder: nn.Module,
+    x: Tensor,
+    *,
+    steps: Sequence[Step] | None = None,
+    create_graph: bool = True,
 ) -> Tensor:
     r"""Return :math:`\sum_i \|\nabla_x z_i\|^2` for each row.
 
@@ -173,6 +313,8 @@ def exact_squared_norm(
         From rows to codes; a row of the code may depend on its own row only.
     x : Tensor of shape (n, n_features)
         Where the Jacobian is taken.
+    steps : sequence of Step or None, default=None
+        What the encoder did with some rows. If these were x, it need not run again.
     create_graph : bool, default=True
         Whether the result can be differentiated with respect to the weights.
 
@@ -180,19 +322,30 @@ def exact_squared_norm(
     -------
     Tensor of shape (n,)
     """
-    layers = dense_layers(encoder)
-    with torch.enable_grad():
-        if layers is not None:
-            norm = _dense_squared_norm(layers, x)
-        else:
-            norm = _looped_squared_norm(encoder, x, create_graph)
-    return norm if create_graph else norm.detach()
+    with torch.set_grad_enabled(create_graph):
+        steps = _steps(encoder, x, steps)
+        n_units = steps[-1].out.shape[1] if steps else x.shape[1]
+        units = torch.eye(n_units, dtype=x.dtype, device=x.device)
+        return _squared_norm(steps, units.unsqueeze(0)).expand(len(x))
 
 
 def stochastic_squared_norm(
-    encoder: nn.Module, x: Tensor, *, n_probes: int, generator: torch.Generator
+    encoder: nn.Module,
+    x: Tensor,
+    *,
+    n_probes: int,
+    generator: torch.Generator,
+    steps: Sequence[Step] | None = None,
+    create_graph: bool = True,
 ) -> Tensor:
     r"""Return an unbiased estimate of :math:`\sum_i \|\nabla_x z_i\|^2`.
+
+    It is :math:`\frac1m \sum_{k=1}^m \|v_k^\top J\|^2` [1]_, where the vectors v hold
+    random signs: m different rows of a Hadamard matrix of size K, the power of two from
+    the number of units, with the signs of its columns drawn anew for each row of x. Its
+    variance is
+
+    .. math:: \frac{2}{m} \, \frac{K - m}{K - 1} \sum_{i \ne j} (J J^\top)_{ij}^2 .
 
     Parameters
     ----------
@@ -201,9 +354,14 @@ def stochastic_squared_norm(
     x : Tensor of shape (n, n_features)
         Where the Jacobian is taken.
     n_probes : int
-        Random directions for each row; the variance falls as one over it.
+        The number m of vectors for each row. With as many as units of the code, or
+        more, the norm is exact.
     generator : torch.Generator
-        Draws the directions.
+        Draws the vectors.
+    steps : sequence of Step or None, default=None
+        What the encoder did with some rows. If these were x, it need not run again.
+    create_graph : bool, default=True
+        Whether the result can be differentiated with respect to the weights.
 
     Returns
     -------
@@ -214,5 +372,25 @@ def stochastic_squared_norm(
     .. [1] Hutchinson, "A stochastic estimator of the trace of the influence matrix",
        Communications in Statistics 19 (2), 1990. :doi:`10.1080/03610919008812866`
     """
-    with torch.enable_grad():
-        return _stochastic_squared_norm(encoder, x, n_probes, generator)
+    with torch.set_grad_enabled(create_graph):
+        steps = _steps(encoder, x, steps)
+        code = steps[-1].out if steps else x
+        if n_probes >= code.shape[1]:
+            return exact_squared_norm(
+                encoder, x, steps=steps, create_graph=create_graph
+            )
+        vectors = _probes(code.detach(), n_probes, generator)
+        return _squared_norm(steps, vectors) / n_probes
+
+
+def _probes(code: Tensor, n_probes: int, generator: torch.Generator) -> Tensor:
+    """Draw vectors of signs, of shape (n, n_probes, n_units), at right angles if full."""
+    signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1
+    signs = signs.unsqueeze(1)
+    if n_probes == 1:
+        return signs
+    hadamard = code.new_ones(1, 1)
+    while len(hadamard) < code.shape[1]:
+        hadamard = torch.kron(hadamard.new_tensor([[1, 1], [1, -1]]), hadamard)
+    order = torch.randperm(len(hadamard), generator=generator, device=code.device)
+    return signs * hadamard[order[:n_probes], : code.shape[1]]

@@ -1,10 +1,10 @@
-"""How a reconstruction is compared with its row: values for each entry."""
+"""How a reconstruction is compared with its row: for each entry, and for a batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,21 +24,41 @@ def squared_error(reconstruction: Tensor, x: Tensor) -> Tensor:
     return 0.5 * (reconstruction - x) ** 2
 
 
-def gaussian(reconstruction: Tensor, x: Tensor) -> Tensor:
+def mean_squared_error(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
+    r"""Half the squared error of a row, :math:`\tfrac12 \|x - \hat x\|^2`, on average.
+
+    x is taken in units of the scale.
+    """
+    reconstruction, x, scale = _in_range(reconstruction, x, scale)
+    return F.mse_loss(reconstruction, x, reduction="sum") * (0.5 / (scale**2 * len(x)))
+
+
+def mean_gaussian(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
     r"""Gaussian negative log-likelihood with one variance, at its optimum.
 
-    :math:`\tfrac12 \left[(x - \hat x)^2 / \sigma^2 + \log 2\pi\sigma^2\right]` with
-    :math:`\sigma^2` the mean squared error of the batch [1]_. As it is the optimum,
-    its own gradient is zero and it can be held fixed.
+    :math:`\tfrac12 \sum_i [(x_i - \hat x_i)^2 / \sigma^2 + \log 2\pi\sigma^2]` of a
+    row, on average, with :math:`\sigma^2` the mean squared error of the batch [1]_
+    and x in units of the scale. As it is the optimum, its own gradient is zero and it
+    can be held fixed.
 
     References
     ----------
     .. [1] Rybkin, Daniilidis & Levine, "Simple and effective VAE training with
        calibrated decoders", ICML 2021. :arxiv:`2006.13202`
     """
-    squares = (reconstruction - x) ** 2
-    variance = squares.detach().mean().clamp_min(1e-12)
-    return 0.5 * (squares / variance + torch.log(2 * math.pi * variance))
+    reconstruction, x, scale = _in_range(reconstruction, x, scale)
+    error = F.mse_loss(reconstruction, x) / scale**2
+    variance = error.detach().clamp_min(1e-12)
+    return 0.5 * x[0].numel() * (error / variance + torch.log(2 * math.pi * variance))
+
+
+def _in_range(
+    reconstruction: Tensor, x: Tensor, scale: float
+) -> tuple[Tensor, Tensor, float]:
+    """Divide by the scale first where squares would leave the range of float32."""
+    if 1e-12 < scale < 1e12:
+        return reconstruction, x, scale
+    return reconstruction / scale, x / scale, 1.0
 
 
 def binary_cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
@@ -52,6 +72,14 @@ def poisson(log_rate: Tensor, x: Tensor) -> Tensor:
     The constant :math:`\log x!` is left out.
     """
     return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="none")
+
+
+def _mean_binary_cross_entropy(logits: Tensor, x: Tensor, scale: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+def _mean_poisson(log_rate: Tensor, x: Tensor, scale: float) -> Tensor:
+    return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="sum") / len(x)
 
 
 def _check_nothing(low: float, high: float) -> None:
@@ -97,8 +125,10 @@ class Loss:
     ----------
     function : callable
         ``(reconstruction, x)`` to a value for each entry or each row.
-    scaled : bool
-        Whether both are divided by the training scale first.
+    mean : callable or None
+        ``(reconstruction, x, scale)`` to what training minimises: the loss of a row,
+        averaged over a batch, with x in units of the training scale where that makes
+        sense. None takes the mean of what ``function`` gives.
     link : callable
         Makes the module from what a decoder gives to the units of X.
     start : callable
@@ -108,20 +138,24 @@ class Loss:
     """
 
     function: Callable[[Tensor, Tensor], Tensor]
-    scaled: bool = False
+    mean: Callable[[Tensor, Tensor, float], Tensor] | None = None
     link: Callable[[], nn.Module] = nn.Identity
     start: Callable[[np.ndarray], np.ndarray] = _identity
     check: Callable[[float, float], None] = _check_nothing
 
 
 LOSSES = {
-    "squared_error": Loss(squared_error, scaled=True),
+    "squared_error": Loss(squared_error, mean_squared_error),
     "binary_cross_entropy": Loss(
         binary_cross_entropy,
+        _mean_binary_cross_entropy,
         link=nn.Sigmoid,
         start=_logit,
         check=_check_probabilities,
     ),
-    "poisson": Loss(poisson, link=Exp, start=_log, check=_check_counts),
+    "poisson": Loss(poisson, _mean_poisson, link=Exp, start=_log, check=_check_counts),
 }
-LIKELIHOODS = {**LOSSES, "squared_error": Loss(gaussian, scaled=True)}
+LIKELIHOODS = {
+    **LOSSES,
+    "squared_error": replace(LOSSES["squared_error"], mean=mean_gaussian),
+}

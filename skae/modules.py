@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,52 @@ class FirstHalf(nn.Module):
         return x.chunk(2, dim=1)[0]
 
 
+class Step(NamedTuple):
+    """What one layer got and gave."""
+
+    layer: nn.Module
+    x: Tensor
+    out: Tensor
+
+
+def is_plain(module: nn.Module | None, *kinds: type[nn.Module]) -> bool:
+    """Tell whether a module is of one of some kinds and computes what it does.
+
+    A subclass with a ``forward`` of its own, such as a sequence with a shortcut, may
+    compute anything.
+    """
+    return any(
+        isinstance(module, kind) and type(module).forward is kind.forward
+        for kind in kinds
+    )
+
+
+def leaves(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers of nested sequences; whatever else there is, is one layer."""
+    hooked = module._forward_hooks or module._forward_pre_hooks
+    if is_plain(module, nn.Sequential) and not hooked:
+        for child in module.children():
+            yield from leaves(child)
+    elif not is_plain(module, nn.Identity):
+        yield module
+
+
+def run(
+    module: nn.Module, x: Tensor, *, copy: bool = False
+) -> tuple[Tensor, list[Step]]:
+    """Return what a module gives, and the steps that it took.
+
+    A layer that works in place would overwrite what its step has to keep. It gets a
+    copy if it says so of itself; with ``copy=True`` every layer does.
+    """
+    steps = []
+    for layer in leaves(module):
+        out = layer(x.clone() if copy or getattr(layer, "inplace", False) else x)
+        steps.append(Step(layer, x, out))
+        x = out
+    return x, steps
+
+
 class AutoencoderModule(nn.Module):
     """An encoder and a decoder, joined by a deterministic code.
 
@@ -143,9 +190,9 @@ class AutoencoderModule(nn.Module):
         """Return the layers that :meth:`encode` runs through."""
         return nn.Sequential(self.encoder)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        code = self.encoder(x)
-        return {"code": code, "reconstruction": self.decoder(code)}
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        code, steps = run(self.encoder, x)
+        return {"code": code, "reconstruction": self.decoder(code), "steps": steps}
 
 
 class VariationalAutoencoderModule(AutoencoderModule):
@@ -172,7 +219,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
     def code_layers(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, FirstHalf())
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Any]:
         mean, log_var = self.posterior(x)
         noise = torch.empty_like(mean).normal_(generator=self.stream.on(mean.device))
         code = torch.addcmul(mean, torch.exp(0.5 * log_var), noise)

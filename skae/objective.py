@@ -49,19 +49,20 @@ class Objective:
         terms : dict of Tensor of shape ()
             ``reconstruction`` and one term for each penalty, weights included.
         """
-        terms = {"reconstruction": self._reconstruction(output, x, module.scale)}
+        total = self._reconstruction(output["reconstruction"], x, module.scale)
+        terms = {"reconstruction": total}
         if self.penalties:
             seen = Bunch(**output)
             for name, penalty in self.penalties:
                 terms[name] = _check_rows(penalty(x, seen, module), len(x), name).mean()
-        return sum(terms.values()), terms  # type: ignore[return-value]
+                total = total + terms[name]
+        return total, terms
 
     def _reconstruction(
-        self, output: dict[str, Tensor], x: Tensor, scale: float
+        self, reconstruction: Tensor, x: Tensor, scale: float
     ) -> Tensor:
-        reconstruction = output["reconstruction"]
-        if self.loss.scaled:
-            reconstruction, x = reconstruction / scale, x / scale
+        if self.loss.mean is not None:
+            return self.loss.mean(reconstruction, x, scale)
         values = self.loss.function(reconstruction, x)
         if values.ndim == 0 or len(values) != len(x):
             raise ValueError(

@@ -176,15 +176,17 @@ class Contraction(BaseEstimator):
                 "A contraction needs rows that do not depend on each other, but the "
                 "encoder holds batch normalisation. Use layer normalisation instead."
             )
+        options: dict[str, Any] = {
+            "steps": output.get("steps"),
+            "create_graph": torch.is_grad_enabled(),
+        }
         if exact:
-            norm = exact_squared_norm(encoder, x)
+            norm = exact_squared_norm(encoder, x, **options)
         else:
             generator = module.stream.on(x.device)
             norm = stochastic_squared_norm(
-                encoder, x, n_probes=self.n_probes, generator=generator
+                encoder, x, n_probes=self.n_probes, generator=generator, **options
             )
-        if not torch.is_grad_enabled():
-            norm = norm.detach()
         norm = norm * module.scale**2
         code = output.get("mean", output["code"])  # never a draw of a posterior
         if self.normalize and len(code) > 1:

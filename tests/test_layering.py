@@ -18,7 +18,6 @@ FLOORS = {
     "_docs": 0,
     "_exceptions": 0,
     "_inference": 0,
-    "_pca_start": 0,
     "_random": 0,
     "_rows": 0,
     "_statistics": 0,
@@ -29,6 +28,7 @@ FLOORS = {
     "_batches": 1,
     "_layout": 1,
     "_net": 1,
+    "_pca_start": 1,
     "blending": 1,
     "modules": 1,
     # The networks, and what is measured on them.

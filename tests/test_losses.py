@@ -13,7 +13,8 @@ from skae.losses import (
     Exp,
     Loss,
     binary_cross_entropy,
-    gaussian,
+    mean_gaussian,
+    mean_squared_error,
     poisson,
     squared_error,
 )
@@ -34,22 +35,23 @@ def test_squared_error_is_half_the_square():
 
 
 def test_gaussian_by_hand():
-    # Squares 1 and 9: the variance is 5, so 1/10 and 9/10, plus log(10 pi) / 2.
-    values = gaussian(torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1))
-    constant = 0.5 * math.log(10 * math.pi)
-    assert values.flatten().tolist() == pytest.approx(
-        [0.1 + constant, 0.9 + constant], rel=1e-6
-    )
+    # Squares 1 and 9: the variance is 5, so 1/10 and 9/10, plus log(10 pi) / 2; the
+    # mean of the two rows is 1/2 and that constant. In units of 2 the variance is 5/4.
+    reconstruction = torch.tensor([[1.0], [3.0]])
+    for scale, variance in ((1.0, 5.0), (2.0, 1.25)):
+        value = mean_gaussian(reconstruction, torch.zeros(2, 1), scale)
+        expected = 0.5 + 0.5 * math.log(2 * math.pi * variance)
+        assert value.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_gaussian_is_the_likelihood_at_its_best_variance():
     reconstruction, x = _pair()
-    found = gaussian(reconstruction, x).mean()
+    found = mean_gaussian(reconstruction, x, 1.0)
     squares = (reconstruction - x) ** 2
 
     def mean_at(variance):
         density = torch.distributions.Normal(reconstruction, variance**0.5)
-        return -density.log_prob(x).mean()
+        return -density.log_prob(x).sum(1).mean()
 
     best = squares.mean()
     torch.testing.assert_close(found, mean_at(best), rtol=1e-12, atol=0)
@@ -61,17 +63,17 @@ def test_gaussian_has_the_gradient_of_its_profile():
     # d/dx of (D/2) log(mean squares): the variance held fixed loses nothing.
     reconstruction, x = _pair()
     reconstruction.requires_grad_()
-    (held,) = torch.autograd.grad(gaussian(reconstruction, x).mean(), reconstruction)
-    profile = 0.5 * torch.log(((reconstruction - x) ** 2).mean())
+    (held,) = torch.autograd.grad(mean_gaussian(reconstruction, x, 1.0), reconstruction)
+    profile = 0.5 * x.shape[1] * torch.log(((reconstruction - x) ** 2).mean())
     (full,) = torch.autograd.grad(profile, reconstruction)
     torch.testing.assert_close(held, full, rtol=1e-12, atol=1e-15)
 
 
 def test_gaussian_of_a_perfect_reconstruction_is_finite():
     x = torch.ones(3, 2, requires_grad=True)
-    values = gaussian(x, torch.ones(3, 2))
-    values.sum().backward()
-    assert torch.isfinite(values).all()
+    value = mean_gaussian(x, torch.ones(3, 2), 1.0)
+    value.backward()
+    assert torch.isfinite(value)
     assert torch.isfinite(x.grad).all()
 
 
@@ -134,11 +136,27 @@ def test_links_undo_logits_and_log_rates():
     torch.testing.assert_close(Exp()(x), x.exp(), rtol=0, atol=0)
 
 
-def test_only_the_squared_error_is_taken_in_units_of_the_scale():
-    scaled = {name for name, loss in LIKELIHOODS.items() if loss.scaled}
-    assert scaled == {"squared_error"}
-    assert {name for name, loss in LOSSES.items() if loss.scaled} == scaled
-    assert not Loss(squared_error).scaled
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("scale", [0.5, 255.0, 1e-20, 1e20])
+def test_mean_is_what_the_entries_give(name, scale):
+    # Only the squared error is taken in units of the scale.
+    loss = LOSSES[name]
+    reconstruction, x = (value.float() for value in _pair())
+    unit = scale if name == "squared_error" else 1.0
+    found = loss.mean(unit * reconstruction, unit * x, scale)
+    expected = loss.function(reconstruction, x).sum(1).mean()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    assert Loss(loss.function).mean is None
+
+
+def test_gaussian_in_units_of_any_scale():
+    reconstruction, x = (value.float() for value in _pair())
+    values = [
+        mean_gaussian(scale * reconstruction, scale * x, scale)
+        for scale in (1.0, 255.0, 1e-20, 1e20)
+    ]
+    for value in values[1:]:
+        torch.testing.assert_close(value, values[0], rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("extremes", [(-0.1, 1.0), (0.0, 1.01), (0.0, 255.0)])
@@ -168,4 +186,5 @@ def test_losses_take_their_whole_range(name, extremes):
 
 def test_the_same_names_are_losses_and_likelihoods():
     assert set(LOSSES) == set(LIKELIHOODS)
-    assert LIKELIHOODS["squared_error"].function is gaussian
+    assert LIKELIHOODS["squared_error"].mean is mean_gaussian
+    assert LOSSES["squared_error"].mean is mean_squared_error
