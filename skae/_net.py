@@ -15,6 +15,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from skae._adam import find_step
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 
@@ -126,7 +127,7 @@ class AutoencoderNet(NeuralNet):
     def _get_loss(self, output: dict[str, Tensor], x: Tensor) -> Tensor:
         loss, terms = self.criterion_(output, x, self.module_)
         if self.epoch_terms_.n_rows == 0 and self.module_.training:
-            self._keep_weights_that_give(loss)
+            self._keep_weights_that_give(output["reconstruction"])
         self.epoch_terms_.add(len(x), loss, terms)
         return loss
 
@@ -187,6 +188,7 @@ class AutoencoderNet(NeuralNet):
         module, optimizer = self.module_, self.optimizer_
         device, isolated = torch.device(self.device), self.isolated
         trained = [x for group in optimizer.param_groups for x in group["params"]]
+        step = find_step(optimizer)
         module.train(training)
         with torch.set_grad_enabled(training):
             for x, _ in iterator:
@@ -196,7 +198,7 @@ class AutoencoderNet(NeuralNet):
                     if training:
                         self._follow_schedule()
                         loss.backward()
-                        optimizer.step()
+                        step()
                         for x in trained:
                             x.grad = None
         # The rows that skorch's own callbacks look for.
@@ -277,14 +279,12 @@ class AutoencoderNet(NeuralNet):
         super().on_epoch_end(net, **kwargs)
         self.module_.n_epochs += 1
 
-    def _keep_weights_that_give(self, loss: Tensor) -> None:
+    @torch.no_grad()
+    def _keep_weights_that_give(self, reconstruction: Tensor) -> None:
         """Copy the weights if the first batch of an epoch shows them to be sound."""
-        if math.isfinite(loss.item()):
-            with torch.no_grad():
-                for kept, x in zip(
-                    self.finite_state_, _state(self.module_), strict=True
-                ):
-                    kept.copy_(x)
+        if torch.isfinite(reconstruction).all():
+            for kept, x in zip(self.finite_state_, _state(self.module_), strict=True):
+                kept.copy_(x)
 
     def _check_finite(self, means: dict[str, float]) -> None:
         if math.isfinite(means["loss"]):

@@ -107,6 +107,9 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         **_settings(estimator, seed, layout.n_features, _find_warmup(penalties)),
     )
     net.initialize()
+    net.module_.keeps_steps = any(
+        getattr(penalty, "needs_steps", False) for _, penalty in penalties
+    )
     net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
     _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
     return net

@@ -7,6 +7,7 @@ norm, random ones an estimate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,7 +53,9 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # By the number of axes of the weight.
 _TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
 # Numbers that are pulled back at a time: what is made of them should stay in the cache.
-_CHUNK = 2**17
+_CHUNK = 2**19
+
+_Slopes = Sequence[Tensor | None]
 
 
 def _is_diagonal(layer: nn.Module) -> bool:
@@ -60,8 +63,9 @@ def _is_diagonal(layer: nn.Module) -> bool:
 
 
 def _is_convolution(layer: Any) -> bool:
-    plain = is_plain(layer, *_CONVOLUTIONS)
-    return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    if not is_plain(layer, *_CONVOLUTIONS):
+        return False
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def _is_known(layer: nn.Module) -> bool:
@@ -92,7 +96,9 @@ def _slope(step: Step) -> Tensor | None:
         if not out.requires_grad:
             x = x.detach().requires_grad_()
             out = layer(x.clone())  # which may work in place
-        (slope,) = torch.autograd.grad(out.sum(), x, create_graph=create_graph)
+        (slope,) = torch.autograd.grad(
+            out.sum(), x, create_graph=create_graph, retain_graph=True
+        )
     return slope
 
 
@@ -122,25 +128,19 @@ def _pull_back(step: Step, slope: Tensor | None, vectors: Tensor) -> Tensor:
 
 def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
     """Apply the transpose of a convolution, back to maps of a given size."""
-    geometry = zip(
-        size,
-        maps.shape[2:],
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        strict=True,
-    )
-    extra = [
-        long - ((short - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1)
-        for long, short, kernel, stride, padding, dilation in geometry
+    axes = range(len(size))
+    pads, gaps = layer.padding, layer.dilation
+    reach = [gaps[i] * (layer.kernel_size[i] - 1) + 1 - 2 * pads[i] for i in axes]
+    # What no kernel saw, as the stride did not get there.
+    unseen = [
+        size[i] - (maps.shape[2 + i] - 1) * layer.stride[i] - reach[i] for i in axes
     ]
     return _TRANSPOSED[layer.weight.ndim](
         maps,
         layer.weight,
         stride=layer.stride,
         padding=layer.padding,
-        output_padding=extra,
+        output_padding=unseen,
         groups=layer.groups,
         dilation=layer.dilation,
     )
@@ -165,7 +165,7 @@ def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """``W W^T``; autograd takes one product more to differentiate it."""
+    """``W W^T``, for a gradient that is symmetric: autograd takes two products."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (weight,) = ctx.saved_tensors
-        return (grad + grad.T) @ weight
+        return (2 * grad) @ weight
 
 
 class _QuadraticForm(torch.autograd.Function):
@@ -220,27 +220,27 @@ def _squared_norm(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     slopes = [_slope(step) for step in steps]
     matrix = None
     if is_plain(first, nn.Linear) and slopes[1:] and slopes[1] is not None:
-        n_rows, n_vectors = len(steps[0].x), vectors.shape[1]
-        shared = len(vectors) == 1 and all(_is_same_for_all(s) for s in steps[2:])
-        n_forms = n_rows if shared else n_rows * n_vectors
-        if _gram_pays(first.weight, n_forms, n_rows * n_vectors):
+        upper = steps[2:]
+        shared = len(vectors) == 1 and all(
+            _is_known(step.layer) and not _is_diagonal(step.layer) for step in upper
+        )
+        n_vectors = len(steps[0].x) * vectors.shape[1]
+        n_forms = len(steps[0].x) if shared else n_vectors
+        if _gram_pays(first.weight, n_forms, n_vectors):
             matrix = _Gram.apply(first.weight)
+            steps, slopes = steps[1:], slopes[1:]
             if shared:
-                for step in reversed(steps[2:]):
+                for step in reversed(upper):
                     vectors = _pull_back(step, None, vectors)
                 matrix = matrix * (vectors[0].T @ vectors[0])
-                vectors = vectors.new_ones(1, 1, 1)
-                steps = steps[:2]
-            steps, slopes = steps[1:], slopes[1 : len(steps)]
-    by_rows = all(_is_known(step.layer) for step in steps)
-    parts = _by_rows(steps, slopes, vectors) if by_rows else _by_vectors(slopes, vectors)
-    norms = [_part(steps, slopes, vectors, matrix) for vectors, slopes in parts]
-    return torch.cat(norms) if by_rows else torch.stack(norms).sum(0)
-
-
-def _is_same_for_all(step: Step) -> bool:
-    """Tell whether the Jacobian of a layer is the same for all rows."""
-    return _is_known(step.layer) and not _is_diagonal(step.layer)
+                steps, slopes = steps[:1], slopes[:1]
+                vectors = vectors.new_ones(1, 1, 1)  # so that a is d
+    if all(_is_known(step.layer) for step in steps):
+        parts = _by_rows(steps, slopes, vectors)
+        return torch.cat([_norm(steps, *part, matrix) for part in parts])
+    # Autograd takes one vector at a time, for the whole batch.
+    each = vectors.split(1, dim=1)
+    return torch.stack([_norm(steps, slopes, one, matrix) for one in each]).sum(0)
 
 
 def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
@@ -250,40 +250,28 @@ def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
     return with_gram < 3 * n_features * n_vectors
 
 
-_Parts = Iterator[tuple[Tensor, list[Tensor | None]]]
-
-
 def _by_rows(
-    steps: Sequence[Step], slopes: Sequence[Tensor | None], vectors: Tensor
-) -> _Parts:
-    """Split vectors and slopes into as many rows as the cache is large."""
+    steps: Sequence[Step], slopes: _Slopes, vectors: Tensor
+) -> Iterator[tuple[_Slopes, Tensor]]:
+    """Split slopes and vectors into parts of as many rows as the cache takes."""
     varying = [x for x in (*slopes, vectors) if x is not None and len(x) > 1]
     n_rows = len(varying[0]) if varying else 1
     widest = max([step.x[0].numel() for step in steps], default=1)
     size = max(_CHUNK // (widest * vectors.shape[1]), 1)
-    # Once for all parts: the gradient of a slice is as large as the whole.
-    split = [None if x is None else x.split(size) for x in slopes]
-    many = vectors.split(size) if len(vectors) > 1 else None
-    for i in range(-(-n_rows // size)):
-        part = vectors if many is None else many[i]
-        yield part, [None if x is None else x[i] for x in split]
+    # Once for all parts: the gradient of a slice would be as large as the whole.
+    slopes_of = [None if slope is None else slope.split(size) for slope in slopes]
+    vectors_of = vectors.split(size) if len(vectors) > 1 else None
+    for i in range(math.ceil(n_rows / size)):
+        part = [None if split is None else split[i] for split in slopes_of]
+        yield part, vectors if vectors_of is None else vectors_of[i]
 
 
-def _by_vectors(slopes: Sequence[Tensor | None], vectors: Tensor) -> _Parts:
-    """Split off one vector at a time: autograd pulls it back for the whole batch."""
-    for part in vectors.split(1, dim=1):
-        yield part, list(slopes)
-
-
-def _part(
-    steps: Sequence[Step],
-    slopes: Sequence[Tensor | None],
-    vectors: Tensor,
-    matrix: Tensor | None,
+def _norm(
+    steps: Sequence[Step], slopes: _Slopes, vectors: Tensor, matrix: Tensor | None
 ) -> Tensor:
-    last = 0 if matrix is None else 1
-    pairs = list(zip(steps, slopes, strict=True))
-    for step, slope in reversed(pairs[last:]):
+    """Pull vectors back and sum their squares, the last two steps by a Gram matrix."""
+    first = 0 if matrix is None else 1
+    for step, slope in reversed(list(zip(steps, slopes, strict=True))[first:]):
         vectors = _pull_back(step, slope, vectors)
     if matrix is None:
         return (vectors**2).flatten(1).sum(1)
@@ -292,8 +280,7 @@ def _part(
 
 def _steps(encoder: nn.Module, x: Tensor, steps: Sequence[Step] | None) -> list[Step]:
     """Return the steps of an encoder at x: those that there are, or new ones."""
-    usable = steps and steps[0].x is x and all(_is_known(s.layer) for s in steps)
-    if usable:
+    if steps and steps[0].x is x and all(_is_known(step.layer) for step in steps):
         return list(steps)
     return run(encoder, x, copy=True)[1]
 
@@ -384,7 +371,7 @@ def stochastic_squared_norm(
 
 
 def _probes(code: Tensor, n_probes: int, generator: torch.Generator) -> Tensor:
-    """Draw vectors of signs, of shape (n, n_probes, n_units), at right angles if full."""
+    """Draw vectors of signs, of shape (n, n_probes, n_units)."""
     signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1
     signs = signs.unsqueeze(1)
     if n_probes == 1:

@@ -177,6 +177,7 @@ class AutoencoderModule(nn.Module):
         self.scale = scale
         self.stream = stream
         self.n_epochs = 0  # of training, so far: a warm-up counts them
+        self.keeps_steps = False  # of the encoder, for a penalty that asks for them
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row."""
@@ -191,6 +192,9 @@ class AutoencoderModule(nn.Module):
         return nn.Sequential(self.encoder)
 
     def forward(self, x: Tensor) -> dict[str, Any]:
+        if not self.keeps_steps:
+            code = self.encoder(x)
+            return {"code": code, "reconstruction": self.decoder(code)}
         code, steps = run(self.encoder, x)
         return {"code": code, "reconstruction": self.decoder(code), "steps": steps}
 

@@ -130,7 +130,10 @@ class Contraction(BaseEstimator):
         stochastic.
 
     n_probes : int, default=1
-        Random directions for each row of the stochastic estimate.
+        Random directions for each row of the stochastic estimate, m. Its variance for
+        a row with the Jacobian J is :math:`\frac2m \frac{K - m}{K - 1} \sum_{i \ne j}
+        (J J^\top)_{ij}^2`, with K the power of two from the number of units. With as
+        many directions as units it is exact.
 
     normalize : bool, default=True
         Whether to divide the code by its standard deviation over the batch.
@@ -145,6 +148,8 @@ class Contraction(BaseEstimator):
     >>> from skae import Contraction, ConvAutoencoder
     >>> ae = ConvAutoencoder(16, penalty=Contraction(0.1, n_probes=2))
     """
+
+    needs_steps = True  # of the encoder, in what the module gives
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight": [_WEIGHT],

@@ -9,12 +9,12 @@ from torch import nn
 from skae._layout import Layout
 from skae.architectures import ACTIVATIONS, Conv, Dense
 from skae.jacobian import (
-    is_known,
     exact_squared_norm,
     has_closed_form,
+    is_known,
     stochastic_squared_norm,
 )
-from skae.modules import FirstHalf, Hardsigmoid, Standardize, TopK
+from skae.modules import FirstHalf, Hardsigmoid, Standardize, TopK, run
 
 SMOOTH = ["Tanh", "Sigmoid", "Softplus", "GELU", "SiLU", "Mish", "Softsign"]
 KINKED = ["ReLU", "LeakyReLU", "ELU", "SELU", "Hardtanh"]
@@ -207,8 +207,38 @@ def test_convolutions_are_exact(image_shape, channels_last):
     sample_shape = (*size, channels) if channels_last else image_shape
     layout = Layout(sample_shape, image_shape, channels_last)
     encoder = _double(Conv((3, 4)).encoder(layout, 3))
-    assert not is_known(encoder)
+    assert is_known(encoder)
     _assert_exact(encoder, _rows(layout.n_features, n_rows=3))
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("image_shape", [(2, 5, 4), (2, 7)])
+def test_convolutions_are_exact_with_every_activation(name, image_shape):
+    layout = Layout(image_shape, image_shape)
+    encoder = _double(Conv((3, 4), activation=name).encoder(layout, 3))
+    scale = Standardize(_rows(layout.n_features, 1)[0], torch.tensor(2.5))
+    _assert_exact(nn.Sequential(scale, encoder), _rows(layout.n_features, n_rows=3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "known"),
+    [
+        (nn.Conv2d(2, 4, (4, 3), stride=(3, 2), padding=(0, 1)), True),
+        (nn.Conv2d(2, 4, 2, dilation=2, groups=2, bias=False), True),
+        (nn.Conv2d(2, 4, 3, padding="same"), False),
+        (nn.Conv2d(2, 4, 3, padding=1, padding_mode="circular"), False),
+    ],
+    ids=["strides", "dilation and groups", "same", "circular"],
+)
+def test_convolutions_of_any_geometry_are_exact(layer, known):
+    # 7 x 6 leaves rows and columns over that no kernel sees.
+    encoder = nn.Sequential(
+        nn.Unflatten(1, (2, 7, 6)), layer, nn.Tanh(), nn.Flatten(), nn.LazyLinear(3)
+    )
+    x = _rows(2 * 7 * 6, n_rows=3)
+    encoder.double()(x)
+    assert is_known(encoder[1:]) is known
+    _assert_exact(_double(encoder), x)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +300,8 @@ def test_input_is_left_as_it_was(kind):
         (_mlp(5, 4, 3), True),
         (_mlp(5, 4, 3, code=nn.ReLU()), False),
         (_mlp(5, 4, 4, 3), False),
+        (nn.Sequential(_mlp(5, 4, 6), FirstHalf()), True),
+        (nn.Sequential(nn.Conv1d(1, 1, 1), nn.Tanh(), nn.Linear(5, 3)), False),
         (nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 3)), False),
         (nn.Sequential(nn.Tanh(), nn.Linear(5, 4)), False),
         (nn.Sequential(), False),
@@ -285,10 +317,113 @@ def test_closed_form_is_one_hidden_layer_and_a_linear_code(encoder, expected):
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_every_shipped_activation_has_a_fast_path(name):
-    encoder = Dense((6,), activation=name).encoder(Layout((N_IN,)), 3)
+@pytest.mark.parametrize("hidden", [(6,), (6, 4), (4, 6, 5)])
+def test_every_shipped_activation_has_a_fast_path(name, hidden):
+    encoder = Dense(hidden, activation=name).encoder(Layout((N_IN,)), 3)
     assert is_known(encoder)
     _assert_exact(_double(encoder), _rows())
+
+
+@pytest.mark.parametrize("gram", [True, False])
+@pytest.mark.parametrize("hidden", [(6,), (6, 4)])
+@pytest.mark.parametrize("code", [None, nn.Sigmoid()], ids=["linear", "sigmoid"])
+def test_gram_matrix_changes_nothing(monkeypatch, gram, hidden, code):
+    monkeypatch.setattr("skae.jacobian._gram_pays", lambda *sizes: gram)
+    _assert_exact(_double(_mlp(N_IN, *hidden, 3, code=code)), _rows())
+
+
+@pytest.mark.parametrize("kind", ["one hidden layer", "deeper", "conv"])
+@pytest.mark.parametrize("chunk", [1, 80])
+def test_rows_taken_in_parts_are_exact(monkeypatch, kind, chunk):
+    # 80 numbers are two to six rows here, which do not divide seven.
+    monkeypatch.setattr("skae.jacobian._CHUNK", chunk)
+    layout = Layout((4, 5), (1, 4, 5))
+    encoder = {
+        "one hidden layer": Dense((6,)),
+        "deeper": Dense((6, 5)),
+        "conv": Conv((2,)),
+    }[kind].encoder(layout, 2)
+    _assert_exact(_double(encoder), _rows(20, n_rows=7))
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 4)])
+def test_few_rows_are_exact(n_rows, hidden):
+    _assert_exact(_double(_mlp(N_IN, *hidden, 3)), _rows(n_rows=n_rows))
+
+
+# The steps that there are already -----------------------------------------------------
+
+
+ENCODERS = {
+    "one hidden layer": lambda: _mlp(20, 6, 3),
+    "deeper, in place": lambda: _mlp(
+        20, 6, 4, 3, activation=lambda: nn.ELU(inplace=True)
+    ),
+    "conv": lambda: Conv((3,)).encoder(Layout((4, 5), (1, 4, 5)), 3),
+    "unknown layer": lambda: nn.Sequential(
+        nn.Linear(20, 6), nn.LayerNorm(6), nn.Linear(6, 3)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_steps_of_the_same_rows_give_the_same(name):
+    encoder, x = _double(ENCODERS[name]()), _rows(20)
+    expected = exact_squared_norm(encoder, x)
+    code, steps = run(encoder, x)
+    found = exact_squared_norm(encoder, x, steps=steps)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    # The code's own gradient flows through the same steps.
+    for one, other in zip(
+        _gradients(found + code.sum(1), encoder),
+        _gradients(expected + encoder(x).sum(1), encoder),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_steps_spare_a_pass_through_the_encoder():
+    encoder, x = _mlp(20, 6, 4, 3), _rows(20).float()
+    _, steps = run(encoder, x)
+    calls = []
+    for layer in encoder:
+        layer.register_forward_hook(lambda layer, *_: calls.append(layer))
+    exact_squared_norm(encoder, x, steps=steps)
+    stochastic_squared_norm(
+        encoder, x, steps=steps, n_probes=1, generator=torch.Generator()
+    )
+    assert calls == []
+
+
+def test_hooks_of_a_sequence_are_called():
+    # Layers are run one by one, unless someone listens to the whole.
+    encoder, x = _double(_mlp(20, 6, 3)), _rows(20)
+    expected, calls = exact_squared_norm(encoder, x), []
+    encoder.register_forward_hook(lambda *args: calls.append(args))
+    code, steps = run(encoder, x)
+    assert len(calls) == len(steps) == 1
+    torch.testing.assert_close(code, encoder(x), rtol=0, atol=0)
+    found = exact_squared_norm(encoder, x, steps=steps)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+def test_steps_of_other_rows_are_not_used():
+    # A denoising autoencoder's went through rows with noise.
+    encoder, x = _double(_mlp(20, 6, 3)), _rows(20)
+    _, steps = run(encoder, _rows(20, seed=2))
+    found = exact_squared_norm(encoder, x, steps=steps)
+    torch.testing.assert_close(found, exact_squared_norm(encoder, x), rtol=0, atol=0)
+
+
+def test_steps_without_a_graph_are_enough():
+    encoder, x = _double(_mlp(20, 6, 4, 3)), _rows(20)
+    with torch.no_grad():
+        _, steps = run(encoder, x)
+    found = exact_squared_norm(encoder, x, steps=steps, create_graph=False)
+    torch.testing.assert_close(
+        found, exact_squared_norm(encoder, x).detach(), rtol=1e-12, atol=0
+    )
 
 
 # The stochastic estimate --------------------------------------------------------------
@@ -326,13 +461,19 @@ def test_stochastic_estimate_is_unbiased_in_value_and_gradient(kind):
 def test_average_over_all_signs_is_the_exact_norm(monkeypatch):
     # E_v |v'J|^2 over the eight vectors of signs, drawn one after the other.
     encoder, x = _double(_mlp(N_IN, 4, 3)), _rows()
-    signs = iter(itertools.product((0.0, 1.0), repeat=3))
-
-    def drawn(self, p, generator=None):
-        return self.copy_(torch.tensor(next(signs)).expand(self.shape))
-
-    monkeypatch.setattr(torch.Tensor, "bernoulli_", drawn)
-    found = stochastic_squared_norm(encoder, x, n_probes=8, generator=torch.Generator())
+    found = torch.zeros(len(x), dtype=x.dtype)
+    for signs in itertools.product((0.0, 1.0), repeat=3):
+        monkeypatch.setattr(
+            torch.Tensor,
+            "bernoulli_",
+            lambda self, p, generator=None, signs=signs: self.copy_(
+                torch.tensor(signs).expand(self.shape)
+            ),
+        )
+        found += (
+            stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
+            / 8
+        )
     torch.testing.assert_close(
         found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
     )
@@ -347,16 +488,40 @@ def test_one_component_needs_no_luck():
     )
 
 
-def test_more_probes_vary_less():
-    encoder = _double(_mlp(N_IN, 4, 3))
-    x = _rows(n_rows=1).expand(4000, N_IN)
-    generator = torch.Generator().manual_seed(0)
-    few, many = (
-        stochastic_squared_norm(encoder, x, n_probes=n, generator=generator).var()
-        for n in (1, 8)
+@pytest.mark.parametrize("n_probes", [1, 2, 4, 5])
+def test_variance_is_as_stated(n_probes):
+    # 6 units, so K = 8: 2 (8 - m) / (7 m) times the squares beside the diagonal.
+    encoder, x = _double(_mlp(N_IN, 4, 6)), _rows(n_rows=1)
+    j = torch.autograd.functional.jacobian(encoder, x[0])
+    squares = (j @ j.T).fill_diagonal_(0).square().sum()
+    draws = torch.cat(
+        [
+            stochastic_squared_norm(
+                encoder,
+                x.expand(40, N_IN),
+                n_probes=n_probes,
+                generator=torch.Generator().manual_seed(seed),
+            )
+            for seed in range(200)
+        ]
+    ).detach()
+    expected = 2 / n_probes * (8 - n_probes) / 7 * squares
+    assert draws.var().item() == pytest.approx(expected.item(), rel=0.1)
+    error = (expected / len(draws)).sqrt().item()
+    exact = exact_squared_norm(encoder, x).item()
+    assert draws.mean().item() == pytest.approx(exact, abs=4 * error)
+
+
+@pytest.mark.parametrize("n_probes", [6, 7, 100])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_as_many_probes_as_units_are_exact(n_probes, name):
+    encoder, x = _double(ENCODERS[name]()), _rows(20)
+    found = stochastic_squared_norm(
+        encoder, x, n_probes=n_probes, generator=torch.Generator()
     )
-    # One over the number of probes; 4000 draws know a variance to some 5 %.
-    assert (few / many).item() == pytest.approx(8, rel=0.2)
+    torch.testing.assert_close(
+        found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
+    )
 
 
 def test_probes_come_from_the_generator_alone():

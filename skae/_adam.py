@@ -1,0 +1,107 @@
+"""The step of torch's fused Adam, without looking everything up anew each time.
+
+For a small network the look-ups of ``Optimizer.step`` take longer than its arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import optimizer as _shared
+
+_SPECIAL = ("amsgrad", "capturable", "differentiable", "maximize")
+
+
+def find_step(optimizer: Optimizer) -> Callable[[], Any]:
+    """Return what makes a step of an optimizer.
+
+    It is the optimizer's own ``step``, unless that is plain fused Adam which nobody
+    watches: then the same kernel is called on lists that are gathered once, with equal
+    bits. It holds for as long as the optimizer keeps its parameters and its state.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Parameters may be without state so far, and without gradient in some steps.
+
+    Returns
+    -------
+    callable
+        Called without arguments, after the gradients are known.
+    """
+    if not _is_plain_fused_adam(optimizer):
+        return optimizer.step
+    gathered: list[tuple[Any, ...]] = []
+
+    @torch.no_grad()
+    def step() -> None:
+        gradients = [[x.grad for x in g["params"]] for g in optimizer.param_groups]
+        if any(gradient is None for group in gradients for gradient in group):
+            optimizer.step()
+            return
+        if not gathered:
+            if any(not optimizer.state[x] for x in _parameters(optimizer)):
+                optimizer.step()  # which makes the state
+                return
+            gathered.extend(
+                _gather(optimizer, group) for group in optimizer.param_groups
+            )
+        for group, of_group, (kernel, parameters, means, squares, counts) in zip(
+            optimizer.param_groups, gradients, gathered, strict=True
+        ):
+            torch._foreach_add_(counts, 1)
+            kernel(
+                parameters,
+                of_group,
+                means,
+                squares,
+                [],
+                counts,
+                lr=group["lr"],
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
+
+    return step
+
+
+def _is_plain_fused_adam(optimizer: Optimizer) -> bool:
+    is_watched = (
+        "step" in vars(optimizer)  # a scheduler of torch counts steps in this way
+        or optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or _shared._global_optimizer_pre_hooks
+        or _shared._global_optimizer_post_hooks
+    )
+    return (
+        type(optimizer) in (Adam, AdamW)
+        and not is_watched
+        and all(
+            group["fused"] and not any(group[name] for name in _SPECIAL)
+            for group in optimizer.param_groups
+        )
+        and len({(x.device, x.dtype) for x in _parameters(optimizer)}) == 1
+    )
+
+
+def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
+    return [x for group in optimizer.param_groups for x in group["params"]]
+
+
+def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
+    states = [optimizer.state[x] for x in group["params"]]
+    kernel = (
+        torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+    )
+    return (
+        kernel,
+        group["params"],
+        *([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq", "step")),
+    )
