@@ -319,6 +319,7 @@ class FittedAutoencoder(
                 dtype=self._dtype,
                 device=self.net_.device,
                 inference=inference,
+                copy=self.net_.runs_foreign_code,
             )
 
     # Parameters and tags ------------------------------------------------------------

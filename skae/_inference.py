@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_BATCH_SIZE = 1024
-
-# Matrix products of fewer rows take other kernels, which round differently: smaller
-# batches are padded to this many rows, so that a row gives the same bits in any batch.
-_MIN_ROWS = 32
+# The kernels of a matrix product take blocks of rows, and round what is left over
+# differently. Batches are padded to whole blocks, as AVX2 (24 rows) and AVX-512 (16)
+# have them, so that a row gives the same bits in any batch. A few rows are one block.
+_BLOCK = 48
+_SMALL_BLOCK = 16
+_BATCH_SIZE = 20 * _BLOCK
 
 
 def map_rows(
@@ -22,6 +24,7 @@ def map_rows(
     dtype: np.dtype,
     device: torch.device | str,
     inference: bool = True,
+    copy: bool = True,
 ) -> np.ndarray:
     """Apply ``function`` to batches of rows and join what it gives.
 
@@ -37,23 +40,37 @@ def map_rows(
         Where to compute.
     inference : bool, default=True
         Whether to run without autograd.
+    copy : bool, default=True
+        Whether to guard the rows from a function that works in place, or that gives
+        back what it got.
 
     Returns
     -------
     ndarray of shape (n_rows, ...)
     """
-    results = []
+    result = np.empty(0)
     with torch.inference_mode(inference):
         for start in range(0, len(rows), _BATCH_SIZE):
             batch = rows[start : start + _BATCH_SIZE]
-            n_rows = len(batch)
-            if n_rows < _MIN_ROWS:
-                padded = np.zeros((_MIN_ROWS, *batch.shape[1:]), dtype=dtype)
-                padded[:n_rows] = batch
-                batch = padded
-            else:
-                # A copy: the function may work in place, or give back what it got.
-                batch = np.array(batch, dtype=dtype, order="C")
-            out = function(torch.from_numpy(batch).to(device))
-            results.append(out[:n_rows].detach().cpu().numpy())
-    return results[0] if len(results) == 1 else np.concatenate(results)
+            stop = start + len(batch)
+            x = torch.from_numpy(_pad(batch, dtype, copy=copy)).to(device)
+            out = function(x)[: len(batch)].detach().cpu().numpy()
+            if len(batch) == len(rows):
+                return out
+            if start == 0:
+                result = np.empty((len(rows), *out.shape[1:]), dtype=out.dtype)
+            result[start:stop] = out
+    return result
+
+
+def _pad(batch: np.ndarray, dtype: np.dtype, *, copy: bool) -> np.ndarray:
+    n_rows = _SMALL_BLOCK
+    if len(batch) > _SMALL_BLOCK:
+        n_rows = math.ceil(len(batch) / _BLOCK) * _BLOCK
+    if n_rows > len(batch):
+        padded = np.zeros((n_rows, *batch.shape[1:]), dtype=dtype)
+        padded[: len(batch)] = batch
+        return padded
+    if copy or not batch.flags.writeable:  # of which torch makes no tensor
+        return np.array(batch, dtype=dtype, order="C")
+    return np.ascontiguousarray(batch, dtype=dtype)

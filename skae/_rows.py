@@ -69,6 +69,11 @@ def check_rows(X, estimator, sample_shape):
                 f"{math.prod(sample_shape)} features."
             )
         X = _flatten(X, shape)
+    if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
+        # Nothing here has names: to look for them takes longer than to encode a row.
+        rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
+        if rows.shape[1] == estimator.n_features_in_:
+            return rows
     return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
 
 

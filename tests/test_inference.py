@@ -35,7 +35,7 @@ def test_a_row_gives_the_same_bits_in_batches_of_any_size(name):
     encoder, rows = _encoder(name), _rows(100)
     together = map_rows(encoder, rows, **ON_CPU)
     assert together.shape == (100, 5)
-    for size in range(1, 41):
+    for size in range(1, 71):
         alone = map_rows(encoder, rows[:size], **ON_CPU)
         np.testing.assert_array_equal(alone, together[:size], err_msg=f"{size} rows")
 
