@@ -82,6 +82,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         net_params=None,
         device="auto",
         dtype="float32",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -106,6 +107,7 @@ class AutoencoderTransformer(BaseAutoencoder):
             net_params=net_params,
             device=device,
             dtype=dtype,
+            precision=precision,
             random_state=random_state,
             verbose=verbose,
         )

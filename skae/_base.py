@@ -16,6 +16,7 @@ from skae._callbacks import reported_epochs, with_callbacks
 from skae._exceptions import DivergenceError
 from skae._fitted import FittedAutoencoder
 from skae._layout import infer_layout
+from skae._precision import find_precision
 from skae._rows import check_range, first_rows
 from skae._statistics import describe
 from skae._training import STOPPING, build_net, find_batch_size, refresh_net
@@ -84,6 +85,7 @@ class BaseAutoencoder(FittedAutoencoder):
         net_params,
         device,
         dtype,
+        precision,
         random_state,
         verbose,
     ):
@@ -107,6 +109,7 @@ class BaseAutoencoder(FittedAutoencoder):
         self.net_params = net_params
         self.device = device
         self.dtype = dtype
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -276,6 +279,10 @@ class BaseAutoencoder(FittedAutoencoder):
     def _train(self, rows, n_epochs):
         net = self.net_
         net.batch_size = find_batch_size(self.batch_size, len(rows))
+        batch_shape = (min(net.batch_size, len(rows)), rows.shape[1])
+        net.precision = find_precision(
+            self.precision, net.module_, batch_shape, net.device
+        )
         if net.lr != self.lr:
             net.set_params(lr=self.lr)
         with reported_epochs(self, net, rows, n_epochs):

@@ -100,6 +100,7 @@ class ContractiveAutoencoder(BaseAutoencoder):
         net_params=None,
         device="auto",
         dtype="float32",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -124,6 +125,7 @@ class ContractiveAutoencoder(BaseAutoencoder):
             net_params=net_params,
             device=device,
             dtype=dtype,
+            precision=precision,
             random_state=random_state,
             verbose=verbose,
         )

@@ -108,6 +108,7 @@ class ConvAutoencoder(BaseAutoencoder):
         net_params=None,
         device="auto",
         dtype="float32",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -132,6 +133,7 @@ class ConvAutoencoder(BaseAutoencoder):
             net_params=net_params,
             device=device,
             dtype=dtype,
+            precision=precision,
             random_state=random_state,
             verbose=verbose,
         )

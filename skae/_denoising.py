@@ -106,6 +106,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         net_params=None,
         device="auto",
         dtype="float32",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -130,6 +131,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             net_params=net_params,
             device=device,
             dtype=dtype,
+            precision=precision,
             random_state=random_state,
             verbose=verbose,
         )

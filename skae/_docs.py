@@ -137,8 +137,17 @@ _SHARED = {
     ),
     "dtype": (
         '{"float32", "float64", "auto"}',
-        """Precision of the computation and of what it returns. ``"auto"`` is float64
-        if X is, else float32.""",
+        """Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        float64 if X is, else float32.""",
+    ),
+    "precision": (
+        '{"float32", "bfloat16", "auto"}',
+        """Format that training multiplies in, with `dtype` float32. ``"bfloat16"``
+        keeps 8 bits of each factor; the weights, the loss, the optimizer and all that
+        a fitted estimator computes stay in float32. ``"auto"`` is bfloat16 where that
+        was measured to be faster: on CPUs with AMX, for networks whose largest layer
+        takes sixteen million products for a batch. It is not the default, since results
+        then depend on the machine.""",
     ),
     "random_state": (
         "int, RandomState instance or None",

@@ -58,6 +58,8 @@ class AutoencoderNet(NeuralNet):
     runs_foreign_code : bool
         Whether modules, losses or penalties are the user's, and may draw from
         torch's global generator.
+    precision : {"float32", "bfloat16"}
+        Format that the module multiplies in while it is trained.
     """
 
     # What skorch sets, and what a fit holds while it runs.
@@ -74,12 +76,14 @@ class AutoencoderNet(NeuralNet):
         lr_schedule: Callable[[float], float] | None = None,
         seed: int = 0,
         runs_foreign_code: bool = False,
+        precision: str = "float32",
         **kwargs: Any,
     ) -> None:
         self.corruption = corruption
         self.lr_schedule = lr_schedule
         self.seed = seed
         self.runs_foreign_code = runs_foreign_code
+        self.precision = precision
         super().__init__(*args, **kwargs)
 
     # What skorch builds ---------------------------------------------------------
@@ -122,7 +126,13 @@ class AutoencoderNet(NeuralNet):
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
-        return self.module_(x)
+        if self.precision == "float32":
+            return self.module_(x)
+        with torch.autocast(x.device.type, getattr(torch, self.precision)):
+            output = self.module_(x)
+        # The loss and the penalties are taken in the type of the weights. The steps of
+        # the encoder were not: what needs them takes its own.
+        return {k: v.to(x.dtype) for k, v in output.items() if k != "steps"}
 
     def _get_loss(self, output: dict[str, Tensor], x: Tensor) -> Tensor:
         loss, terms = self.criterion_(output, x, self.module_)

@@ -67,6 +67,7 @@ _SHARED = {
     "net_params": [dict, None],
     "device": [str, Hidden(torch.device)],
     "dtype": [StrOptions({"float32", "float64", "auto"})],
+    "precision": [StrOptions({"float32", "bfloat16", "auto"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }

@@ -74,16 +74,17 @@ def find_principal_axes(
     n_rows = np.clip(_MAX_ENTRIES // rows.shape[1], 4 * n_axes, _MAX_ROWS)
     chosen = indices[:: max(1, len(indices) // int(n_rows))]
     n_axes = min(n_axes, len(chosen), rows.shape[1])
-    dtype, solver = np.float64, "auto"
+    dtype, solver = "float64", "auto"
     if len(chosen) * rows.shape[1] > _MAX_ENTRIES_EXACT:
         # Random projections are coarser than the rounding of float32.
-        dtype, solver = np.float32, "randomized"
+        dtype, solver = "float32", "randomized"
     some = np.empty((len(chosen), rows.shape[1]), dtype)
     for start in range(0, len(chosen), _CHUNK_ROWS):
         part = slice(start, start + _CHUNK_ROWS)
         some[part] = (rows[chosen[part]] - statistics.mean) / statistics.scale
     with np.errstate(invalid="ignore", divide="ignore"):  # a single row has no variance
-        pca = PCA(n_axes, copy=False, svd_solver=solver, random_state=seed).fit(some)
+        pca = PCA(n_axes, copy=False, svd_solver=solver, random_state=seed)
+        pca.fit(some)
     variance = np.nan_to_num(pca.singular_values_**2 / len(some))
     kept = variance > 1e-10 * variance[0] if variance[0] > 0 else variance > 0
     deviations = np.sqrt(variance[kept]) * statistics.scale

@@ -117,6 +117,7 @@ class SparseAutoencoder(BaseAutoencoder):
         net_params=None,
         device="auto",
         dtype="float32",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -141,6 +142,7 @@ class SparseAutoencoder(BaseAutoencoder):
             net_params=net_params,
             device=device,
             dtype=dtype,
+            precision=precision,
             random_state=random_state,
             verbose=verbose,
         )

@@ -214,7 +214,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
         The log-variance is bounded smoothly, so that no single row can make the
         objective infinite.
         """
-        mean, raw = self.encoder(x).chunk(2, dim=1)
+        mean, raw = self.encoder(x).to(x.dtype).chunk(2, dim=1)
         return mean, _MAX_LOG_VAR * torch.tanh(raw / _MAX_LOG_VAR)
 
     def encode(self, x: Tensor) -> Tensor:

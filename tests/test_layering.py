@@ -33,6 +33,7 @@ FLOORS = {
     "blending": 1,
     "modules": 1,
     # The networks, and what is measured on them.
+    "_precision": 2,
     "architectures": 2,
     "jacobian": 2,
     "objective": 2,
