@@ -5,7 +5,9 @@
 precision, and the share of variance kept on held-out rows after five epochs, for
 three seeds. ``precision="auto"`` has to choose the faster one. ``compiled`` is
 ``net_params={"compile": True}``, where `first` holds the seconds of compilation. The
-processor's capabilities, which decide, are in the column `amx`.
+processor's capabilities, which decide, are in the column `amx`. For convolutions,
+``contiguous`` is the same network in float32 with maps and kernels laid out as torch
+lays them out by itself.
 """
 
 import argparse
@@ -13,7 +15,14 @@ import time
 
 import numpy as np
 import torch
-from common import compare, load_mnist, use_threads, write
+from common import (
+    add_results_option,
+    compare,
+    load_mnist,
+    results_folder,
+    use_threads,
+    write,
+)
 
 import skae
 
@@ -90,6 +99,19 @@ def timed_epochs(case, precision, X):
     return lambda: ae.set_params(warm_start=True).fit(X)
 
 
+def timed_contiguous(case, X):
+    """Return the same for maps whose channels are not interleaved."""
+    ae = make(case, "float32", max_epochs=2, lr_schedule="constant").fit(X)
+    module = ae.net_.module_.to(memory_format=torch.contiguous_format)
+    for parent in list(module.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, skae.modules.ToImage):
+                layer.interleaved = False
+            elif isinstance(layer, skae.modules.GELU):
+                setattr(parent, name, torch.nn.GELU())
+    return lambda: ae.set_params(warm_start=True).fit(X)
+
+
 def timed_compiled(case, X):
     """Return the same for a compiled module, and the seconds that compiling took."""
     ae = make(
@@ -112,6 +134,9 @@ def run(case, mnist, rounds, *, compiled):
     precisions = ("float32", "bfloat16", "auto")
     contestants = {name: timed_epochs(case, name, rows[0]) for name in precisions}
     facts = {name: {"first": "", **quality(case, name, rows)} for name in precisions}
+    if case.startswith("convolutional"):
+        contestants["contiguous"] = timed_contiguous(case, rows[0])
+        facts["contiguous"] = {"first": "", "r2": "", "r2_by_seed": ""}
     if compiled:
         contestants["compiled"], first = timed_compiled(case, rows[0])
         facts["compiled"] = {"first": f"{first:.1f}", "r2": "", "r2_by_seed": ""}
@@ -137,13 +162,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compiled", action="store_true", help="compile, too")
+    add_results_option(parser)
     args = parser.parse_args()
     use_threads(args.threads)
     mnist = load_mnist(args.mnist)
     rows = []
     for case in args.cases or CASES:
         rows += run(case, mnist, args.rounds, compiled=args.compiled)
-    write("bench_precision", rows)
+    write("bench_precision", rows, results_folder(args))
 
 
 if __name__ == "__main__":

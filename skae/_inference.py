@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# The kernels of a matrix product take blocks of rows, and round what is left over
-# differently. Batches are padded to whole blocks, as AVX2 (24 rows) and AVX-512 (16)
-# have them, so that a row gives the same bits in any batch. A few rows are one block.
-_BLOCK = 48
-_SMALL_BLOCK = 16
-_BATCH_SIZE = 20 * _BLOCK
+# The kernels of torch take blocks of rows, and round what is left over differently.
+# Batches are padded to whole blocks, so that a row gives the same bits in any batch.
+# For matrix products these are 16 rows with AVX-512 and 24 with AVX2; for functions such
+# as tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512.
+_BLOCK = 96
+_SMALL_BLOCK = 32
+_BATCH_SIZE = 10 * _BLOCK
 
 
 def map_rows(

@@ -16,11 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._layout import Layout
-from skae.modules import Hardsigmoid, ToImage, ToRows
+from skae.modules import GELU, Hardsigmoid, ToImage, ToRows
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,
-    "gelu": nn.GELU,
+    "gelu": GELU,
     "hardsigmoid": Hardsigmoid,
     "identity": nn.Identity,
     "leaky_relu": nn.LeakyReLU,
@@ -186,7 +186,9 @@ class Conv(BaseEstimator):
         """Build the network from rows to ``n_out`` columns."""
         shapes = self._shapes(layout)
         activation = _activation(self.activation)
-        layers: list[nn.Module] = [ToImage(shapes[0], layout.channels_last)]
+        layers: list[nn.Module] = [
+            ToImage(shapes[0], layout.channels_last, interleaved=True)
+        ]
         for before, after in itertools.pairwise(shapes):
             convolution = nn.Conv1d if len(before) == 2 else nn.Conv2d
             layers += [
@@ -200,7 +202,7 @@ class Conv(BaseEstimator):
                 activation(),
             ]
         layers += [nn.Flatten(), nn.Linear(math.prod(shapes[-1]), n_out)]
-        return nn.Sequential(*layers)
+        return _interleaved(nn.Sequential(*layers))
 
     def decoder(self, n_in: int, layout: Layout) -> nn.Module:
         """Build the network from ``n_in`` columns to rows."""
@@ -208,7 +210,7 @@ class Conv(BaseEstimator):
         activation = _activation(self.activation)
         layers: list[nn.Module] = [
             nn.Linear(n_in, math.prod(shapes[0])),
-            ToImage(shapes[0]),
+            ToImage(shapes[0], interleaved=True),
         ]
         for before, after in itertools.pairwise(shapes):
             convolution = nn.ConvTranspose1d if len(before) == 2 else nn.ConvTranspose2d
@@ -231,10 +233,16 @@ class Conv(BaseEstimator):
                     output_padding=extra,  # type: ignore[arg-type]
                 ),
             ]
-        return nn.Sequential(*layers, ToRows(layout.channels_last))
+        layers.append(ToRows(layout.channels_last))
+        return _interleaved(nn.Sequential(*layers))
 
 
 ARCHITECTURES: dict[str, Callable[[], Dense | Conv]] = {"dense": Dense, "conv": Conv}
+
+
+def _interleaved(network: nn.Sequential) -> nn.Sequential:
+    """Lay out the kernels of convolutions as the maps are that they meet."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _is_count(value: object) -> bool:

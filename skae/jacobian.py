@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skae.modules import (
+    GELU,
     FirstHalf,
     Hardsigmoid,
     Standardize,
@@ -48,6 +49,7 @@ _DIAGONAL = (
     nn.Tanh,
     Hardsigmoid,
     TopK,
+    GELU,
 )
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # By the number of axes of the weight.

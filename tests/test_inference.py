@@ -32,11 +32,20 @@ def _rows(n_rows, dtype=np.float32):
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_row_gives_the_same_bits_in_batches_of_any_size(name):
-    encoder, rows = _encoder(name), _rows(100)
+    encoder, rows = _encoder(name), _rows(200)
     together = map_rows(encoder, rows, **ON_CPU)
-    assert together.shape == (100, 5)
-    for size in range(1, 71):
+    assert together.shape == (200, 5)
+    for size in range(1, 101):
         alone = map_rows(encoder, rows[:size], **ON_CPU)
+        np.testing.assert_array_equal(alone, together[:size], err_msg=f"{size} rows")
+
+
+@pytest.mark.parametrize("function", [torch.tanh, torch.sigmoid, lambda x: x**0.75])
+def test_functions_of_a_single_column_give_the_same_bits(function):
+    rows = np.abs(_rows(200))
+    together = map_rows(lambda x: function(x[:, :1]), rows, **ON_CPU)
+    for size in range(1, 101):
+        alone = map_rows(lambda x: function(x[:, :1]), rows[:size], **ON_CPU)
         np.testing.assert_array_equal(alone, together[:size], err_msg=f"{size} rows")
 
 
@@ -52,7 +61,7 @@ def test_a_row_gives_the_same_bits_at_any_place(name):
 def test_rows_beyond_a_batch_are_joined_in_order(monkeypatch, n_rows):
     encoder, rows = _encoder("dense"), _rows(n_rows)
     whole = map_rows(encoder, rows, **ON_CPU)
-    monkeypatch.setattr(_inference, "_BATCH_SIZE", 64)
+    monkeypatch.setattr(_inference, "_BATCH_SIZE", 96)
     np.testing.assert_array_equal(map_rows(encoder, rows, **ON_CPU), whole)
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from skae._random import RandomStream
 from skae.modules import (
+    GELU,
     AutoencoderModule,
     FirstHalf,
     Hardsigmoid,
@@ -195,3 +196,29 @@ def test_modules_pickle(cls):
     again = pickle.loads(pickle.dumps(module))
     assert torch.equal(again.encode(x), module.encode(x))
     assert torch.equal(again(x)["reconstruction"], module(x)["reconstruction"])
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("image_shape", [(3, 4, 5), (1, 4, 4), (2, 7)])
+def test_interleaved_images_hold_the_same_values(image_shape, channels_last):
+    x = _rows(6, torch.Size(image_shape).numel())
+    plain = ToImage(image_shape, channels_last)(x)
+    image = ToImage(image_shape, channels_last, interleaved=True)(x)
+    assert torch.equal(plain, image)
+    if image.ndim == 4:
+        assert image.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(ToRows(channels_last)(image), x)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 5), (6, 3, 5, 4)])
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_gelu_is_that_of_torch(shape, interleaved):
+    x = _rows(*shape).double().requires_grad_()
+    given = x
+    if interleaved and len(shape) == 4:
+        given = x.contiguous(memory_format=torch.channels_last)
+    out, expected = GELU()(given), nn.GELU()(x)
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-14)
+    (slope,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
+    (known,) = torch.autograd.grad(expected.sum(), x)
+    torch.testing.assert_close(slope, known, rtol=1e-12, atol=1e-14)
