@@ -11,8 +11,8 @@ from torch import Tensor
 
 # The kernels of torch take blocks of rows, and round what is left over differently.
 # Batches are padded to whole blocks, so that a row gives the same bits in any batch.
-# For matrix products these are 16 rows with AVX-512 and 24 with AVX2; for functions such
-# as tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512.
+# For matrix products these are 16 rows with AVX-512 and 24 with AVX2; for functions
+# like tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512.
 _BLOCK = 96
 _SMALL_BLOCK = 32
 _BATCH_SIZE = 10 * _BLOCK
