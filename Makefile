@@ -29,7 +29,12 @@ docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
+# A selection, which prints and leaves the committed results alone.
 bench: $(STAMP)
+	$(BIN)/python benchmarks/bench_training.py --quick --rounds 3
+	$(BIN)/python benchmarks/bench_inference.py --quick --rounds 3
+	$(BIN)/python benchmarks/bench_contraction.py --quick --rounds 3
+	$(BIN)/python benchmarks/bench_growth.py --quick
 	$(BIN)/python benchmarks/defaults.py --quick
 
 dist: $(STAMP)

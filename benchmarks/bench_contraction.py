@@ -1,12 +1,13 @@
 """What does the contractive penalty cost, and how noisy is its estimate? Step by step.
 
 ``python benchmarks/bench_contraction.py [CASE ...] [--mnist PATH] [--rounds N]`` writes
-``results/bench_contraction.csv``. A step is forward, backward and the fused Adam on one
-batch; the reference is the same step without penalty. The rival is what one would write
-by hand: the code once more, a backward pass for each of its units. The noise is that of
-the penalty's mean over the batch and of its gradient, over the exact ones, as a root
-mean square of 20 draws, after two epochs on 10 000 digits. The row without penalty has
-what the choice of the batch does to the exact ones.
+``results/bench_contraction.csv``; ``--quick`` has two cases. A step is forward,
+backward and the fused Adam on one batch; the reference is the same step without
+penalty. The rival is what one would write by hand: the code once more, a backward pass
+for each of its units. The noise is that of the penalty's mean over the batch and of its
+gradient, over the exact ones, as a root mean square of 20 draws, after two epochs on 10
+000 digits. The row without penalty has what the choice of the batch does to the exact
+ones.
 """
 
 import argparse
@@ -14,7 +15,14 @@ import copy
 import functools
 
 import torch
-from common import compare, load_mnist, use_threads, write
+from common import (
+    add_results_option,
+    compare,
+    load_pictures,
+    results_folder,
+    use_threads,
+    write,
+)
 
 import skae
 from skae.losses import LOSSES
@@ -43,6 +51,8 @@ CASES["conv, gelu, batch 128"] = (
     skae.ConvAutoencoder(32, image_shape=(28, 28)),
     128,
 )
+
+QUICK = ("784-256-32, relu, batch 128", "784-256-128-32, gelu, batch 128")
 
 
 def by_loop(x, output, module, weight=0.1):
@@ -143,13 +153,15 @@ def main():
     parser.add_argument("--mnist", help="an .npz file of MNIST; else OpenML")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="two cases, few rows")
+    add_results_option(parser)
     args = parser.parse_args()
     use_threads(args.threads)
-    X, *_ = load_mnist(args.mnist)
+    X = load_pictures(args)
     rows = []
-    for name in args.cases or CASES:
+    for name in args.cases or (QUICK if args.quick else CASES):
         rows += run(name, X, args.rounds)
-    write("bench_contraction", rows)
+    write("bench_contraction", rows, results_folder(args))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Is `fit` as fast as a loop written by hand? Whole calls of five epochs, in turn.
 
 ``python benchmarks/bench_training.py [CASE ...] [--mnist PATH] [--rounds N]`` writes
-``results/bench_training.csv``. The loop is what someone who knows torch would write:
-batches gathered by ``index_select`` and then cast, the fused Adam, one fused loss, no
-gradient kept. It trains the same layers from the same start, on the same batches, and
-where rows are held out it scores them after each epoch, too. What `fit` does besides
-(check the input, measure its scale, find the principal axes that the weights start
-from, record each term, watch for divergence) is in its time, and not in the loop's.
+``results/bench_training.csv``; ``--quick`` has fewer rows and cases. The loop is what
+someone who knows torch would write: batches gathered by ``index_select`` and then cast,
+the fused Adam, one fused loss, no gradient kept. It trains the same layers from the
+same start, on the same batches, and where rows are held out it scores them after each
+epoch, too. What `fit` does besides (check the input, measure its scale, find the
+principal axes that the weights start from, record each term, watch for divergence) is
+in its time, and not in the loop's.
 """
 
 import argparse
@@ -16,17 +17,24 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from common import compare, load_mnist, use_threads, write
+from common import (
+    add_results_option,
+    compare,
+    load_pictures,
+    results_folder,
+    use_threads,
+    write,
+)
 
 import skae
 
 EPOCHS = 5
+QUICK = ("dense, batch 128", "dense, batch 1024", "small table", "variational")
 
 
-def make_cases(mnist):
+def make_cases(X):
     """Return the cases: rows, what they are fed to, and how the loop corrupts."""
     rng = np.random.RandomState(0)
-    X, *_ = load_mnist(mnist)
     table = rng.standard_normal((10_000, 20)).astype(np.float32)
     dense = skae.AutoencoderTransformer(32)
     return {
@@ -162,11 +170,15 @@ def main():
     parser.add_argument("--mnist", help="an .npz file of MNIST; else OpenML")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="some cases, few rows")
+    add_results_option(parser)
     args = parser.parse_args()
     use_threads(args.threads)
     rows = []
-    for name, case in make_cases(args.mnist).items():
-        if not args.cases or name in args.cases:
+    cases = make_cases(load_pictures(args))
+    chosen = args.cases or (QUICK if args.quick else cases)
+    for name, case in cases.items():
+        if name in chosen:
             rows += run(name, *case, args.rounds)
             print(
                 name,
@@ -175,7 +187,7 @@ def main():
                 rows[-1]["seconds"],
                 flush=True,
             )
-    write("bench_training", rows)
+    write("bench_training", rows, results_folder(args))
 
 
 if __name__ == "__main__":

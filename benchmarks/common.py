@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import os
 import platform
 import statistics
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import sklearn
 import skorch
 import torch
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def circumstances():
-    """Return versions, device and threads: what belongs into every row."""
+    """Return versions, machine and threads: what belongs into every row."""
     return {
         "skae": skae.__version__,
         "sklearn": sklearn.__version__,
@@ -29,17 +31,50 @@ def circumstances():
         "python": platform.python_version(),
         "device": "cpu",
         "threads": torch.get_num_threads(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
     }
 
 
-def write(name, rows):
-    """Write rows, a list of dicts, to ``results/NAME.csv`` and print them."""
-    RESULTS.mkdir(exist_ok=True)
+def _cpu_model():
+    """Return what the processor calls itself."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    models = [line.split(":", 1)[1] for line in lines if line.startswith("model name")]
+    return models[0].strip() if models else platform.processor() or platform.machine()
+
+
+def add_results_option(parser):
+    """Let the command line say where the CSV goes."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="for the CSV; without it a run of all cases writes to "
+        "benchmarks/results, and any other only prints",
+    )
+
+
+def results_folder(args):
+    """Return the folder that a run writes to, or None where it only prints.
+
+    What is committed is written by a full run alone, neither quick nor of some cases.
+    """
+    if args.results is not None:
+        return args.results
+    is_part = getattr(args, "quick", False) or getattr(args, "cases", ())
+    return None if is_part else RESULTS
+
+
+def write(name, rows, folder=RESULTS):
+    """Print rows, a list of dicts, and write ``NAME.csv`` into a folder, if any."""
     rows = [{**row, **circumstances()} for row in rows]
-    with open(RESULTS / f"{name}.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     for row in rows:
         facts = {k: v for k, v in row.items() if k not in circumstances()}
         print("  ".join(f"{k}={v}" for k, v in facts.items()), flush=True)
@@ -134,6 +169,20 @@ def mean_r_squared_of_columns(X, reconstructed, mean):
 def mean_squared_error(X, reconstructed):
     """Return the mean squared error of an entry."""
     return float(((X - reconstructed) ** 2).mean(dtype=np.float64))
+
+
+def load_pictures(args, n_rows=10_000):
+    """Return MNIST's training pixels; in a quick run few, and nothing is downloaded.
+
+    Without a file of MNIST a quick run has scikit-learn's digits, blown up to 28x28.
+    """
+    if not args.quick:
+        return load_mnist(args.mnist)[0]
+    if args.mnist is not None:
+        return load_mnist(args.mnist)[0][:n_rows]
+    pictures = load_digits().images.repeat(3, axis=1).repeat(3, axis=2) / 16
+    pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2))).astype(np.float32)
+    return np.resize(pictures, (n_rows, 28 * 28))
 
 
 def load_mnist(path):

@@ -12,12 +12,14 @@ import warnings
 import numpy as np
 import torch
 from common import (
+    add_results_option,
     by_pca,
     fit_pca,
     load_mnist,
     mean_r_squared_of_columns,
     mean_squared_error,
     r_squared,
+    results_folder,
     timed_fit,
     write,
 )
@@ -370,6 +372,7 @@ def main():
     parser.add_argument(
         "--quick", action="store_true", help="one seed, short ones only"
     )
+    add_results_option(parser)
     options = parser.parse_args()
     short = ["digits", "tables", "signals"]
     names = options.questions or (short if options.quick else list(QUESTIONS))
@@ -379,7 +382,7 @@ def main():
     for name in names:
         print(f"\n{name}: {QUESTIONS[name].__doc__}", flush=True)
         rows = list(QUESTIONS[name](options.quick, options.mnist))
-        write(f"defaults_{name}" + ("_quick" if options.quick else ""), rows)
+        write(f"defaults_{name}", rows, results_folder(options))
 
 
 if __name__ == "__main__":

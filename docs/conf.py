@@ -22,6 +22,7 @@ extensions = [
     "defaults",
     "floors",
     "mathml",
+    "performance",
     "reference",
 ]
 
