@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 from common import (
     add_results_option,
-    load_mnist,
+    load_pictures,
     results_folder,
     use_threads,
     write,
@@ -89,9 +89,9 @@ def make_cases():
     }
 
 
-def load(kind, mapped, n_rows, mnist, folder):
+def load(kind, mapped, n_rows, args, folder):
     """Return the first rows of MNIST as an array of some kind."""
-    X = np.ascontiguousarray(load_mnist(mnist)[0][:n_rows])
+    X = np.ascontiguousarray(load_pictures(args)[:n_rows])
     if kind == "uint8":
         X = np.round(X * 255).astype(np.uint8)
     elif kind == "F":
@@ -173,12 +173,12 @@ def warm_up(ae, X):
     small.fit(X[:WARM_UP_ROWS]).score(X[:WARM_UP_ROWS])
 
 
-def measure(name, mnist, epochs):
+def measure(name, args):
     """Return the rows of one case."""
     kind, mapped, n_rows, ae = make_cases()[name]
-    ae.set_params(max_epochs=epochs, random_state=0)
+    ae.set_params(max_epochs=2, random_state=0)
     with tempfile.TemporaryDirectory() as folder:
-        X = load(kind, mapped, n_rows, mnist, folder)
+        X = load(kind, mapped, n_rows, args, folder)
         warm_up(ae, X)
         row = {"call": "fit"}
         with watched(row):
@@ -243,14 +243,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--mnist", help="an .npz file of MNIST; else OpenML")
-    parser.add_argument("--quick", action="store_true", help="one epoch, not two")
+    parser.add_argument("--quick", action="store_true", help="few rows")
     add_results_option(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", help=argparse.SUPPRESS)  # what a process measures
     args = parser.parse_args()
     use_threads(args.threads)
     if args.only:
-        print(json.dumps(measure(args.only, args.mnist, 1 if args.quick else 2)))
+        print(json.dumps(measure(args.only, args)))
         return
     rows = []
     for name in args.cases or make_cases():

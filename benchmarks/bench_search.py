@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 from common import add_results_option, load_mnist, results_folder, use_threads, write
+from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -135,9 +137,7 @@ def time_start(rounds):
     found = []
     for _ in range(rounds):
         stop_workers()
-        executor = get_reusable_executor(max_workers=1)
-        found.append(executor.submit(start, time.time()).result())
-    stop_workers()
+        found += Parallel(n_jobs=2)([delayed(start)(time.time())])
     found = [{**stages, "all": sum(stages.values())} for stages in found]
     return [
         {
@@ -148,6 +148,20 @@ def time_start(rounds):
             "rounds": rounds,
         }
         for name in found[0]
+    ]
+
+
+def find_workers():
+    """Return the processes that joblib has started, by number."""
+    children = [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
+    return [
+        pid
+        for pid in children
+        if b"LokyProcess" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 
@@ -167,7 +181,7 @@ def measure_memory(X):
     ae = skae.AutoencoderTransformer(32, max_epochs=1, random_state=0)
     search = GridSearchCV(ae, {"n_components": [16, 32]}, n_jobs=2, cv=3, refit=False)
     search.fit(X[:600])
-    workers = list(get_reusable_executor(max_workers=2)._processes)
+    workers = find_workers()
     before = {pid: anonymous_mb(pid) for pid in workers}
     peak, done = dict(before), threading.Event()
 
@@ -176,12 +190,9 @@ def measure_memory(X):
             for pid in workers:
                 peak[pid] = max(peak[pid], anonymous_mb(pid))
 
-    thread = threading.Thread(target=watch)
-    thread.start()
+    threading.Thread(target=watch, daemon=True).start()
     search.fit(X)
     done.set()
-    thread.join()
-    stop_workers()
     data_mb = X.nbytes / 1e6
     worst = max(peak[pid] - before[pid] for pid in workers)
     return [
@@ -206,7 +217,10 @@ def main():
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that are started
     use_threads(1)
     folder = results_folder(args)
-    X, _, y, _ = load_mnist(args.mnist)
+    if args.quick and args.mnist is None:  # nothing is downloaded
+        X, y = load_digits(return_X_y=True)
+    else:
+        X, _, y, _ = load_mnist(args.mnist)
     n_rows = 2000 if args.quick else 8000
     write("bench_search_start", time_start(3 if args.quick else 7), folder)
     write("bench_search_memory", measure_memory(np.array(X)), folder)

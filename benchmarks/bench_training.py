@@ -11,7 +11,9 @@ in its time, and not in the loop's.
 """
 
 import argparse
+import contextlib
 import copy
+import io
 import math
 
 import numpy as np
@@ -73,17 +75,19 @@ BARE = {
     "lr_schedule": "constant",
     "n_iter_no_change": None,
     "random_state": 0,
+    "verbose": 0,
 }
 CONVENIENCES = {
     "lr_schedule": "one_cycle",
     "early_stopping": True,
     "n_iter_no_change": 10,
+    "verbose": 1,
 }
 
 
 def build(estimator, X):
     """Return the untrained layers of an estimator, which the loop starts from."""
-    untrained = copy.deepcopy(estimator).set_params(max_epochs=1, lr=1e-12)
+    untrained = copy.deepcopy(estimator).set_params(max_epochs=1, lr=1e-12, verbose=0)
     module = untrained.fit(X[:2000]).net_.module_
     return module
 
@@ -148,6 +152,12 @@ def loop(module, X, batch_size, *, noise=0.0, held_out=0.0, schedule=None):
     return losses
 
 
+def fit(estimator, X):
+    """Fit, with whatever it says of its progress said to nobody."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        estimator.fit(X)
+
+
 def run(name, X, estimator, settings, rounds):
     """Return the rows of one case."""
     settings = {**BARE, **settings}
@@ -158,7 +168,7 @@ def run(name, X, estimator, settings, rounds):
         options.update(held_out=0.1, schedule=skae._net.LR_SCHEDULES["one_cycle"])
     contestants = {
         "loop": lambda: loop(module, X, estimator.batch_size, **options),
-        "skae": lambda: estimator.fit(X),
+        "skae": lambda: fit(estimator, X),
     }
     rows = compare(contestants, reference="loop", rounds=rounds)
     return [{"case": name, "n_rows": len(X), **row} for row in rows]
