@@ -252,6 +252,8 @@ class MeasuredPivot(_OfResults):
     def show(self, rows):
         first, beside = self.options["rows"], self.options.get("beside", "").split()
         across, value = self.options.get("columns"), self.options.get("value")
+        if across:
+            rows = [row for row in rows if row[value]]
         found = _by(rows, first, *([across] if across else []))
         columns = _values(rows, across) if across else []
         head = [first, *beside, *columns]
