@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import gzip
 import os
 import platform
 import statistics
@@ -186,19 +187,32 @@ def load_pictures(args, n_rows=10_000):
 
 
 def load_mnist(path):
-    """Return MNIST's pixels in [0, 1] and labels, from a file or from OpenML.
+    """Return MNIST's pixels in [0, 1] and labels.
 
     Parameters
     ----------
     path : str or None
-        An ``.npz`` with x_train, y_train, x_test, y_test; None downloads.
+        An ``.npz`` with x_train, y_train, x_test, y_test, or a folder of the IDX files
+        that MNIST was published as, gzipped or not; None downloads from OpenML.
+
+    Returns
+    -------
+    X_train, X_test, y_train, y_test : ndarray
+        60,000 and 10,000 rows of 784 float32 pixels, and their digits.
     """
     if path is None:
         from sklearn.datasets import fetch_openml
 
         X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False)
-        X_train, X_test = X[:60000], X[60000:]
-        y_train, y_test = y[:60000].astype(int), y[60000:].astype(int)
+        y = y.astype(int)
+        X_train, X_test, y_train, y_test = X[:60000], X[60000:], y[:60000], y[60000:]
+    elif Path(path).is_dir():
+        X_train, X_test = (
+            _read_idx(path, f"{part}-images") for part in ("train", "t10k")
+        )
+        y_train, y_test = (
+            _read_idx(path, f"{part}-labels") for part in ("train", "t10k")
+        )
     else:
         data = np.load(path)
         X_train, X_test = data["x_train"], data["x_test"]
@@ -207,3 +221,17 @@ def load_mnist(path):
         (X.reshape(len(X), -1) / 255).astype(np.float32) for X in (X_train, X_test)
     )
     return X_train, X_test, y_train, y_test
+
+
+def _read_idx(folder, name):
+    """Return the array in the one file of a folder whose name starts so."""
+    (file,) = Path(folder).glob(f"{name}*")
+    content = file.read_bytes()
+    if file.suffix == ".gz":
+        content = gzip.decompress(content)
+    # Two zeros, the type (8 is uint8), the number of axes, then their lengths.
+    if content[:3] != b"\0\0\x08":
+        raise ValueError(f"{file} is no IDX file of bytes.")
+    n_axes = content[3]
+    shape = np.frombuffer(content, ">i4", n_axes, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
