@@ -1,13 +1,25 @@
 """What the reproductions of published tables share: options, seeds, rows and bars."""
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import joblib
 import matplotlib
-from common import RESULTS, add_results_option, results_folder, use_threads, write
+import numpy as np
+from common import (
+    RESULTS,
+    add_results_option,
+    load_mnist,
+    results_folder,
+    use_threads,
+    write,
+)
+from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
@@ -52,6 +64,23 @@ def parse(parser, argv=None):
     if args.quick:
         args.seeds = min(args.seeds, 1)
     return args
+
+
+def load(args, n_rows=2000):
+    """Return MNIST as `load_mnist` does; in a quick run few rows, and no download.
+
+    Without a file of MNIST a quick run has scikit-learn's digits, blown up to 28x28.
+    """
+    if not args.quick:
+        return load_mnist(args.mnist)
+    if args.mnist is not None:
+        X_train, X_test, y_train, y_test = load_mnist(args.mnist)
+        return X_train[:n_rows], X_test[:500], y_train[:n_rows], y_test[:500]
+    images, y = load_digits(return_X_y=True)
+    pictures = images.reshape(-1, 8, 8).repeat(3, axis=1).repeat(3, axis=2) / 16
+    pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2))).astype(np.float32)
+    X = pictures.reshape(len(pictures), -1)
+    return X[:1300], X[1300:], y[:1300], y[1300:]
 
 
 class EpochBar(Callback):
@@ -172,3 +201,71 @@ def save_picture(question, draw: Callable, args, *, size):
 def seeds(args):
     """Return the seeds of a run, as a bar that counts them."""
     return tqdm(range(args.seeds), desc="seeds", disable=args.seeds == 1)
+
+
+# Long trainings -----------------------------------------------------------------------
+
+
+def one_cycle(start, stop, t):
+    """Return the factor of the learning rate in a stage of a longer training.
+
+    Over the whole of it the rate rises for a twentieth, and falls as a cosine to zero.
+
+    Parameters
+    ----------
+    start, stop : float
+        Fractions of the whole training at which the stage begins and ends.
+    t : float
+        Fraction of the stage.
+    """
+    t, rise = start + t * (stop - start), 0.05
+    if t < rise:
+        return 0.05 + 0.95 * t / rise
+    return 0.5 * (1 + math.cos(math.pi * (t - rise) / (1 - rise)))
+
+
+def train_in_stages(estimator, X, *, epochs, every, file, label):
+    """Fit in stages that are kept on disk, and go on from the last one that is there.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to train, unless the file holds it already.
+    X : ndarray of shape (n_samples, n_features)
+        Training rows.
+    epochs : int
+        Epochs of the whole training, over which the learning rate makes one cycle.
+    every : int
+        Epochs of a stage.
+    file : Path
+        Where the estimator is kept, with the minutes that it took.
+    label : str
+        Name of the bar.
+
+    Yields
+    ------
+    estimator : estimator
+        After each stage.
+    minutes : float
+        Wall clock of training so far.
+    """
+    minutes = 0.0
+    if file.exists():
+        estimator, minutes = joblib.load(file)
+        yield estimator, minutes
+    while (done := getattr(estimator, "n_iter_", 0)) < epochs:
+        n_epochs = min(every, epochs - done)
+        schedule = partial(one_cycle, done / epochs, (done + n_epochs) / epochs)
+        estimator.set_params(
+            warm_start=True,
+            max_epochs=n_epochs,
+            lr_schedule=schedule,
+            callbacks=bar(f"{label}, from epoch {done}"),
+        )
+        with Stopwatch() as watch:
+            estimator.fit(X)
+        minutes += watch.minutes
+        file.parent.mkdir(parents=True, exist_ok=True)
+        joblib.dump((estimator, minutes), file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)
+        yield estimator, minutes

@@ -8,6 +8,7 @@ from skae._exceptions import DivergenceError, LayoutWarning
 from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
 from skae.architectures import Conv, Dense
+from skae.augmentation import DynamicBinarization
 from skae.blending import blend, interpolate, mix
 from skae.corruption import (
     GaussianNoise,
@@ -28,6 +29,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "Dense",
     "DivergenceError",
+    "DynamicBinarization",
     "GaussianNoise",
     "KLDivergence",
     "KLSparsity",

@@ -15,18 +15,24 @@ from skae._pca_start import PrincipalAxes, start_at_pca
 from skae._random import RandomStream
 from skae._statistics import Statistics
 from skae.architectures import (
+    ACTIVATIONS,
     Dense,
     build_decoder,
     build_encoder,
-    check_width,
     is_shipped,
+    is_tied,
 )
 from skae.losses import Loss
 from skae.modules import (
     AutoencoderModule,
     Standardize,
+    ToImage,
+    TransposedLinear,
     Unstandardize,
 )
+
+# One over the slope at 0, for the activations that would stop a signal otherwise.
+_GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,11 @@ class Assembly:
         encoder = build_encoder(self.encoder, self.layout, n_out)
         decoder = build_decoder(self.decoder, self.n_components, self.layout)
         output_scale = self._output_scale()
+        if is_tied(self.encoder):
+            _tie(encoder, decoder)
+        for slot, network in ((self.encoder, encoder), (self.decoder, decoder)):
+            if isinstance(slot, Dense) and slot.init == "glorot":
+                _start_at_unit_gain(network, slot.activation)
         if isinstance(self.decoder, Dense):
             _silence(decoder, self.statistics.variance == 0)
         if self.axes is not None:
@@ -119,21 +130,113 @@ class Assembly:
         A dense decoder has weights of their own for each feature, and gets its
         deviation: a step of the optimizer then means as much for a column of tiny
         values as for one of large. A convolution draws all features with the same
-        weights, and gets the scale of X.
+        weights, and gets the scale of X, as does a tied decoder, whose weights are
+        those that read X in units of its scale.
         """
         n_features = self.layout.n_features
         if self.loss.link is not nn.Identity:
             return np.ones(n_features)
-        if isinstance(self.decoder, Dense):
+        if isinstance(self.decoder, Dense) and not is_tied(self.decoder):
             deviation = np.sqrt(self.statistics.variance)
             return np.where(deviation > 0, deviation, self.statistics.scale)
         return np.full(n_features, self.statistics.scale)
 
 
+def _linear_layers(network: nn.Module) -> list[Any]:
+    kinds = (nn.Linear, TransposedLinear)
+    return [layer for layer in network.modules() if isinstance(layer, kinds)]
+
+
+def _matrix(layer: Any) -> torch.Tensor:
+    """Return what a linear layer multiplies with, a row for each output."""
+    return layer.weight.T if isinstance(layer, TransposedLinear) else layer.weight
+
+
+def _tie(encoder: nn.Module, decoder: Any) -> None:
+    """Give the linear layers of a dense decoder the weights of its encoder."""
+    weights = [layer.weight for layer in _linear_layers(encoder)]
+    for position, layer in enumerate(decoder):
+        if isinstance(layer, nn.Linear):
+            decoder[position] = TransposedLinear(weights.pop(), layer.bias)
+
+
+def _start_at_unit_gain(network: nn.Module, activation: str) -> None:
+    """Draw weights that let signals through, and center what each layer gets."""
+    center = float(ACTIVATIONS[activation]()(torch.zeros(1)))
+    with torch.no_grad():
+        for position, layer in enumerate(_linear_layers(network)):
+            gain = _GLOROT_GAINS.get(activation, 1.0) if position else 1.0
+            if not isinstance(layer, TransposedLinear):
+                nn.init.xavier_uniform_(layer.weight, gain)
+            offset = center if position else 0.0
+            layer.bias.copy_(-offset * _matrix(layer).sum(1))
+
+
 def _silence(decoder: nn.Module, features: np.ndarray) -> None:
     """Let a dense decoder start at the mean of features that have not varied yet."""
-    layers = [layer for layer in decoder.modules() if isinstance(layer, nn.Linear)]
+    last = _linear_layers(decoder)[-1]
     constant = torch.from_numpy(features)
     with torch.no_grad():
-        layers[-1].weight[constant] = 0.0
-        layers[-1].bias[constant] = 0.0
+        _matrix(last)[constant] = 0.0
+        last.bias[constant] = 0.0
+
+
+def check_width(
+    module: nn.Module, x: torch.Tensor, n_out: int, name: str
+) -> torch.Tensor:
+    """Run a module on two rows and compare the width of what it gives."""
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            out = module(x)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The {name} cannot take {_seen(module, x, name)}: {error}. {_WAY_IN[name]}"
+        ) from error
+    finally:
+        module.train(was_training)
+    if not torch.is_tensor(out) or out.ndim != 2 or len(out) != len(x):
+        is_tensor = torch.is_tensor(out)
+        got = f"shape {tuple(out.shape)}" if is_tensor else type(out).__name__
+        raise ValueError(
+            f"The {name} gives {got} for {len(x)} rows, but a tensor of shape "
+            f"{(len(x), n_out)} is expected."
+        )
+    if out.shape[1] != n_out:
+        raise ValueError(
+            f"The {name} gives {out.shape[1]} values for a row, but {n_out} are "
+            f"expected{_WHY_WIDTH[name]}."
+        )
+    return out
+
+
+def _seen(module: nn.Module, x: torch.Tensor, name: str) -> str:
+    """Name what the first layer of a module gets for the rows ``x``."""
+    if name == "decoder":
+        return f"codes of shape {tuple(x.shape[1:])}"
+    first = module
+    while isinstance(first, nn.Sequential) and len(first) > 0:
+        first = first[0]
+    if not isinstance(first, ToImage):
+        return f"rows of shape {tuple(x.shape[1:])}"
+    if len(first.image_shape) == 2:
+        return f"signals of shape (channels, length) = {first.image_shape}"
+    return f"pictures of shape (channels, height, width) = {first.image_shape}"
+
+
+_WAY_IN = {
+    "encoder": (
+        "A module of your own gets samples as fit saw them; let its first layer take "
+        "that shape, begin it with torch.nn.Flatten() to get rows, or pass a builder "
+        "(n_in, n_out) -> torch.nn.Module."
+    ),
+    "decoder": (
+        "Let its first layer take n_components values, or pass a builder (n_in, "
+        "n_out) -> torch.nn.Module."
+    ),
+}
+_WHY_WIDTH = {
+    "encoder": ": n_components, or 2 * n_components for a variational autoencoder",
+    "decoder": ": the number of features of a sample of X",
+}

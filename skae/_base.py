@@ -22,7 +22,7 @@ from skae._statistics import describe
 from skae._training import STOPPING, build_net, find_batch_size, refresh_net
 from skae.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
 from skae.losses import LOSSES, Loss
-from skae.modules import AutoencoderModule
+from skae.modules import AutoencoderModule, LinkedDecoder
 from skae.penalties import L1Sparsity
 
 
@@ -68,6 +68,7 @@ class BaseAutoencoder(FittedAutoencoder):
         *,
         decoder,
         penalty,
+        augmentation,
         loss,
         layout,
         optimizer,
@@ -92,6 +93,7 @@ class BaseAutoencoder(FittedAutoencoder):
         self.n_components = n_components
         self.decoder = decoder
         self.penalty = penalty
+        self.augmentation = augmentation
         self.loss = loss
         self.layout = layout
         self.optimizer = optimizer
@@ -131,7 +133,10 @@ class BaseAutoencoder(FittedAutoencoder):
 
     def _decoder_slot(self, encoder):
         if self.decoder is not None:
-            return resolve(self.decoder, "decoder")
+            decoder = resolve(self.decoder, "decoder")
+            if isinstance(decoder, LinkedDecoder):  # trained by another estimator
+                return decoder.without(self._find_loss().link)
+            return decoder
         if not is_shipped(encoder):
             raise ValueError(
                 "An encoder of your own cannot be mirrored. Pass a decoder too: "

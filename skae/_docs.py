@@ -66,6 +66,13 @@ _SHARED = {
         regression on 128 convolutional features of MNIST beats one on the
         pixels.""",
     ),
+    "augmentation": (
+        "callable or None",
+        """What is done to the rows of a batch in training, afresh in every epoch,
+        before anything else, ``augmentation(x, generator)``: what it gives is input
+        and target alike. :class:`DynamicBinarization` is one; so are flips and shifts
+        of pictures.""",
+    ),
     "loss": (
         '{"squared_error", "binary_cross_entropy", "poisson"} or callable',
         """How a reconstruction is compared with its row. A callable is called as
@@ -118,8 +125,9 @@ _SHARED = {
     ),
     "warm_start": (
         "bool",
-        """Whether `fit` goes on from the weights it finds, for `max_epochs` more, with
-        the objective and the optimizer they were trained with.""",
+        """Whether `fit` goes on from the weights and with the optimizer that it finds,
+        for `max_epochs` more. The network stays as it was built; penalties, noise and
+        the course of training are those that the parameters say now.""",
     ),
     "callbacks": (
         "list or None",

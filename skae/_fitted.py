@@ -23,6 +23,7 @@ from skae._rows import check_range, check_rows
 from skae._statistics import describe
 from skae.jacobian import exact_squared_norm
 from skae.losses import LOSSES
+from skae.modules import LinkedDecoder
 
 
 class FittedAutoencoder(
@@ -57,7 +58,7 @@ class FittedAutoencoder(
         """The trained decoder, from codes to flat rows, link included."""
         check_is_fitted(self)
         module = self.net_.module_
-        return torch.nn.Sequential(module.decoder, module.link).eval()
+        return LinkedDecoder(module.decoder, module.link).eval()
 
     @property
     def history_(self):

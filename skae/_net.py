@@ -19,6 +19,8 @@ from skae._adam import find_step
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 
+Noise = Callable[[Tensor, torch.Generator], Tensor]
+
 
 class _Stop(Exception):
     """A callback asked for the end of training."""
@@ -48,6 +50,8 @@ class AutoencoderNet(NeuralNet):
 
     Parameters
     ----------
+    augmentation : callable or None
+        ``(x, generator)`` to what x is replaced by, as input and as target.
     corruption : callable or None
         ``(x, generator)`` to what is encoded instead of x.
     lr_schedule : callable or None
@@ -72,13 +76,15 @@ class AutoencoderNet(NeuralNet):
     def __init__(
         self,
         *args: Any,
-        corruption: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        augmentation: Noise | None = None,
+        corruption: Noise | None = None,
         lr_schedule: Callable[[float], float] | None = None,
         seed: int = 0,
         runs_foreign_code: bool = False,
         precision: str = "float32",
         **kwargs: Any,
     ) -> None:
+        self.augmentation = augmentation
         self.corruption = corruption
         self.lr_schedule = lr_schedule
         self.seed = seed
@@ -121,6 +127,11 @@ class AutoencoderNet(NeuralNet):
     ) -> Tensor:
         return self._get_loss(y_pred, to_tensor(y_true, device=self.device))
 
+    def _augment(self, x: Tensor) -> Tensor:
+        if self.augmentation is None:
+            return x
+        return self.augmentation(x, self.module_.stream.on(x.device))
+
     def _infer(self, x: Tensor) -> dict[str, Tensor]:
         if self.runs_foreign_code:
             x = x.clone()  # it may work in place, and x is the target as well
@@ -144,11 +155,13 @@ class AutoencoderNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         self._follow_schedule()
         with self.isolated():
-            return super().train_step(batch, **fit_params)
+            x = self._augment(to_tensor(batch[0], device=self.device))
+            return super().train_step((x, x), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         with self.isolated():
-            return super().validation_step(batch, **fit_params)
+            x = self._augment(to_tensor(batch[0], device=self.device))
+            return super().validation_step((x, x), **fit_params)
 
     def isolated(self, stream: RandomStream | None = None) -> Any:
         """Keep what code of the user's draws away from torch's global generator."""
@@ -204,6 +217,7 @@ class AutoencoderNet(NeuralNet):
             for x, _ in iterator:
                 x = x.to(device, non_blocking=True)
                 with isolated():
+                    x = self._augment(x)
                     loss = self._get_loss(self._infer(x), x)
                     if training:
                         self._follow_schedule()

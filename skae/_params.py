@@ -50,6 +50,7 @@ _SHARED = {
     "sparsity": [_WEIGHT],
     "penalty": [callable, list, None],
     "corruption": [callable, None],
+    "augmentation": [callable, None],
     "loss": [StrOptions(set(LOSSES)), callable],
     "layout": [StrOptions(set(LAYOUTS)), None],
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
@@ -217,7 +218,8 @@ def check_instances(estimator):
     estimator : estimator
         Whose parameters are of the right types already.
     """
-    slots = [(name, getattr(estimator, name, None)) for name in ("corruption", "noise")]
+    names = ("augmentation", "corruption", "noise")
+    slots = [(name, getattr(estimator, name, None)) for name in names]
     for name, penalty in named_penalties(estimator.penalty):
         is_listed = isinstance(estimator.penalty, list)
         slots.append((f"penalty__{name}" if is_listed else name, penalty))

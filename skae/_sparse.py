@@ -10,23 +10,24 @@ from skae._base import BaseAutoencoder
 from skae._docs import ACTIVATION_NAMES, document
 from skae._params import constraints
 from skae.architectures import ACTIVATIONS
-from skae.modules import TopK
+from skae.modules import LifetimeTopK, TopK
 from skae.penalties import KLSparsity, L1Sparsity
 
 
 @document(
     sparsity=(
         "float",
-        r"""Weight :math:`\lambda` of the penalty of `method`. ``"topk"`` has none and
-        ignores it.""",
+        r"""Weight :math:`\lambda` of the penalty of `method`. ``"topk"`` and
+        ``"lifetime"`` have none and ignore it.""",
     ),
     method=(
-        '{"l1", "kl", "topk"}',
+        '{"l1", "kl", "topk", "lifetime"}',
         """How the code is made sparse.""",
     ),
     target_activation=(
         "float",
-        """Mean activation that ``method="kl"`` asks of each unit.""",
+        """Mean activation that ``method="kl"`` asks of each unit; share of the rows
+        of a batch that ``method="lifetime"`` keeps of each unit in training.""",
     ),
     n_active=(
         "int or None",
@@ -52,6 +53,12 @@ class SparseAutoencoder(BaseAutoencoder):
         :math:`\hat\rho_i` the mean of unit i over the batch [1]_.
     ``"topk"``
         no penalty: the `n_active` largest units of a ReLU code are kept [2]_.
+    ``"lifetime"``
+        no penalty: in training each unit of a ReLU code keeps its largest values over
+        the rows of a batch, a share `target_activation` of them and at least one, and
+        learns from these alone [3]_. No unit can fall silent or speak for every
+        sample, which suits a code larger than X. `transform` cuts nothing: it gives
+        the ReLU code.
 
     Parameters
     ----------
@@ -67,6 +74,8 @@ class SparseAutoencoder(BaseAutoencoder):
     ----------
     .. [1] Ng, "Sparse autoencoder", CS294A lecture notes, Stanford, 2011.
     .. [2] Makhzani & Frey, "k-sparse autoencoders", ICLR 2014. :arxiv:`1312.5663`
+    .. [3] Makhzani & Frey, "Winner-take-all autoencoders", NeurIPS 2015.
+       :arxiv:`1409.2752`
 
     Examples
     --------
@@ -80,7 +89,7 @@ class SparseAutoencoder(BaseAutoencoder):
     """
 
     _parameter_constraints = constraints(
-        method=[StrOptions({"l1", "kl", "topk"})],
+        method=[StrOptions({"l1", "kl", "topk", "lifetime"})],
         target_activation=[Interval(Real, 0, 1, closed="neither")],
         n_active=[Interval(Integral, 1, None, closed="left"), None],
     )
@@ -100,6 +109,7 @@ class SparseAutoencoder(BaseAutoencoder):
         code_activation=None,
         penalty=None,
         corruption=None,
+        augmentation=None,
         loss="squared_error",
         layout=None,
         optimizer="adam",
@@ -125,6 +135,7 @@ class SparseAutoencoder(BaseAutoencoder):
             n_components,
             decoder=decoder,
             penalty=penalty,
+            augmentation=augmentation,
             loss=loss,
             layout=layout,
             optimizer=optimizer,
@@ -165,9 +176,12 @@ class SparseAutoencoder(BaseAutoencoder):
                 "gives another range. Choose 'sigmoid', 'hardsigmoid' or None."
             )
         activation = ACTIVATIONS[name]
-        if self.method != "topk":
-            return activation
-        return partial(_activate_and_keep, activation, self._find_n_active())
+        if self.method == "topk":
+            return partial(_activate_and_keep, activation, TopK, self._find_n_active())
+        if self.method == "lifetime":
+            share = self.target_activation
+            return partial(_activate_and_keep, activation, LifetimeTopK, share)
+        return activation
 
     def _find_n_active(self):
         if self.n_active is None:
@@ -180,7 +194,7 @@ class SparseAutoencoder(BaseAutoencoder):
         return self.n_active
 
     def _own_penalties(self):
-        if self.method == "topk" or not self.sparsity:
+        if self.method in ("topk", "lifetime") or not self.sparsity:
             return []
         if self.method == "l1":
             return [("sparsity", L1Sparsity(self.sparsity))]
@@ -188,5 +202,5 @@ class SparseAutoencoder(BaseAutoencoder):
         return [("sparsity", KLSparsity(self.sparsity, target_activation=target))]
 
 
-def _activate_and_keep(activation, n_active):
-    return nn.Sequential(activation(), TopK(n_active))
+def _activate_and_keep(activation, keep, how_much):
+    return nn.Sequential(activation(), keep(how_much))

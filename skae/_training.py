@@ -1,8 +1,10 @@
 """From an estimator's parameters to a skorch net that is ready to train."""
 
+import inspect
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,8 @@ from skae._assembly import Assembly
 from skae._batches import BatchIterator, HoldOut
 from skae._net import LR_SCHEDULES, AutoencoderNet
 from skae._pca_start import can_carry, find_principal_axes
-from skae.architectures import Dense, is_shipped
+from skae.architectures import Dense, is_shipped, is_tied
+from skae.losses import Loss
 from skae.objective import Objective
 
 STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
@@ -35,6 +38,61 @@ class _Stopping(EarlyStopping):
     def on_epoch_end(self, net, **kwargs):
         if net.module_.n_epochs > self.warmup:
             super().on_epoch_end(net, **kwargs)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained to do: all that may change from fit to fit.
+
+    Parameters
+    ----------
+    loss : Loss
+        How a reconstruction is compared with its row.
+    penalties : list of (str, callable)
+        Named terms of the objective beside it.
+    augmentation, corruption : callable or None
+        What is done to a batch.
+    """
+
+    loss: Loss
+    penalties: list
+    augmentation: Any
+    corruption: Any
+
+    @property
+    def criterion(self):
+        """Makes the objective."""
+        return partial(Objective, self.loss, self.penalties)
+
+    @property
+    def warmup(self):
+        """Epochs in which the weight of a penalty rises."""
+        return max((getattr(p, "warmup", 0) for _, p in self.penalties), default=0)
+
+    def give_to(self, net):
+        """Let an initialised net work on this task from now on."""
+        net.criterion, net.criterion_ = self.criterion, self.criterion()
+        net.augmentation, net.corruption = self.augmentation, self.corruption
+        penalties = [penalty for _, penalty in self.penalties]
+        net.module_.keeps_steps = any(
+            getattr(penalty, "needs_steps", False) for penalty in penalties
+        )
+        if not all(
+            _is_ours(slot)
+            for slot in (
+                self.loss.function,
+                self.augmentation,
+                self.corruption,
+                *penalties,
+            )
+        ):
+            net.runs_foreign_code = True
+
+
+def _is_ours(slot):
+    """Tell whether a slot is empty or holds what this package ships."""
+    kind = slot if inspect.isfunction(slot) else type(slot)
+    return slot is None or kind.__module__.startswith("skae.")
 
 
 def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
@@ -59,11 +117,11 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
     -------
     AutoencoderNet
     """
+    _check_tied(estimator, encoder, decoder)
     random_state = check_random_state(estimator.random_state)
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     loss = estimator._find_loss()
-    penalties = _find_penalties(estimator)
-    corruption = clone(estimator._corruption(), safe=False)
+    task = _find_task(estimator)
     code_layer = estimator._code_layer()
     axes = None
     if (
@@ -91,25 +149,14 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         seed=seed,
         dtype=dtype.name,
     )
-    slots = [corruption, *(penalty for _, penalty in penalties)]
-    is_ours = (
-        isinstance(estimator.loss, str)
-        and is_shipped(encoder)
-        and is_shipped(decoder)
-        and all(slot is None or _is_shipped_object(slot) for slot in slots)
-    )
     net = AutoencoderNet(
         assembly,
-        criterion=partial(Objective, loss, penalties),
-        corruption=corruption,
         seed=seed,
-        runs_foreign_code=not is_ours,
-        **_settings(estimator, seed, layout.n_features, _find_warmup(penalties)),
+        runs_foreign_code=not (is_shipped(encoder) and is_shipped(decoder)),
+        **_settings(estimator, seed, layout.n_features, task),
     )
     net.initialize()
-    net.module_.keeps_steps = any(
-        getattr(penalty, "needs_steps", False) for _, penalty in penalties
-    )
+    task.give_to(net)
     net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
     _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
     return net
@@ -121,21 +168,18 @@ def refresh_net(net, estimator, n_features):
     Parameters
     ----------
     net : AutoencoderNet
-        A net that goes on with its weights, its objective and its optimizer.
+        A net that goes on with its weights and its optimizer.
     estimator : BaseAutoencoder
         Whose parameters may have changed.
     n_features : int
         Number of features of a sample.
     """
-    warmup = _find_warmup(net.criterion_.penalties)
-    settings = _settings(estimator, net.seed, n_features, warmup)
+    task = _find_task(estimator)
+    settings = _settings(estimator, net.seed, n_features, task)
+    task.give_to(net)
     for name in ("train_split", "lr_schedule", "max_epochs", "verbose", "callbacks"):
         setattr(net, name, settings[name])
     net.initialize_callbacks()
-
-
-def _is_shipped_object(slot):
-    return type(slot).__module__.startswith("skae.")
 
 
 def find_batch_size(batch_size, n_rows):
@@ -145,29 +189,56 @@ def find_batch_size(batch_size, n_rows):
     return batch_size
 
 
-def _find_warmup(penalties):
-    return max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
+def _check_tied(estimator, encoder, decoder):
+    """Refuse to tie what is no mirror image."""
+    if estimator.decoder is not None and is_tied(decoder):
+        raise ValueError(
+            f"decoder={estimator.decoder!r} has no encoder to share its weights with. "
+            "Pass encoder=Dense(..., tied=True) and decoder=None, or set tied=False."
+        )
+    if not is_tied(encoder):
+        return
+    if estimator.decoder is not None:
+        raise ValueError(
+            f"encoder={encoder!r} makes the decoder, but decoder={estimator.decoder!r} "
+            "makes one, too. Set decoder=None, or tied=False."
+        )
+    if estimator._module_class.n_columns_per_unit > 1:
+        raise ValueError(
+            f"encoder={encoder!r} cannot be tied: the encoder of a variational "
+            "autoencoder gives 2 * n_components values, and its decoder takes "
+            "n_components. Set tied=False."
+        )
+
+
+def _can_start_at_pca(dense):
+    return dense.init == "pca" and not dense.batch_norm and not dense.tied
 
 
 def _starts_at_pca(encoder, decoder, n_components):
-    dense = isinstance(encoder, Dense) and isinstance(decoder, Dense)
-    if not dense or "random" in (encoder.init, decoder.init):
+    slots = (encoder, decoder)
+    if not all(isinstance(slot, Dense) and _can_start_at_pca(slot) for slot in slots):
         return False
     return encoder.activation == decoder.activation and can_carry(
         (*encoder.widths(), *decoder.widths()), encoder.activation, n_components
     )
 
 
-def _find_penalties(estimator):
+def _find_task(estimator):
     penalties = [
         *estimator._own_penalties(),
         *_params.named_penalties(estimator.penalty),
     ]
     _params.check_unique([name for name, _ in penalties])
-    return [(name, clone(penalty, safe=False)) for name, penalty in penalties]
+    return Task(
+        loss=estimator._find_loss(),
+        penalties=[(name, clone(penalty, safe=False)) for name, penalty in penalties],
+        augmentation=clone(estimator.augmentation, safe=False),
+        corruption=clone(estimator._corruption(), safe=False),
+    )
 
 
-def _settings(estimator, seed, n_features, warmup):
+def _settings(estimator, seed, n_features, task):
     """Return what the net is told of the training: skorch's names and values."""
     device = _params.resolve_device(estimator.device)
     optimizer = estimator.optimizer
@@ -187,7 +258,8 @@ def _settings(estimator, seed, n_features, warmup):
         "train_split": _hold_out(estimator, seed),
         "device": str(device),
         "verbose": estimator.verbose,
-        "callbacks": _callbacks(estimator, n_features, warmup),
+        "callbacks": _callbacks(estimator, n_features, task.warmup),
+        "criterion": task.criterion,
     }
     if estimator.weight_decay is not None:
         settings["optimizer__weight_decay"] = estimator.weight_decay

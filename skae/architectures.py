@@ -16,7 +16,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._layout import Layout
-from skae.modules import GELU, Hardsigmoid, ToImage, ToRows
+from skae.modules import (
+    GELU,
+    BatchNorm1d,
+    BatchNorm2d,
+    Hardsigmoid,
+    RowEncoder,
+    ToImage,
+    ToRows,
+)
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,
@@ -29,6 +37,12 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
+}
+
+# For signals and for pictures.
+_POOLINGS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    "average": (nn.AvgPool1d, nn.AvgPool2d),
+    "max": (nn.MaxPool1d, nn.MaxPool2d),
 }
 
 _COUNT = Interval(Integral, 1, None, closed="left")
@@ -49,13 +63,32 @@ class Dense(BaseEstimator):
         Activation after each hidden layer, one of the names that the parameter
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
-    init : {"pca", "random"}, default="pca"
+    init : {"pca", "glorot", "random"}, default="pca"
         How the weights start. With ``"pca"`` a dense encoder and decoder, with a linear
         code, start as PCA of the training rows, with the components whitened, and
         learn from there what is not linear. It takes hidden layers at least twice as
         wide as the code and one of the activations gelu, identity, leaky_relu, relu,
         silu and softplus; other networks, and ``"random"``, start as torch starts
-        them.
+        them. ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times
+        that after a sigmoid, and biases that center what a layer gets: deep stacks
+        of sigmoids learn from there, and not from torch's start.
+
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer over the batch, before its
+        activation [2]_. There is no start as PCA then.
+
+    tied : bool, default=False
+        Whether the decoder uses the weights of the encoder, transposed, with biases
+        of its own [3]_. There is no start as PCA then.
+
+    References
+    ----------
+    .. [1] Glorot & Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
+    .. [2] Ioffe & Szegedy, "Batch normalization: accelerating deep network training by
+       reducing internal covariate shift", ICML 2015. :arxiv:`1502.03167`
+    .. [3] Vincent, Larochelle, Lajoie, Bengio & Manzagol, "Stacked denoising
+       autoencoders", Journal of Machine Learning Research 11, 2010.
 
     Examples
     --------
@@ -68,7 +101,9 @@ class Dense(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "init": [StrOptions({"pca", "random"})],
+        "init": [StrOptions({"glorot", "pca", "random"})],
+        "batch_norm": ["boolean"],
+        "tied": ["boolean"],
     }
 
     def __init__(
@@ -77,16 +112,23 @@ class Dense(BaseEstimator):
         *,
         activation: str = "gelu",
         init: str = "pca",
+        batch_norm: bool = False,
+        tied: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.init = init
+        self.batch_norm = batch_norm
+        self.tied = tied
 
     def _layers(self, sizes: Sequence[int]) -> nn.Sequential:
         activation = _activation(self.activation)
         layers: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(sizes[:-1]):
-            layers += [nn.Linear(n_in, n_out), activation()]
+            layers.append(nn.Linear(n_in, n_out))
+            if self.batch_norm:
+                layers.append(BatchNorm1d(n_out))
+            layers.append(activation())
         return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
@@ -109,7 +151,7 @@ class Dense(BaseEstimator):
 
 
 class Conv(BaseEstimator):
-    """Strided convolutions; the decoder mirrors the encoder.
+    """Strided or pooled convolutions; the decoder mirrors the encoder.
 
     Each layer halves every axis that is longer than one. Layers of the last width
     are added until the map that the code is computed from has at most 4096 units, so
@@ -134,6 +176,13 @@ class Conv(BaseEstimator):
         Activation after each convolution, one of the names that the parameter
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
+    batch_norm : bool, default=False
+        Whether to normalise each channel over the batch, before the activation.
+
+    pooling : {"max", "average"} or None, default=None
+        What halves the maps of the encoder: the largest or the mean of each 2 x 2
+        pixels, after the activation. None is a stride of 2, as the decoder has.
+
     Examples
     --------
     >>> from skae import Conv, VariationalAutoencoder
@@ -145,6 +194,8 @@ class Conv(BaseEstimator):
         "image_shape": ["array-like", None],
         "kernel_size": [_COUNT],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "batch_norm": ["boolean"],
+        "pooling": [StrOptions(set(_POOLINGS)), None],
     }
 
     def __init__(
@@ -154,11 +205,15 @@ class Conv(BaseEstimator):
         *,
         kernel_size: int = 3,
         activation: str = "gelu",
+        batch_norm: bool = False,
+        pooling: str | None = None,
     ) -> None:
         self.channels = channels
         self.image_shape = image_shape
         self.kernel_size = kernel_size
         self.activation = activation
+        self.batch_norm = batch_norm
+        self.pooling = pooling
 
     def _shapes(self, layout: Layout) -> list[tuple[int, ...]]:
         """Return the shape of the map before the first and after each convolution."""
@@ -182,32 +237,42 @@ class Conv(BaseEstimator):
             shapes.append((width, *(math.ceil(length / 2) for length in size)))
         return shapes
 
+    def _bend(self, shape: tuple[int, ...]) -> list[nn.Module]:
+        """Return the layers that end a hidden map."""
+        activation = _activation(self.activation)()
+        if not self.batch_norm:
+            return [activation]
+        kind = BatchNorm1d if len(shape) == 2 else BatchNorm2d
+        return [kind(shape[0]), activation]
+
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""
         shapes = self._shapes(layout)
-        activation = _activation(self.activation)
         layers: list[nn.Module] = [
             ToImage(shapes[0], layout.channels_last, interleaved=True)
         ]
         for before, after in itertools.pairwise(shapes):
             convolution = nn.Conv1d if len(before) == 2 else nn.Conv2d
+            strides = _strides(before)
             layers += [
                 convolution(
                     before[0],
                     after[0],
                     self.kernel_size,
-                    stride=_strides(before),  # type: ignore[arg-type]
+                    stride=strides if self.pooling is None else 1,  # type: ignore[arg-type]
                     padding=self.kernel_size // 2,
                 ),
-                activation(),
+                *self._bend(after),
             ]
+            if self.pooling is not None and max(strides) > 1:
+                pooling = _POOLINGS[self.pooling][len(before) - 2]
+                layers.append(pooling(strides, ceil_mode=True))
         layers += [nn.Flatten(), nn.Linear(math.prod(shapes[-1]), n_out)]
         return _interleaved(nn.Sequential(*layers))
 
     def decoder(self, n_in: int, layout: Layout) -> nn.Module:
         """Build the network from ``n_in`` columns to rows."""
         shapes = self._shapes(layout)[::-1]
-        activation = _activation(self.activation)
         layers: list[nn.Module] = [
             nn.Linear(n_in, math.prod(shapes[0])),
             ToImage(shapes[0], interleaved=True),
@@ -223,7 +288,7 @@ class Conv(BaseEstimator):
                 )
             )
             layers += [
-                activation(),
+                *self._bend(before),
                 convolution(
                     before[0],
                     after[0],
@@ -299,12 +364,17 @@ def is_shipped(slot: Any) -> bool:
     return isinstance(slot, (Dense, Conv))
 
 
+def is_tied(slot: Any) -> bool:
+    """Tell whether a resolved slot holds a network whose decoder shares its weights."""
+    return isinstance(slot, Dense) and slot.tied
+
+
 def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:
     """Build the encoder that a resolved slot describes, from flat rows to codes."""
     if is_shipped(slot):
         return slot.encoder(layout, n_out)
     encoder = _own_module(slot, layout.n_features, n_out, "encoder")
-    if layout.image_shape is None:
+    if layout.image_shape is None or isinstance(encoder, RowEncoder):
         return encoder
     return nn.Sequential(ToImage(layout.image_shape, layout.channels_last), encoder)
 
@@ -329,64 +399,3 @@ def _own_module(slot: Any, n_in: int, n_out: int, name: str) -> nn.Module:
             "torch.nn.Module is expected."
         )
     return module
-
-
-def check_width(
-    module: nn.Module, x: torch.Tensor, n_out: int, name: str
-) -> torch.Tensor:
-    """Run a module on two rows and compare the width of what it gives."""
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            out = module(x)
-    except RuntimeError as error:
-        raise ValueError(
-            f"The {name} cannot take {_seen(module, x, name)}: {error}. {_WAY_IN[name]}"
-        ) from error
-    finally:
-        module.train(was_training)
-    if not torch.is_tensor(out) or out.ndim != 2 or len(out) != len(x):
-        is_tensor = torch.is_tensor(out)
-        got = f"shape {tuple(out.shape)}" if is_tensor else type(out).__name__
-        raise ValueError(
-            f"The {name} gives {got} for {len(x)} rows, but a tensor of shape "
-            f"{(len(x), n_out)} is expected."
-        )
-    if out.shape[1] != n_out:
-        raise ValueError(
-            f"The {name} gives {out.shape[1]} values for a row, but {n_out} are "
-            f"expected{_WHY_WIDTH[name]}."
-        )
-    return out
-
-
-def _seen(module: nn.Module, x: torch.Tensor, name: str) -> str:
-    """Name what the first layer of a module gets for the rows ``x``."""
-    if name == "decoder":
-        return f"codes of shape {tuple(x.shape[1:])}"
-    first = module
-    while isinstance(first, nn.Sequential) and len(first) > 0:
-        first = first[0]
-    if not isinstance(first, ToImage):
-        return f"rows of shape {tuple(x.shape[1:])}"
-    if len(first.image_shape) == 2:
-        return f"signals of shape (channels, length) = {first.image_shape}"
-    return f"pictures of shape (channels, height, width) = {first.image_shape}"
-
-
-_WAY_IN = {
-    "encoder": (
-        "A module of your own gets samples as fit saw them; let its first layer take "
-        "that shape, begin it with torch.nn.Flatten() to get rows, or pass a builder "
-        "(n_in, n_out) -> torch.nn.Module."
-    ),
-    "decoder": (
-        "Let its first layer take n_components values, or pass a builder (n_in, "
-        "n_out) -> torch.nn.Module."
-    ),
-}
-_WHY_WIDTH = {
-    "encoder": ": n_components, or 2 * n_components for a variational autoencoder",
-    "decoder": ": the number of features of a sample of X",
-}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skae._random import RandomStream
@@ -109,6 +110,51 @@ class Hardsigmoid(nn.Module):
         return (x / 6 + 0.5).clamp(0, 1)
 
 
+class TransposedLinear(nn.Module):
+    """The transpose of a linear layer, with the same weight and a bias of its own.
+
+    Parameters
+    ----------
+    weight : torch.nn.Parameter of shape (n_in, n_out)
+        The weight of the linear layer, which stays one for both.
+    bias : torch.nn.Parameter of shape (n_out,)
+        What is added.
+    """
+
+    def __init__(self, weight: nn.Parameter, bias: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.T, self.bias)
+
+
+def _several(x: Tensor, training: bool) -> Tensor:
+    """Refuse to take the statistics of a single sample."""
+    if training and len(x) == 1:
+        raise ValueError(
+            "batch_norm=True needs two samples or more in each batch of training, but "
+            "got one sample. Give more samples or a larger batch_size, or set "
+            "batch_norm=False."
+        )
+    return x
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """torch's own, but with an error that says what to do about a single sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_several(x, self.training))
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """torch's own, but with an error that says what to do about a single sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_several(x, self.training))
+
+
 class TopK(nn.Module):
     """Keep the ``k`` largest entries of each row and set the others to zero."""
 
@@ -121,11 +167,50 @@ class TopK(nn.Module):
         return torch.zeros_like(x).scatter(1, indices, values)
 
 
+class LifetimeTopK(nn.Module):
+    """In training keep the largest entries of each column, a share of the rows.
+
+    The others are set to zero. In evaluation nothing is, so that rows are independent.
+
+    Parameters
+    ----------
+    share : float
+        What is kept, rounded to whole rows, at least one.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        k = max(1, round(self.share * len(x)))
+        values, indices = x.topk(k, dim=0, sorted=False)
+        return torch.zeros_like(x).scatter(0, indices, values)
+
+
 class FirstHalf(nn.Module):
     """The first half of the columns: the means among ``(mean, log_var)``."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.chunk(2, dim=1)[0]
+
+
+class RowEncoder(nn.Sequential):
+    """An encoder of flat rows in the order of X, whatever shape samples have."""
+
+
+class LinkedDecoder(nn.Sequential):
+    """A decoder and its link, from codes to the units of X.
+
+    In the `decoder` slot of an estimator whose loss has the same link, the decoder
+    alone counts.
+    """
+
+    def without(self, link: Callable[[], nn.Module]) -> nn.Module:
+        """Return the decoder alone, if this is its link, and else both."""
+        return self[0] if type(self[1]) is link else self
 
 
 class Step(NamedTuple):
@@ -219,7 +304,7 @@ class AutoencoderModule(nn.Module):
 
     def code_layers(self) -> nn.Sequential:
         """Return the layers that :meth:`encode` runs through."""
-        return nn.Sequential(self.encoder)
+        return RowEncoder(self.encoder)
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         if not self.keeps_steps:
@@ -251,7 +336,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
         return self.posterior(x)[0]
 
     def code_layers(self) -> nn.Sequential:
-        return nn.Sequential(self.encoder, FirstHalf())
+        return RowEncoder(self.encoder, FirstHalf())
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         mean, log_var = self.posterior(x)

@@ -179,7 +179,8 @@ class Contraction(BaseEstimator):
         if any(isinstance(layer, _BatchNorm) for layer in encoder.modules()):
             raise ValueError(
                 "A contraction needs rows that do not depend on each other, but the "
-                "encoder holds batch normalisation. Use layer normalisation instead."
+                "encoder holds batch normalisation. Set batch_norm=False, or use layer "
+                "normalisation in a module of your own."
             )
         options: dict[str, Any] = {
             "steps": output.get("steps"),

@@ -1,14 +1,22 @@
 """The shipped networks for many shapes, and how the slots are filled."""
 
+import copy
 import itertools
+import pickle
 import re
 
+import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
+from skae import AutoencoderTransformer, VariationalAutoencoder
+from skae._assembly import check_width
 from skae._layout import Layout
 from skae._random import RandomStream
 from skae.architectures import (
@@ -18,10 +26,10 @@ from skae.architectures import (
     Dense,
     build_decoder,
     build_encoder,
-    check_width,
     is_shipped,
     resolve,
 )
+from skae.modules import BatchNorm1d, BatchNorm2d, TransposedLinear
 
 FLAT = Layout((12,))
 PICTURE = Layout((3, 4), (1, 3, 4))
@@ -231,6 +239,270 @@ def test_equal_seeds_give_equal_weights(kind):
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+# Batch normalisation ------------------------------------------------------------------
+
+DIGITS = (load_digits().data[:300] / 16).astype(np.float32)
+SMALL = {"n_components": 4, "max_epochs": 2, "random_state": 0}
+
+
+def _digits(encoder, **params):
+    return AutoencoderTransformer(encoder=encoder, **{**SMALL, **params})
+
+
+def test_hidden_layers_are_normalised_before_their_activation():
+    dense = Dense((5, 4), activation="tanh", batch_norm=True)
+    hidden = [nn.Linear, BatchNorm1d, nn.Tanh]
+    for network, widths in [
+        (dense.encoder(FLAT, 3), [5, 4]),
+        (dense.decoder(3, FLAT), [4, 5]),
+    ]:
+        # Neither the code nor the output is normalised.
+        assert [type(layer) for layer in network] == [*hidden, *hidden, nn.Linear]
+        norms = _layers(network, BatchNorm1d)
+        assert [norm.num_features for norm in norms] == widths
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind"), [(PICTURE, BatchNorm2d), (_signal(1, 9), BatchNorm1d)]
+)
+def test_channels_of_hidden_maps_are_normalised_before_their_activation(layout, kind):
+    conv = Conv((5, 4), activation="tanh", batch_norm=True)
+    for network, channels in [
+        (conv.encoder(layout, 3), [5, 4]),
+        (conv.decoder(3, layout), [4, 5]),
+    ]:
+        norms = _layers(network, kind)
+        assert [norm.num_features for norm in norms] == channels
+        layers = list(network)
+        assert [type(layers[layers.index(norm) + 1]) for norm in norms] == [nn.Tanh] * 2
+    assert not isinstance(layers[-2], kind)
+    assert _there_and_back(conv, layout)[1] == (2, layout.n_features)
+
+
+@pytest.mark.parametrize("encoder", [Dense(32), Conv(8, (8, 8))], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_normalised_networks_learn_and_keep_rows_apart(encoder, precision):
+    encoder = clone(encoder).set_params(batch_norm=True)
+    ae = _digits(encoder, precision=precision, lr=1e-2, batch_size=13, max_epochs=4)
+    ae.fit(DIGITS)  # 300 = 23 * 13 + 1: a last batch of one row joins the one before
+    assert ae.score(DIGITS) > 0.2
+    codes = ae.transform(DIGITS)
+    assert np.array_equal(ae.transform(DIGITS[:3]), codes[:3])
+    ae.partial_fit(DIGITS[:20])
+    assert not np.array_equal(ae.transform(DIGITS), codes)
+
+
+def test_a_normalised_layer_uses_what_it_saw_in_training():
+    ae = _digits(Dense((6,), batch_norm=True), lr=1e-12, batch_size=300).fit(DIGITS)
+    scale, (linear, norm, _, _) = next(ae.encoder_.children())
+    with torch.no_grad():
+        hidden = linear(scale(torch.from_numpy(DIGITS)))
+    # Two steps with a momentum of 0.1 from a mean of 0 and a variance of 1.
+    mean, var = 0.19 * hidden.mean(0), 0.81 + 0.19 * hidden.var(0)
+    torch.testing.assert_close(norm.running_mean, mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, var, rtol=1e-4, atol=1e-5)
+
+
+# Pooling ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize(
+    "layout",
+    [*(_picture(2, *size) for size in [(1, 1), (1, 7), (5, 6), (9, 2)]), _signal(3, 9)],
+)
+@pytest.mark.parametrize("channels", [(3,), (3, 4), (2, 3, 4)])
+def test_pooled_maps_have_the_shapes_of_strided_ones(channels, layout, pooling):
+    pooled, strided = Conv(channels, pooling=pooling), Conv(channels)
+    shapes = []
+    for conv in (pooled, strided):
+        encoder = conv.encoder(layout, 3)
+        before_code = encoder[:-2]
+        shapes.append(before_code(torch.zeros(2, layout.n_features)).shape)
+    assert shapes[0] == shapes[1]
+    assert _there_and_back(pooled, layout) == ((2, 3), (2, layout.n_features))
+
+
+def test_convolution_normalisation_activation_and_pooling_follow_in_this_order():
+    network = Conv(4, activation="tanh", batch_norm=True, pooling="max").encoder(
+        _picture(1, 4, 4), 3
+    )
+    kinds = [nn.Conv2d, BatchNorm2d, nn.Tanh, nn.MaxPool2d, nn.Flatten, nn.Linear]
+    assert [type(layer) for layer in network][1:] == kinds
+    assert network[1].stride == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [("max", [4.0, 5.0, 7.0, 8.0]), ("average", [2.0, 3.5, 6.5, 8.0])],
+)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_pooling_takes_what_there_is_at_the_edge(pooling, expected, channels_last):
+    # A kernel that copies its pixel of the second channel, on the picture 0 1 2 / 3 4 5
+    # / 6 7 8: its right column and its last row are pooled by two, its corner alone.
+    layout = _picture(2, 3, 3, channels_last)
+    encoder = Conv(1, kernel_size=1, activation="identity", pooling=pooling).encoder(
+        layout, 4
+    )
+    with torch.no_grad():
+        encoder[1].weight.copy_(torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1))
+        encoder[1].bias.zero_()
+    picture = torch.stack([torch.full((3, 3), 99.0), torch.arange(9.0).reshape(3, 3)])
+    row = (picture.movedim(0, -1) if channels_last else picture).reshape(1, -1)
+    assert encoder[:-1](row).tolist() == [expected]
+
+
+# Tied weights -------------------------------------------------------------------------
+
+TIED = Dense((8, 6), activation="tanh", tied=True)
+
+
+def _weights(ae):
+    """Return the weights of the linear layers of an encoder and of its decoder."""
+    encoder = _layers(ae.encoder_, nn.Linear)
+    decoder = _layers(ae.decoder_, TransposedLinear)
+    return [x.weight for x in encoder], [x.weight for x in decoder]
+
+
+def _assert_tied(ae):
+    encoder, decoder = _weights(ae)
+    assert len(encoder) == len(decoder) == 3
+    assert all(a is b for a, b in zip(encoder, reversed(decoder), strict=True))
+    shapes = [tuple(x.shape) for x in ae.net_.module_.parameters()]
+    assert sorted(shapes) == sorted(
+        [(8, 64), (6, 8), (4, 6), (8,), (6,), (4,), (6,), (8,), (64,)]
+    )
+    (group,) = ae.net_.optimizer_.param_groups
+    assert len(group["params"]) == 9
+
+
+def test_a_tied_decoder_transposes_the_weights_of_its_encoder():
+    ae = _digits(TIED).fit(DIGITS)
+    _assert_tied(ae)
+    codes = ae.transform(DIGITS)
+    w1, w2, w3 = (x.detach().double().numpy() for x in _weights(ae)[0])
+    b3, b2, b1 = (
+        x.bias.detach().double().numpy() for x in _layers(ae.decoder_, TransposedLinear)
+    )
+    hidden = np.tanh(np.tanh(codes @ w3 + b3) @ w2 + b2)
+    expected = ae.mean_ + ae.scale_ * (hidden @ w1 + b1)
+    np.testing.assert_allclose(ae.inverse_transform(codes), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_tied_weights_stay_one_in_copies_that_train_on(copied):
+    ae = _digits(TIED, warm_start=True).fit(DIGITS)
+    again = copied(ae)
+    _assert_tied(again)
+    for one in (ae, again):
+        one.fit(DIGITS)
+    _assert_tied(again)
+    assert np.array_equal(again.reconstruct(DIGITS), ae.reconstruct(DIGITS))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dtype": "float64"},
+        {"early_stopping": True},
+        {"precision": "bfloat16"},
+        {"optimizer": "sgd"},
+        {"loss": "binary_cross_entropy", "code_activation": "sigmoid"},
+    ],
+    ids=lambda params: next(iter(params)),
+)
+def test_tied_weights_stay_one_however_they_are_trained(params):
+    ae = clone(_digits(TIED, **params).fit(DIGITS)).fit(DIGITS)
+    _assert_tied(ae)
+    before = ae.reconstruct(DIGITS)
+    state = copy.deepcopy(ae.net_.module_.state_dict())
+    ae.partial_fit(DIGITS)
+    assert not np.array_equal(ae.reconstruct(DIGITS), before)
+    ae.net_.module_.load_state_dict(state)
+    _assert_tied(ae)
+    assert np.array_equal(ae.reconstruct(DIGITS), before)
+
+
+def test_a_linear_tied_network_finds_the_space_of_pca():
+    # Its optimum is a projection onto the principal axes, W of orthonormal rows.
+    X = DIGITS * np.linspace(0.5, 2, 64, dtype=np.float32)
+    ae = _digits(Dense((), tied=True), lr=0.01, max_epochs=100).fit(X)
+    explained = PCA(4).fit(X).explained_variance_ratio_.sum()
+    assert ae.score(X) == pytest.approx(explained, abs=1e-3)
+
+
+def test_tied_networks_leave_constant_features_alone():
+    X = DIGITS.copy()
+    X[:, 3] = 0.25
+    ae = _digits(TIED).fit(X)
+    assert np.array_equal(ae.reconstruct(X)[:, 3], X[:, 3])
+
+
+def test_what_an_architecture_is_can_be_searched():
+    grid = {"encoder__tied": [True, False], "encoder__batch_norm": [True, False]}
+    search = GridSearchCV(_digits(Dense((8,)), max_epochs=1), grid, cv=2)
+    search.fit(DIGITS[:60])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize("option", ["batch_norm", "tied"])
+def test_what_changes_the_layers_starts_at_random(option):
+    # lr is too small to move anything: PCA's start would score as PCA does.
+    dense = Dense((64,), activation="relu")
+    params = {"lr": 1e-12, "max_epochs": 1}
+    assert _digits(dense, **params).fit(DIGITS).score(DIGITS) > 0.5
+    other = clone(dense).set_params(**{option: True})
+    assert _digits(other, **params).fit(DIGITS).score(DIGITS) < 0.3
+
+
+# Starts -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "gain", "center"),
+    [("sigmoid", 4, 0.5), ("hardsigmoid", 6, 0.5), ("tanh", 1, 0), ("gelu", 1, 0)],
+)
+def test_glorots_start_by_hand(activation, gain, center, tied):
+    dense = Dense((40, 30), activation=activation, init="glorot", tied=tied)
+    ae = _digits(dense, lr=1e-12, max_epochs=1).fit(DIGITS + 1)
+    constant = torch.from_numpy(DIGITS.std(0) == 0)
+    for network in (ae.encoder_, ae.decoder_):
+        layers = _layers(network, (nn.Linear, TransposedLinear))
+        for position, layer in enumerate(layers):
+            weight = layer.weight.detach()
+            if isinstance(layer, nn.Linear):
+                # Uniform, with variance 2 gain^2 / (n_in + n_out).
+                bound = (gain if position else 1) * (6 / sum(weight.shape)) ** 0.5
+                assert 0.9 * bound < weight.abs().max() <= bound * (1 + 1e-6)
+            else:
+                weight = weight.T
+            expected = -center * weight.sum(1) if position else torch.zeros(len(weight))
+            if network is ae.decoder_ and layer is layers[-1]:
+                expected[constant] = 0
+            torch.testing.assert_close(layer.bias.detach(), expected, atol=1e-5, rtol=0)
+
+
+def test_a_deep_stack_of_sigmoids_learns_from_glorots_start():
+    def score(init):
+        dense = Dense((60, 40, 20), activation="sigmoid", init=init)
+        return _digits(dense, lr=3e-3, max_epochs=10).fit(DIGITS).score(DIGITS)
+
+    assert score("random") < 0.05
+    assert score("glorot") > 0.3
+
+
+def test_variational_networks_take_normalisation_pooling_and_glorots_start():
+    for encoder in (
+        Dense((9,), batch_norm=True, init="glorot"),
+        Conv(4, batch_norm=True, pooling="average"),
+    ):
+        vae = VariationalAutoencoder(encoder=encoder, **SMALL)
+        assert vae.fit(DIGITS.reshape(-1, 8, 8)).transform(DIGITS).shape == (300, 4)
+
+
 # Slots -------------------------------------------------------------------------------
 
 
@@ -427,6 +699,10 @@ def test_classes_of_architectures_stand_for_their_defaults(kind):
         (Dense("ab"), "hidden_layer_sizes"),
         (Dense(activation="swish"), "activation"),
         (Dense(init="zeros"), "init"),
+        (Dense(batch_norm="yes"), "batch_norm"),
+        (Dense(tied=None), "tied"),
+        (Conv(batch_norm=2), "batch_norm"),
+        (Conv(pooling="min"), "pooling"),
         (Conv(0), "channels"),
         (Conv(4.5), "channels"),
         (Conv(image_shape=64), "image_shape"),

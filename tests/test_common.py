@@ -106,6 +106,7 @@ CONFIGURED = [
     ),
     Sparse(method="kl", dtype="float64"),
     Sparse(method="topk", optimizer="sgd", lr=1e-3),
+    Sparse(method="lifetime", code_activation="sigmoid"),
     Denoising(noise="masking"),
     Denoising(noise="salt_and_pepper", batch_size=5),
     Denoising(noise="swap", encoder=skae.Dense((16,)), decoder=skae.Dense((4,))),

@@ -637,3 +637,43 @@ def test_html_shows_strategies_and_modules():
     ).fit(ROWS)
     assert "SwapNoise" in ae._repr_html_()
     assert isinstance(ae, BaseEstimator)
+
+
+@pytest.mark.parametrize(
+    ("loss", "again"),
+    [
+        ("squared_error", "squared_error"),
+        ("binary_cross_entropy", "binary_cross_entropy"),
+        ("binary_cross_entropy", "squared_error"),
+    ],
+)
+@pytest.mark.parametrize(
+    "pictures", [ROWS, PICTURES, PICTURES.reshape(60, 8, 4, 2)], ids=np.shape
+)
+def test_trained_networks_go_on_in_another_estimator(loss, again, pictures):
+    """The reconstructions at first are those that the first estimator left."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", skae.LayoutWarning)
+        first = ConvAutoencoder(4, loss=loss, max_epochs=2, random_state=0)
+        first.fit(pictures)
+    second = DenoisingAutoencoder(
+        4,
+        encoder=first.encoder_,
+        decoder=first.decoder_,
+        loss=again,
+        lr=1e-12,
+        max_epochs=1,
+    ).fit(pictures)
+    assert_allclose(
+        second.reconstruct(pictures), first.reconstruct(pictures), atol=1e-5
+    )
+    assert_allclose(second.transform(pictures), first.transform(pictures), atol=1e-5)
+
+
+def test_what_an_estimator_learnt_is_not_trained_by_another():
+    first = AutoencoderTransformer(4, max_epochs=1, random_state=0).fit(ROWS)
+    before = first.reconstruct(ROWS)
+    DenoisingAutoencoder(
+        4, encoder=first.encoder_, decoder=first.decoder_, max_epochs=2
+    ).fit(ROWS)
+    assert_array_equal(first.reconstruct(ROWS), before)

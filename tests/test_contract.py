@@ -891,6 +891,7 @@ def test_terms_of_the_history_sum_to_the_loss(name):
         (AutoencoderTransformer(sparsity=0.1), ["sparsity"]),
         (ContractiveAutoencoder(sparsity=0.1), ["contraction", "sparsity"]),
         (SparseAutoencoder(method="topk"), []),
+        (SparseAutoencoder(method="lifetime"), []),
         (SparseAutoencoder(penalty=skae.L1Sparsity()), ["sparsity", "penalty"]),
         (VariationalAutoencoder(penalty=[("one", of_reconstruction)]), ["kl", "one"]),
         (
@@ -1162,7 +1163,21 @@ def test_topk_keeps_n_active_units(n_active):
     assert (codes > 0).sum(1).max() <= (n_active or 2)  # a quarter of 8
 
 
-@pytest.mark.parametrize("method", ["l1", "kl", "topk"])
+def test_lifetime_cuts_each_unit_in_training_only():
+    ae = SparseAutoencoder(
+        8, method="lifetime", target_activation=0.25, max_epochs=5, random_state=0
+    )
+    codes = ae.fit(PICTURES).transform(PICTURES)
+    assert_array_equal(ae.transform(PICTURES[:3]), codes[:3])
+    x = torch.tensor(PICTURES.reshape(-1, 64), dtype=torch.float32)
+    module = ae.net_.module_.train()
+    cut = module(x)["code"].detach().numpy()
+    assert (cut > 0).sum(0).max() <= len(x) // 4 < (codes > 0).sum(0).max()
+    assert_allclose(cut[cut > 0], codes[cut > 0], rtol=1e-5)
+    assert_array_equal(ae.transform(PICTURES), codes)  # evaluation is restored
+
+
+@pytest.mark.parametrize("method", ["l1", "kl", "topk", "lifetime"])
 def test_sparse_codes_have_exact_zeros(method):
     ae = SparseAutoencoder(
         16, method=method, sparsity=1.0, max_epochs=60, random_state=0
@@ -1663,6 +1678,23 @@ def test_warm_start_heeds_new_training_settings_and_refuses_a_new_code():
         ae.set_params(n_components=5).fit(X)
     with pytest.raises(ValueError, match="loss='poisson', but the weights"):
         ae.set_params(n_components=4, loss="poisson").fit(X)
+
+
+def test_warm_start_heeds_new_penalties_and_noise():
+    seen = []
+
+    def corruption(x, generator):
+        seen.append(len(x))
+        return x
+
+    ae = AutoencoderTransformer(4, max_epochs=1, warm_start=True, random_state=0)
+    ae.fit(ROWS).set_params(corruption=corruption, sparsity=0.1).fit(ROWS)
+    assert sum(seen) == len(ROWS)
+    before, after = ae.history_
+    assert "train_sparsity" not in before
+    assert after["train_sparsity"] > 0
+    assert ae.set_params(corruption=None).fit(ROWS).n_iter_ == 3
+    assert sum(seen) == len(ROWS)
 
 
 def test_methods_use_the_loss_that_was_fitted():

@@ -716,6 +716,16 @@ def test_random_state_is_checked(bad):
         ),
         ({"encoder": Conv(())}, r"channels=\(\) must hold at least one"),
         ({"encoder": Conv(kernel_size=2)}, "kernel_size=2 must be odd"),
+        ({"encoder": Conv(pooling="min")}, "'pooling' parameter of Conv"),
+        # A tied decoder is the mirror image of its encoder.
+        (
+            {"encoder": Dense((8,), tied=True), "decoder": "dense"},
+            "tied=True.* makes the decoder, but decoder='dense' makes one, too",
+        ),
+        (
+            {"decoder": Dense((8,), tied=True)},
+            "decoder=Dense.* has no encoder to share its weights with",
+        ),
         ({"channels": ()}, r"channels=\(\) must hold at least one"),
         ({"channels": (4, 0)}, r"channels=\(4, 0\) must hold"),
         # Two parameters that say the same, or that contradict each other.
@@ -789,6 +799,36 @@ def test_parameters_that_make_no_sense_are_refused(params, match):
         with pytest.raises((ValueError, TypeError), match=match):
             unfitted.fit(X)
         assert not hasattr(unfitted, "net_")
+
+
+def test_a_variational_autoencoder_cannot_be_tied():
+    vae = VariationalAutoencoder(encoder=Dense((8,), tied=True))
+    with pytest.raises(ValueError, match=r"cannot be tied: .* 2 \* n_components"):
+        vae.fit(FLAT)
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_a_batch_of_one_cannot_be_normalised(kind):
+    match = "batch_norm=True needs two samples or more .* one sample"
+    params = {**SMALL, "encoder": kind(8, batch_norm=True)}
+    with pytest.raises(ValueError, match=match):
+        AutoencoderTransformer(**params).fit(X[:1])
+    with pytest.raises(ValueError, match=match):
+        AutoencoderTransformer(**params, batch_size=1).fit(X)
+    with KeepsItsFit(AutoencoderTransformer(**params).fit(X)) as ae:
+        with pytest.raises(ValueError, match=match):
+            ae.partial_fit(X[:1])
+        assert ae.transform(X[:1]).shape == (1, 3)
+
+
+@pytest.mark.parametrize("jacobian", ["auto", "exact", "stochastic"])
+@pytest.mark.parametrize("kind", [Dense, Conv])
+def test_normalised_encoders_are_not_contracted(kind, jacobian):
+    ae = skae.ContractiveAutoencoder(
+        **SMALL, encoder=kind(8, batch_norm=True), jacobian=jacobian
+    )
+    with pytest.raises(ValueError, match=r"rows that do not .* Set batch_norm=False"):
+        ae.fit(X)
 
 
 def test_penalties_must_be_pairs():

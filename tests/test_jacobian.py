@@ -4,8 +4,10 @@ import itertools
 
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
+from skae import ContractiveAutoencoder
 from skae._layout import Layout
 from skae.architectures import ACTIVATIONS, Conv, Dense
 from skae.jacobian import (
@@ -218,6 +220,44 @@ def test_convolutions_are_exact_with_every_activation(name, image_shape):
     encoder = _double(Conv((3, 4), activation=name).encoder(layout, 3))
     scale = Standardize(_rows(layout.n_features, 1)[0], torch.tensor(2.5))
     _assert_exact(nn.Sequential(scale, encoder), _rows(layout.n_features, n_rows=3))
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("image_shape", [(2, 5, 4), (2, 7)])
+def test_pooled_convolutions_are_exact(image_shape, pooling):
+    layout = Layout(image_shape, image_shape)
+    encoder = _double(Conv((3, 4), pooling=pooling).encoder(layout, 3))
+    x = _rows(layout.n_features, n_rows=3)
+    _assert_exact(encoder, x)
+    # As many probes as units are exact, too.
+    found = stochastic_squared_norm(
+        encoder, x, n_probes=3, generator=torch.Generator(), steps=run(encoder, x)[1]
+    )
+    torch.testing.assert_close(found, exact_squared_norm(encoder, x))
+
+
+@pytest.mark.parametrize("shipped", [Dense((6, 5)), Conv((3, 4)), Conv(3)])
+def test_normalised_encoders_are_exact_where_rows_are_apart(shipped):
+    layout = Layout((5, 4), (1, 5, 4))
+    encoder = _double(clone(shipped).set_params(batch_norm=True).encoder(layout, 3))
+    x = _rows(20, n_rows=7)
+    encoder(x)  # in training: what it saw is kept
+    _assert_exact(encoder.eval(), x)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [Dense((8,), tied=True), Conv(4, pooling="max"), Conv(4, pooling="average")],
+)
+@pytest.mark.parametrize("jacobian", ["exact", "stochastic"])
+def test_tied_and_pooled_encoders_are_contracted(encoder, jacobian):
+    X = _rows(20, 60).numpy().reshape(60, 5, 4)
+    ae = ContractiveAutoencoder(
+        3, encoder=encoder, jacobian=jacobian, dtype="float64", max_epochs=2
+    ).fit(X)
+    x = torch.from_numpy(X[:4]).flatten(1)
+    expected = _brute_force(ae.encoder_, x).detach().sqrt()
+    torch.testing.assert_close(torch.from_numpy(ae.sensitivity(X[:4])), expected)
 
 
 @pytest.mark.parametrize(

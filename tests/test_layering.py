@@ -22,6 +22,7 @@ FLOORS = {
     "_random": 0,
     "_rows": 0,
     "_statistics": 0,
+    "augmentation": 0,
     "corruption": 0,
     "latent": 0,
     "losses": 0,

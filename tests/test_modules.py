@@ -12,6 +12,7 @@ from skae.modules import (
     AutoencoderModule,
     FirstHalf,
     Hardsigmoid,
+    LifetimeTopK,
     Standardize,
     ToImage,
     TopK,
@@ -92,6 +93,25 @@ def test_top_k_keeps_k_and_its_gradient_only(k):
     code = _rows(7, 5).requires_grad_()
     kept = TopK(k)(code)
     assert bool(((kept != 0).sum(1) == k).all())
+    kept.sum().backward()
+    assert torch.equal(code.grad, (kept != 0).float())
+
+
+def test_lifetime_top_k_by_hand():
+    # Half of four rows: the two largest of each column.
+    code = torch.tensor([[3.0, 0.0], [1.0, 4.0], [2.0, 5.0], [0.0, 6.0]])
+    layer = LifetimeTopK(0.5)
+    assert layer(code).tolist() == [[3.0, 0.0], [0.0, 0.0], [2.0, 5.0], [0.0, 6.0]]
+    assert torch.equal(layer.eval()(code), code)
+
+
+@pytest.mark.parametrize(("n_rows", "k"), [(1, 1), (7, 1), (20, 2), (36, 4)])
+def test_lifetime_top_k_keeps_a_share_of_the_rows_and_its_gradient_only(n_rows, k):
+    # A tenth of 7 rows is less than one, of 36 it rounds to 4.
+    code = _rows(n_rows, 5).requires_grad_()
+    kept = LifetimeTopK(0.1)(code)
+    assert bool(((kept != 0).sum(0) == k).all())
+    assert bool((kept.detach().max(0).values == code.detach().max(0).values).all())
     kept.sum().backward()
     assert torch.equal(code.grad, (kept != 0).float())
 

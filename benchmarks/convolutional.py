@@ -1,0 +1,299 @@
+"""Does the convolutional autoencoder of Keras' tutorial get better, and denoise better?
+
+``python benchmarks/convolutional.py [--mnist PATH] [--epochs 1 5 10] [--long 50]``
+
+The tutorial (keras.io/examples/vision/autoencoder) prints its validation loss, the
+binary cross-entropy of a pixel on the 10,000 test pictures, after each epoch: of
+drawing digits, then, with the same network trained further, of drawing them from
+digits with noise (a standard deviation of 0.4, clipped to [0, 1]).
+
+As published: the data, the network (two convolutions of 32 channels with max pooling,
+a map of 7x7x32 as the code, two transposed convolutions and one convolution), Adam,
+batches of 128, the epochs, the loss and the metric. Ours: the start of the weights (He
+et al. 2015), one cycle of the learning rate up to 8e-3 instead of a constant 1e-3, and
+noise that is drawn afresh in every epoch. The rate was chosen by the loss on 3,000 held
+out training pictures after 2 epochs on 20,000 others. Training multiplies in bfloat16
+where that is faster (`precision="auto"`).
+
+The denoiser is measured against a Gaussian filter, total variation and PCA, each tuned
+and calibrated on training pictures, by peak signal-to-noise ratio and structural
+similarity; ``pip install scikit-image`` brings these.
+"""
+
+import numpy as np
+import torch
+from common import fit_pca
+from published import (
+    Stopwatch,
+    bar,
+    figure,
+    load,
+    options,
+    parse,
+    save_picture,
+    write_figures,
+)
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
+from skimage.restoration import denoise_tv_chambolle
+from torch import nn
+
+from skae import AutoencoderTransformer, DenoisingAutoencoder, GaussianNoise
+
+SOURCE = "keras.io example"
+CROSS_ENTROPY = "cross-entropy of a pixel"
+PUBLISHED = {1: 0.0723, 5: 0.0664, 10: 0.0648, 50: 0.0622}
+PUBLISHED_DENOISING = {5: 0.0882, 10: 0.0868, 100: 0.0839}
+FLOOR = 0.05808  # of grey pixels, even if they are drawn without any error
+N_UNITS = 7 * 7 * 32
+SETTINGS = {
+    "loss": "binary_cross_entropy",
+    "batch_size": 128,
+    "lr": 8e-3,
+    "precision": "auto",
+}
+
+
+def started(*layers):
+    """Return a network with He's start: the variance of a map is kept by ReLU."""
+    for layer in layers:
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            n_seen = 9 * layer.in_channels  # by one pixel of the next map
+            if isinstance(layer, nn.ConvTranspose2d):
+                n_seen /= np.prod(layer.stride)
+            nn.init.normal_(layer.weight, std=(2 / n_seen) ** 0.5)
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def encoder(n_in, n_out):
+    """Build the encoder of the tutorial."""
+    return started(
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
+
+
+def decoder(n_in, n_out):
+    """Build its decoder, up to the logits."""
+    return started(
+        nn.Unflatten(1, (32, 7, 7)),
+        nn.ConvTranspose2d(32, 32, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 32, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 1, 3, padding=1),
+    )
+
+
+def cross_entropy(ae, X, seen=None):
+    """Return the cross-entropy of a pixel of X, drawn from what is seen of it."""
+    p = np.clip(ae.reconstruct(X if seen is None else seen), 1e-7, 1 - 1e-7)
+    return -float((X * np.log(p) + (1 - X) * np.log1p(-p)).mean(dtype=np.float64))
+
+
+def add_noise(X, seed):
+    """Return noisy pictures, as the tutorial makes them."""
+    noise = np.random.default_rng(seed).standard_normal(X.shape, dtype=np.float32)
+    return np.clip(X + 0.4 * noise, 0, 1)
+
+
+def psnr(X, drawn):
+    """Return the peak signal-to-noise ratio in decibels, from the mean over all."""
+    return -10 * np.log10(((X - drawn) ** 2).mean(dtype=np.float64))
+
+
+def ssim(X, drawn):
+    """Return the mean structural similarity (Wang et al. 2004, Gaussian window)."""
+    return np.mean(
+        [
+            structural_similarity(
+                a, b, data_range=1, gaussian_weights=True, use_sample_covariance=False
+            )
+            for a, b in zip(X, drawn, strict=True)
+        ]
+    )
+
+
+def calibrated(name, f, X, X_noisy):
+    """Return a filter that undoes the pull of clipped noise, and its error.
+
+    Clipping makes dark pixels lighter on average. A straight line, fitted on training
+    pictures, puts that right, and the result is clipped.
+    """
+    slope, shift = np.polyfit(f(X_noisy).ravel(), X.ravel(), 1)
+
+    def corrected(x):
+        return np.clip(slope * f(x) + shift, 0, 1)
+
+    return ((corrected(X_noisy) - X) ** 2).mean(), name, corrected
+
+
+def best(filters, X, X_noisy):
+    """Return the name and the filter whose error on training pictures is least."""
+    return min(calibrated(name, f, X, X_noisy) for name, f in filters.items())[1:]
+
+
+def find_filters(X, X_noisy):
+    """Return filters, each at its best on training pictures."""
+    gaussian = {
+        f"Gaussian filter, σ {s}": lambda x, s=s: gaussian_filter(x, (0, s, s))
+        for s in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
+    }
+    variation = {
+        f"total variation, weight {w}": lambda x, w=w: np.stack(
+            [denoise_tv_chambolle(picture, weight=w) for picture in x]
+        )
+        for w in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+    }
+    pca = fit_pca(min(100, len(X) // 2), X)
+    rows = X.reshape(len(X), -1)
+    by_size = {}
+    for k in (10, 20, 30, 40, 50, 75, 100):
+        axes = pca.components_[:k]
+        by_size[f"PCA, {k} components"] = lambda x, axes=axes: (
+            (x.reshape(len(x), -1) - rows.mean(0)) @ axes.T @ axes + rows.mean(0)
+        ).reshape(x.shape)
+    few = slice(0, 1000)
+    return dict(
+        [
+            best(by_size, X[few], X_noisy[few]),
+            best(gaussian, X[few], X_noisy[few]),
+            best(variation, X[few], X_noisy[few]),
+        ]
+    )
+
+
+def draw(X_test, ae, X_noisy, drawn):
+    """Return how to draw digits as they are seen, and as each contestant sees them."""
+    lines = {"original": X_test, "redrawn": ae.reconstruct(X_test[:10])}
+    lines |= {"noisy": X_noisy, **drawn}
+
+    def fill(picture):
+        axes = picture.subplots(len(lines), 10)
+        for line, (name, X) in zip(axes, lines.items(), strict=True):
+            for ax, x in zip(line, X[:10], strict=True):
+                ax.imshow(x, cmap="gray_r", vmin=0, vmax=1)
+                ax.set(xticks=[], yticks=[])
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+
+    return fill
+
+
+def main():
+    """Train for each number of epochs, then denoise with what is trained longest."""
+    parser = options(__doc__)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5, 10])
+    parser.add_argument("--long", type=int, default=50, help="epochs of one seed")
+    parser.add_argument("--denoising", type=int, nargs="+", default=[5, 10])
+    args = parse(parser)
+    if args.quick:
+        args.epochs, args.long, args.denoising = [1], 1, [1]
+    X_train, X_test = (X.reshape(-1, 28, 28) for X in load(args)[:2])
+    rows = []
+
+    def train(epochs, seed):
+        ae = AutoencoderTransformer(
+            N_UNITS,
+            encoder=encoder,
+            decoder=decoder,
+            max_epochs=epochs,
+            random_state=seed,
+            callbacks=bar(f"{epochs} epochs, seed {seed}"),
+            **SETTINGS,
+        )
+        return ae.fit(X_train)
+
+    runs = [(epochs, range(args.seeds)) for epochs in args.epochs]
+    for epochs, its_seeds in [*runs, (args.long, range(1))]:
+        with Stopwatch() as watch:
+            values = []
+            for seed in its_seeds:
+                ae = train(epochs, seed)
+                values.append(cross_entropy(ae, X_test))
+        rows.append(
+            figure(
+                f"drawing, {epochs} epochs",
+                values,
+                metric=CROSS_ENTROPY,
+                target=PUBLISHED.get(epochs),
+                source=SOURCE,
+                epochs=epochs,
+                minutes=watch.minutes / len(values),
+                note=f"{np.mean(values) - FLOOR:.4f} above the floor of {FLOOR}",
+            )
+        )
+    X_noisy = add_noise(X_test, seed=0)
+    drawn = {}
+    for epochs in args.denoising:
+        with Stopwatch() as watch:
+            values, found = [], []
+            for seed in range(args.seeds):
+                dae = DenoisingAutoencoder(
+                    N_UNITS,
+                    noise=GaussianNoise(0.4, clip=(0, 1)),
+                    encoder=ae.encoder_,
+                    decoder=ae.decoder_,
+                    max_epochs=epochs,
+                    random_state=seed,
+                    callbacks=bar(f"denoising, {epochs} epochs, seed {seed}"),
+                    **SETTINGS,
+                ).fit(X_train)
+                values.append(cross_entropy(dae, X_test, X_noisy))
+                found.append(dae.denoise(X_noisy))
+        name = f"denoising, {epochs} epochs"
+        drawn["denoiser"] = found[0]
+        about = {"epochs": epochs, "minutes": watch.minutes / len(values)}
+        rows += [
+            figure(
+                name,
+                values,
+                metric=CROSS_ENTROPY,
+                target=PUBLISHED_DENOISING.get(epochs),
+                source=SOURCE,
+                note=f"went on from the network of {args.long} epochs",
+                **about,
+            ),
+            figure(
+                name,
+                [psnr(X_test, x) for x in found],
+                metric="PSNR, dB",
+                better="higher",
+                **about,
+            ),
+            figure(
+                name,
+                [ssim(X_test, x) for x in found],
+                metric="SSIM",
+                better="higher",
+                **about,
+            ),
+        ]
+    filters = {"noisy": lambda x: x}
+    filters |= find_filters(X_train, add_noise(X_train, seed=1))
+    for name, f in filters.items():
+        x = f(X_noisy)
+        drawn.setdefault(name.split(",")[0], x)
+        for metric, measure in (("PSNR, dB", psnr), ("SSIM", ssim)):
+            rows.append(
+                figure(
+                    name,
+                    [measure(X_test, x)],
+                    metric=metric,
+                    better="higher",
+                    minutes=0,
+                    note="tuned on 1,000 training pictures" if "," in name else "",
+                )
+            )
+    write_figures("convolutional", rows, args)
+    del drawn["noisy"]
+    save_picture("convolutional", draw(X_test, ae, X_noisy, drawn), args, size=(8, 5.6))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Four dense autoencoders side by side: how well do they draw, what do codes know?
+
+``python benchmarks/dense_suite.py [--mnist PATH] [--epochs N] [--seeds N]``
+
+Krokotsch ("The great autoencoder bake off", 2021) trained several kinds on MNIST,
+padded with zeros to 32x32: 1024-341-113-20 and its mirror, batch normalisation and
+ReLU, 55,000 pictures, Adam, batches of 256, 60 epochs. The figures are the binary
+cross-entropy of a test picture, summed over its 1024 pixels, and the accuracy of a
+linear classifier on codes of 550 labelled pictures.
+
+As published: all of that; noise has a standard deviation of 0.5, is clipped to [0, 1]
+and is there in training only. Ours: one cycle of the learning rate up to 1e-2 instead
+of a constant 1e-3, chosen by the loss of the 5,000 training pictures that are left
+over; the sparse code is that of ``method="l1"`` with λ of 0.01. The classifier is a
+logistic regression on standardised codes. For the variational kind, reconstructions
+are shown from means of the code and from draws; which of them was published is not
+said. Training multiplies in bfloat16 where that is faster (`precision="auto"`).
+"""
+
+import numpy as np
+from published import (
+    Stopwatch,
+    bar,
+    figure,
+    load,
+    options,
+    parse,
+    save_picture,
+    write_figures,
+)
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skae
+
+SOURCE = "Krokotsch 2021"
+METRIC = "cross-entropy of a picture"
+N_COMPONENTS = 20
+ENCODER = skae.Dense((341, 113), activation="relu", batch_norm=True)
+KINDS = {
+    "plain": (skae.AutoencoderTransformer, {}, 63.92),
+    "sparse": (skae.SparseAutoencoder, {"sparsity": 0.01}, 64.27),
+    "denoising": (
+        skae.DenoisingAutoencoder,
+        {"noise": skae.GaussianNoise(0.5, clip=(0, 1))},
+        75.15,
+    ),
+    "variational": (skae.VariationalAutoencoder, {}, 76.12),
+}
+
+
+def pad(X):
+    """Return rows of 28x28 pixels with two rows of zeros around them."""
+    return np.pad(X.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+
+
+def make(kind, seed, epochs, **changes):
+    """Return an unfitted autoencoder of a kind."""
+    cls, own, _ = KINDS[kind]
+    settings = {
+        "encoder": ENCODER,
+        "loss": "binary_cross_entropy",
+        "batch_size": 256,
+        "lr": 1e-2,
+        "precision": "auto",
+        "max_epochs": epochs,
+        "random_state": seed,
+        "callbacks": bar(f"{kind}, seed {seed}"),
+        **own,
+        **changes,
+    }
+    return cls(N_COMPONENTS, **settings)
+
+
+def cross_entropy(X, p):
+    """Return the binary cross-entropy of a picture, summed over its pixels."""
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    terms = X * np.log(p) + (1 - X) * np.log1p(-p)
+    return -float(terms.sum(axis=(1, 2), dtype=np.float64).mean())
+
+
+def from_draws(vae, X, seed):
+    """Return reconstructions from draws of the code instead of its means."""
+    mean, std = vae.posterior(X)
+    noise = np.random.default_rng(seed).standard_normal(mean.shape)
+    return vae.inverse_transform((mean + std * noise).astype(np.float32))
+
+
+def probe(transformer, X, y, X_test, y_test, seed, n_labels=550):
+    """Return the accuracy of a linear classifier on codes of few labelled pictures."""
+    chosen = np.random.default_rng(seed).permutation(len(X))[:n_labels]
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    classifier.fit(transformer.transform(X[chosen]), y[chosen])
+    return classifier.score(transformer.transform(X_test), y_test)
+
+
+def main():
+    """Train every kind with every seed, and PCA beside them."""
+    parser = options(__doc__, epochs=60)
+    args = parse(parser)
+    if args.quick:
+        args.epochs = 2
+    X, X_test, y, y_test = load(args)
+    X, X_test = pad(X), pad(X_test)
+    kept = np.random.default_rng(0).permutation(len(X))[: 55 * len(X) // 60]
+    X, y = X[kept], y[kept]
+    rows, drawn = [], {"original": X_test[:12]}
+    for kind, (_, _, target) in KINDS.items():
+        values, draws, accuracies = [], [], []
+        with Stopwatch() as watch:
+            for seed in range(args.seeds):
+                ae = make(kind, seed, args.epochs).fit(X)
+                values.append(cross_entropy(X_test, ae.reconstruct(X_test)))
+                accuracies.append(probe(ae, X, y, X_test, y_test, seed))
+                if kind == "variational":
+                    draws.append(cross_entropy(X_test, from_draws(ae, X_test, seed)))
+        drawn[kind] = ae.reconstruct(X_test[:12])
+        about = {"epochs": args.epochs, "minutes": watch.minutes / args.seeds}
+        against = {"target": target, "source": SOURCE, **about}
+        note = "from means of the code" if draws else ""
+        if kind == "sparse":
+            note = f"{(ae.transform(X_test) == 0).mean():.0%} of the codes are zeros"
+        rows.append(figure(kind, values, metric=METRIC, note=note, **against))
+        if draws:
+            note = "from draws of the code"
+            rows.append(figure(kind, draws, metric=METRIC, note=note, **against))
+        rows.append(
+            figure(
+                kind,
+                accuracies,
+                metric="accuracy, 550 labels",
+                target=0.835,
+                better="higher",
+                source="PCA",
+                **about,
+            )
+        )
+    flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
+    pca = PCA(N_COMPONENTS, random_state=0).fit(flat)
+    by_pca = [probe(pca, flat, y, flat_test, y_test, s) for s in range(args.seeds)]
+    note = f"{N_COMPONENTS} components"
+    about = {"better": "higher", "minutes": 0, "note": note}
+    rows.append(figure("PCA", by_pca, metric="accuracy, 550 labels", **about))
+    write_figures("dense_suite", rows, args)
+
+    def draw(picture):
+        axes = picture.subplots(len(drawn), 12)
+        for line, (name, shown) in zip(axes, drawn.items(), strict=True):
+            for ax, x in zip(line, shown, strict=True):
+                ax.imshow(x, cmap="gray_r", vmin=0, vmax=1)
+                ax.set(xticks=[], yticks=[])
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+
+    save_picture("dense_suite", draw, args, size=(8, 3.4))
+
+
+if __name__ == "__main__":
+    main()
