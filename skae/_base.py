@@ -9,6 +9,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils.validation import validate_data
+from torch import nn
 
 from skae import _params
 from skae._batches import Rows
@@ -22,7 +23,7 @@ from skae._statistics import describe
 from skae._training import STOPPING, build_net, find_batch_size, refresh_net
 from skae.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
 from skae.losses import LOSSES, Loss
-from skae.modules import AutoencoderModule, LinkedDecoder
+from skae.modules import AutoencoderModule, without_link
 from skae.penalties import L1Sparsity
 
 
@@ -134,8 +135,8 @@ class BaseAutoencoder(FittedAutoencoder):
     def _decoder_slot(self, encoder):
         if self.decoder is not None:
             decoder = resolve(self.decoder, "decoder")
-            if isinstance(decoder, LinkedDecoder):  # trained by another estimator
-                return decoder.without(self._find_loss().link)
+            if isinstance(decoder, nn.Module):
+                return without_link(decoder, self._find_loss().link)
             return decoder
         if not is_shipped(encoder):
             raise ValueError(

@@ -19,6 +19,7 @@ from skae.modules import (
     GELU,
     FirstHalf,
     Hardsigmoid,
+    LifetimeTopK,
     Standardize,
     Step,
     ToImage,
@@ -48,6 +49,7 @@ _DIAGONAL = (
     nn.Softsign,
     nn.Tanh,
     Hardsigmoid,
+    LifetimeTopK,
     TopK,
     GELU,
 )
@@ -207,8 +209,20 @@ class _QuadraticForm(torch.autograd.Function):
         return vectors, 2 * grad * along, weighted.T @ scaled.flatten(0, 1)
 
 
-def _squared_norm(steps: Sequence[Step], vectors: Tensor) -> Tensor:
+def _is_one_layer(steps: Sequence[Step]) -> bool:
+    """Tell whether all there is, is one linear layer and its activation."""
+    return (
+        len(steps) == 2
+        and is_plain(steps[0].layer, nn.Linear)
+        and _is_diagonal(steps[1].layer)
+    )
+
+
+def _squared_norm(steps: Sequence[Step], vectors: Tensor | None) -> Tensor:
     r"""Sum :math:`\|v^\top J\|^2` over vectors v of shape (n or 1, n_vectors, n_units).
+
+    None stands for the unit vectors. Then one layer, with :math:`J = D_1 W_1`, takes no
+    product of matrices: the sum is :math:`\sum_i d_i^2 \|w_i\|^2`.
 
     With :math:`J = B D_1 W_1`, the first matrix enters by its Gram matrix where that
     takes fewer products: :math:`\|v^\top J\|^2 = a^\top W_1 W_1^\top a` with
@@ -217,8 +231,14 @@ def _squared_norm(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     :math:`d_1^\top [(B^\top V^\top V B) \circ (W_1 W_1^\top)]\, d_1`.
     """
     first: Any = steps[0].layer if steps else None
-    if is_plain(first, Standardize) and first.scale.ndim == 0:
+    if len(steps) > 1 and is_plain(first, Standardize) and first.scale.ndim == 0:
         return _squared_norm(steps[1:], vectors) / first.scale**2
+    if vectors is None:
+        if _is_one_layer(steps):
+            slope: Any = _slope(steps[1])
+            return slope**2 @ (first.weight**2).sum(1)
+        code = steps[-1].out
+        vectors = torch.eye(code.shape[1], dtype=code.dtype, device=code.device)[None]
     slopes = [_slope(step) for step in steps]
     matrix = None
     if is_plain(first, nn.Linear) and slopes[1:] and slopes[1] is not None:
@@ -312,10 +332,8 @@ def exact_squared_norm(
     Tensor of shape (n,)
     """
     with torch.set_grad_enabled(create_graph):
-        steps = _steps(encoder, x, steps)
-        n_units = steps[-1].out.shape[1] if steps else x.shape[1]
-        units = torch.eye(n_units, dtype=x.dtype, device=x.device)
-        return _squared_norm(steps, units.unsqueeze(0)).expand(len(x))
+        steps = _steps(encoder, x, steps) or [Step(nn.Identity(), x, x)]
+        return _squared_norm(steps, None).expand(len(x))
 
 
 def stochastic_squared_norm(

@@ -202,15 +202,20 @@ class RowEncoder(nn.Sequential):
 
 
 class LinkedDecoder(nn.Sequential):
-    """A decoder and its link, from codes to the units of X.
+    """A decoder and its link, from codes to the units of X."""
 
-    In the `decoder` slot of an estimator whose loss has the same link, the decoder
-    alone counts.
+
+def without_link(decoder: nn.Module, link: Callable[[], nn.Module]) -> nn.Module:
+    """Take the link off a decoder that another estimator has trained.
+
+    A loss of the same link puts it on again. A sequence of decoders may end with one.
     """
-
-    def without(self, link: Callable[[], nn.Module]) -> nn.Module:
-        """Return the decoder alone, if this is its link, and else both."""
-        return self[0] if type(self[1]) is link else self
+    if isinstance(decoder, LinkedDecoder) and len(decoder) == 2:
+        return decoder[0] if type(decoder[1]) is link else decoder
+    if is_plain(decoder, nn.Sequential) and len(decoder) > 1:  # type: ignore[arg-type]
+        *first, last = decoder.children()
+        return nn.Sequential(*first, without_link(last, link))
+    return decoder
 
 
 class Step(NamedTuple):

@@ -677,3 +677,28 @@ def test_what_an_estimator_learnt_is_not_trained_by_another():
         4, encoder=first.encoder_, decoder=first.decoder_, max_epochs=2
     ).fit(ROWS)
     assert_array_equal(first.reconstruct(ROWS), before)
+
+
+def test_stack_of_decoders_goes_on_without_the_last_link():
+    loss = "binary_cross_entropy"
+    first = AutoencoderTransformer(6, loss=loss, max_epochs=2, random_state=0)
+    codes = first.fit_transform(ROWS)
+    second = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(codes)
+    deep = AutoencoderTransformer(
+        4,
+        encoder=nn.Sequential(first.encoder_, second.encoder_),
+        decoder=nn.Sequential(second.decoder_, first.decoder_),
+        loss=loss,
+        lr=1e-12,
+        max_epochs=1,
+    ).fit(ROWS)
+    stacked = first.inverse_transform(second.reconstruct(codes))
+    assert_allclose(deep.reconstruct(ROWS), stacked, atol=1e-5)
+
+
+def test_part_of_a_decoder_is_a_decoder():
+    ae = AutoencoderTransformer(4, max_epochs=1, random_state=0).fit(ROWS)
+    again = AutoencoderTransformer(
+        4, encoder=ae.encoder_, decoder=ae.decoder_[:-1], lr=1e-12, max_epochs=1
+    ).fit(ROWS)
+    assert_allclose(again.reconstruct(ROWS), ae.reconstruct(ROWS), atol=1e-5)

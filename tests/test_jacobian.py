@@ -116,6 +116,18 @@ def test_code_activations_are_exact(hidden, code):
     _assert_exact(_double(_mlp(N_IN, *hidden, 4, code=code)), _rows())
 
 
+def test_one_layer_takes_no_product_of_matrices(monkeypatch):
+    # The contractive autoencoder as it was published: with h = s(W x + b),
+    # the norm is sum_i (h_i (1 - h_i))^2 |w_i|^2.
+    encoder = _double(nn.Sequential(nn.Linear(N_IN, 4), nn.Sigmoid()))
+    x = _rows()
+    code = encoder(x)
+    expected = ((code * (1 - code)) ** 2) @ (encoder[0].weight ** 2).sum(1)
+    monkeypatch.delattr("skae.jacobian._pull_back")
+    norm = exact_squared_norm(encoder, x)
+    torch.testing.assert_close(norm, expected, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("n_components", [1, 3])
 @pytest.mark.parametrize("n_features", [1, 2, 9])
 def test_linear_encoders_of_any_width_are_exact(n_features, n_components):
