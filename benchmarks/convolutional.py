@@ -189,11 +189,11 @@ def main():
     """Train for each number of epochs, then denoise with what is trained longest."""
     parser = options(__doc__)
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5, 10])
-    parser.add_argument("--long", type=int, default=50, help="epochs of one seed")
-    parser.add_argument("--denoising", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--long", type=int, nargs="*", default=[], help="with one seed")
+    parser.add_argument("--denoising", type=int, nargs="+", default=[5])
     args = parse(parser)
     if args.quick:
-        args.epochs, args.long, args.denoising = [1], 1, [1]
+        args.epochs, args.long, args.denoising = [1], [], [1]
     X_train, X_test = (X.reshape(-1, 28, 28) for X in load(args)[:2])
     rows = []
 
@@ -210,7 +210,8 @@ def main():
         return ae.fit(X_train)
 
     runs = [(epochs, range(args.seeds)) for epochs in args.epochs]
-    for epochs, its_seeds in [*runs, (args.long, range(1))]:
+    runs += [(epochs, range(1)) for epochs in args.long]
+    for epochs, its_seeds in runs:
         with Stopwatch() as watch:
             values = []
             for seed in its_seeds:
@@ -256,7 +257,7 @@ def main():
                 metric=CROSS_ENTROPY,
                 target=PUBLISHED_DENOISING.get(epochs),
                 source=SOURCE,
-                note=f"went on from the network of {args.long} epochs",
+                note=f"went on from a network of {ae.n_iter_} epochs",
                 **about,
             ),
             figure(

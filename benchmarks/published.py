@@ -90,7 +90,8 @@ class EpochBar(Callback):
         self.label = label
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=net.n_epochs_, desc=self.label, unit="epoch")
+        total = getattr(net, "n_epochs_", net.max_epochs)
+        self.bar_ = tqdm(total=total, desc=self.label, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         self.bar_.set_postfix(loss=f"{net.history[-1]['train_loss']:.4g}")

@@ -23,6 +23,7 @@ extensions = [
     "floors",
     "mathml",
     "performance",
+    "published",
     "reference",
 ]
 
