@@ -109,7 +109,7 @@ def main():
                 classifier = fine_tuned(ae, X, y, seed, args.epochs)
                 errors[kind].append(100 * (1 - classifier.score(X_test, y_test)))
         minutes[kind] = watch.minutes / args.seeds
-        spectra[kind] = spectrum(ae, X_test[:20])
+        spectra[kind] = spectrum(ae, X_test[: 2 if args.quick else 20])
     ratios = np.divide(norms["plain"], norms["contractive"])
     about = {"epochs": args.epochs, "minutes": sum(minutes.values())}
     rows = [

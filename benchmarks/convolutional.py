@@ -17,7 +17,7 @@ where that is faster (`precision="auto"`).
 
 The denoiser is measured against a Gaussian filter, total variation and PCA, each tuned
 and calibrated on training pictures, by peak signal-to-noise ratio and structural
-similarity; ``pip install scikit-image`` brings these.
+similarity, which scikit-image brings.
 """
 
 import numpy as np
