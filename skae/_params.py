@@ -266,7 +266,8 @@ def check_nested(estimator, params):
     own = {**estimator.get_params(deep=False), **params}
     for key in params:
         name, _, parameter = key.partition("__")
-        if not parameter or name not in own or name not in (*_TUNABLE, "penalty"):
+        slots = (*_TUNABLE, "augmentation", "penalty")
+        if not parameter or name not in own or name not in slots:
             continue
         value = own[name]
         if name == "penalty" and isinstance(value, list):
@@ -280,6 +281,8 @@ def check_nested(estimator, params):
 
 def _tunable(name, parameter):
     """Write down what a slot may hold that has a parameter of that name."""
+    if name == "augmentation":
+        return "an object with get_params and set_params"
     if name == "penalty":
         listed, _, inner = parameter.partition("__")
         return f"[({listed!r}, L1Sparsity())]" if inner else "L1Sparsity()"

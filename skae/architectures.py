@@ -21,9 +21,9 @@ from skae.modules import (
     BatchNorm1d,
     BatchNorm2d,
     Hardsigmoid,
-    RowEncoder,
     ToImage,
     ToRows,
+    takes_rows,
 )
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -374,7 +374,7 @@ def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:
     if is_shipped(slot):
         return slot.encoder(layout, n_out)
     encoder = _own_module(slot, layout.n_features, n_out, "encoder")
-    if layout.image_shape is None or isinstance(encoder, RowEncoder):
+    if layout.image_shape is None or takes_rows(encoder):
         return encoder
     return nn.Sequential(ToImage(layout.image_shape, layout.channels_last), encoder)
 

@@ -201,6 +201,13 @@ class RowEncoder(nn.Sequential):
     """An encoder of flat rows in the order of X, whatever shape samples have."""
 
 
+def takes_rows(module: nn.Module) -> bool:
+    """Tell whether a module is, or begins with, an encoder of flat rows."""
+    while is_plain(module, nn.Sequential) and not isinstance(module, RowEncoder):
+        module = next(module.children(), nn.Identity())
+    return isinstance(module, RowEncoder)
+
+
 class LinkedDecoder(nn.Sequential):
     """A decoder and its link, from codes to the units of X."""
 
@@ -214,7 +221,8 @@ def without_link(decoder: nn.Module, link: Callable[[], nn.Module]) -> nn.Module
         return decoder[0] if type(decoder[1]) is link else decoder
     if is_plain(decoder, nn.Sequential) and len(decoder) > 1:  # type: ignore[arg-type]
         *first, last = decoder.children()
-        return nn.Sequential(*first, without_link(last, link))
+        bare = without_link(last, link)
+        return decoder if bare is last else nn.Sequential(*first, bare)
     return decoder
 
 

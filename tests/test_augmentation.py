@@ -142,3 +142,9 @@ def test_augmentation_class_is_refused():
     ae = AutoencoderTransformer(2, augmentation=DynamicBinarization)
     with pytest.raises(TypeError, match=r"is a class: pass an instance"):
         ae.fit(X)
+
+
+def test_parameter_of_no_augmentation_is_refused():
+    match = r"augmentation__shift cannot be set: augmentation=None has no parameters"
+    with pytest.raises(ValueError, match=match):
+        AutoencoderTransformer().set_params(augmentation__shift=1)

@@ -53,6 +53,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae.modules import without_link
 
 PICTURES, Y = load_digits(return_X_y=True)
 PICTURES = (PICTURES[:60] / 16).astype(np.float32).reshape(60, 8, 8)
@@ -679,10 +680,13 @@ def test_what_an_estimator_learnt_is_not_trained_by_another():
     assert_array_equal(first.reconstruct(ROWS), before)
 
 
-def test_stack_of_decoders_goes_on_without_the_last_link():
+@pytest.mark.parametrize(
+    "pictures", [ROWS, PICTURES.reshape(60, 8, 4, 2)], ids=np.shape
+)
+def test_stack_of_trained_networks_goes_on_without_the_last_link(pictures):
     loss = "binary_cross_entropy"
     first = AutoencoderTransformer(6, loss=loss, max_epochs=2, random_state=0)
-    codes = first.fit_transform(ROWS)
+    codes = first.fit_transform(pictures)
     second = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(codes)
     deep = AutoencoderTransformer(
         4,
@@ -691,9 +695,14 @@ def test_stack_of_decoders_goes_on_without_the_last_link():
         loss=loss,
         lr=1e-12,
         max_epochs=1,
-    ).fit(ROWS)
+    ).fit(pictures)
     stacked = first.inverse_transform(second.reconstruct(codes))
-    assert_allclose(deep.reconstruct(ROWS), stacked, atol=1e-5)
+    assert_allclose(deep.reconstruct(pictures), stacked, atol=1e-5)
+
+
+def test_own_sequence_of_decoders_is_left_alone():
+    decoder = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(8, 64)))
+    assert without_link(decoder, nn.Identity) is decoder
 
 
 def test_part_of_a_decoder_is_a_decoder():
