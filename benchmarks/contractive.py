@@ -54,6 +54,7 @@ def make(kind, seed, epochs):
         penalty=Contraction(weight, normalize=False) if weight else None,
         batch_size=128,
         precision="auto",
+        n_iter_no_change=None,
         max_epochs=epochs,
         random_state=seed,
         callbacks=bar(f"{kind}, seed {seed}"),

@@ -51,6 +51,7 @@ SETTINGS = {
     "batch_size": 128,
     "lr": 8e-3,
     "precision": "auto",
+    "n_iter_no_change": None,
 }
 
 

@@ -65,6 +65,7 @@ def make(kind, seed, epochs, **changes):
         "batch_size": 256,
         "lr": 1e-2,
         "precision": "auto",
+        "n_iter_no_change": None,
         "max_epochs": epochs,
         "random_state": seed,
         "callbacks": bar(f"{kind}, seed {seed}"),

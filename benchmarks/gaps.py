@@ -94,6 +94,7 @@ def fit(name, X, seed, epochs, **changes):
         "batch_size": 128,
         "lr": 3e-3,
         "max_epochs": epochs,
+        "n_iter_no_change": None,
         "random_state": seed,
         "callbacks": bar(f"{name}, seed {seed}"),
         **own,

@@ -212,6 +212,7 @@ def fit(name, X, seed, epochs):
         loss=CROSS_ENTROPY,
         batch_size=128,
         max_epochs=epochs,
+        n_iter_no_change=None,
         random_state=seed,
     ).fit(X)
 

@@ -30,7 +30,7 @@ def span(ae):
 
 def main():
     """Train from both starts, and compare with PCA."""
-    args = parse(options(__doc__, epochs=200))
+    args = parse(options(__doc__, epochs=100))
     if args.quick:
         args.epochs = 2
     X_train, X_test, _, _ = load(args)
@@ -47,6 +47,7 @@ def main():
                     batch_size=512,
                     lr=3e-3,
                     max_epochs=args.epochs,
+                    n_iter_no_change=None,
                     random_state=seed,
                     callbacks=bar(f"{init} start, seed {seed}"),
                 ).fit(X_train)

@@ -22,7 +22,11 @@ from sklearn.metrics import roc_auc_score
 from skae import AutoencoderTransformer, DenoisingAutoencoder
 
 METRIC = "area under the ROC curve, mean of ten digits"
-SIZES = {"n_components": 16, "hidden_layer_sizes": (512, 256)}
+SIZES = {
+    "n_components": 16,
+    "hidden_layer_sizes": (512, 256),
+    "n_iter_no_change": None,
+}
 KINDS = {
     "DenoisingAutoencoder": lambda **own: DenoisingAutoencoder(
         noise="gaussian", noise_level=0.5, **SIZES, **own

@@ -132,6 +132,7 @@ def fit(name, n_components, X, seed, epochs, taught):
         batch_size=BATCH_SIZE,
         lr=RATES[taught][name],
         max_epochs=epochs,
+        n_iter_no_change=None,
         random_state=seed,
         callbacks=bar(f"{name}, {n_components}, {taught}, seed {seed}"),
     )

@@ -260,6 +260,7 @@ def train_in_stages(estimator, X, *, epochs, every, file, label):
         estimator.set_params(
             warm_start=True,
             max_epochs=n_epochs,
+            n_iter_no_change=None,
             lr_schedule=schedule,
             callbacks=bar(f"{label}, from epoch {done}"),
         )

@@ -39,6 +39,7 @@ def make(seed, epochs, lr=6e-3):
         batch_size=128,
         lr=lr,
         max_epochs=epochs,
+        n_iter_no_change=None,
         random_state=seed,
         callbacks=bar(f"seed {seed}"),
     )

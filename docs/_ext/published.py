@@ -48,7 +48,10 @@ HEADLINES = {
         "VariationalAutoencoder, neighbours stay near, spherical path",
     ),
     "one_class": (),
-    "portrait": (),
+    "portrait": (
+        "conv of photographs, 32 numbers: the portrait's tiles",
+        "conv of photographs, 128 numbers: the portrait's tiles",
+    ),
     "gaps": ("walk: variational", "draws: variational"),
 }
 
