@@ -42,6 +42,7 @@ HEADLINES = {
     "quick_vae": (),
     "vae_likelihood": (),
     "contractive": (),
+    "active_units": (),
     "sparse_features": ("SparseAutoencoder, lifetime",),
     "interpolation": (
         "VariationalAutoencoder, spherical path",
