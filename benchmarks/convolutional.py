@@ -1,6 +1,6 @@
 """Does the convolutional autoencoder of Keras' tutorial get better, and denoise better?
 
-``python benchmarks/convolutional.py [--mnist PATH] [--epochs 1 5 10] [--long 50]``
+``python benchmarks/convolutional.py [--mnist PATH] [--epochs 1 5] [--long 10 50]``
 
 The tutorial (keras.io/examples/vision/autoencoder) prints its validation loss, the
 binary cross-entropy of a pixel on the 10,000 test pictures, after each epoch: of
@@ -189,8 +189,10 @@ def draw(X_test, ae, X_noisy, drawn):
 def main():
     """Train for each number of epochs, then denoise with what is trained longest."""
     parser = options(__doc__)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5, 10])
-    parser.add_argument("--long", type=int, nargs="*", default=[], help="with one seed")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5])
+    parser.add_argument(
+        "--long", type=int, nargs="*", default=[10], help="with one seed"
+    )
     parser.add_argument("--denoising", type=int, nargs="+", default=[5])
     args = parse(parser)
     if args.quick:
