@@ -5,12 +5,15 @@
 Hinton & Salakhutdinov (Science 313, 2006, figure 2B) trained 784-1000-500-250-30 and
 its mirror, layer by layer first, then as a whole: 3.00 of squared error per picture,
 against 13.87 of PCA and 8.01 of logistic PCA. Here the same widths are trained as a
-whole at once, from two starts and with two kinds of units: the logistic ones of the
-paper, from Glorot's start, and GELU, from PCA.
+whole at once: GELU from PCA, with Adam for 200 epochs, and with weight decay (AdamW,
+0.1) for 40; and, if asked for with ``--kinds``, the logistic units of the paper from
+Glorot's start.
 
-As published: the data, the widths, the linear code, the metric. Ours: the start, Adam
-with one cycle of the learning rate up to 1e-3, batches of 128; and bfloat16 where that
-is faster (`precision="auto"`). ``--units`` takes one kind alone.
+As published: the data, the widths, the linear code, the metric. Ours: the start, the
+optimizer, one cycle of the learning rate up to 1e-3, batches of 128; and bfloat16 where
+that is faster (`precision="auto"`). The decay was chosen after Adam had been seen to
+learn the training pictures by heart, by 3,000 held-out training pictures and 10,000
+others (6.85 with it, 6.96 without, 7.02 and 7.31 with noise instead).
 
 It is a long run. ``--keep`` holds the weights after every stage, and a run goes on from
 them; what is committed is the last stage that was reached.
@@ -35,7 +38,13 @@ from skae import AutoencoderTransformer, Dense
 SOURCE = "Hinton & Salakhutdinov 2006"
 METRIC = "squared error of a picture"
 N_COMPONENTS = 30
-UNITS = {"gelu": "pca", "sigmoid": "glorot"}  # and how they start
+ADAM, ADAMW = {"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.1}
+# Activation, start, optimizer, epochs.
+KINDS = {
+    "gelu": ("gelu", "pca", ADAM, 200),
+    "gelu with decay": ("gelu", "pca", ADAMW, 40),
+    "sigmoid": ("sigmoid", "glorot", ADAM, 200),
+}
 
 
 def squared_error(X, reconstructed):
@@ -43,21 +52,25 @@ def squared_error(X, reconstructed):
     return float(((X - reconstructed) ** 2).sum(axis=1, dtype=np.float64).mean())
 
 
-def make(units, seed):
-    """Return the unfitted autoencoder of the paper, with some kind of units."""
+def make(kind, seed):
+    """Return the unfitted autoencoder of the paper, in one of our kinds."""
+    activation, init, optimizer, _ = KINDS[kind]
     return AutoencoderTransformer(
         N_COMPONENTS,
-        encoder=Dense((1000, 500, 250), activation=units, init=UNITS[units]),
+        encoder=Dense((1000, 500, 250), activation=activation, init=init),
         batch_size=128,
         precision="auto",
         random_state=seed,
+        **optimizer,
     )
 
 
 def main():
     """Train in stages, and write what the last one reached beside PCA."""
-    parser = options(__doc__, seeds=1, epochs=200)
-    parser.add_argument("--units", nargs="+", choices=UNITS, default=list(UNITS))
+    parser = options(__doc__, seeds=1)
+    kinds = list(KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds[:2])
+    parser.add_argument("--epochs", type=int, help="of every kind; else its own")
     parser.add_argument("--every", type=int, default=10, help="epochs of a stage")
     parser.add_argument("--keep", type=Path, default=Path("kept"), metavar="FOLDER")
     args = parse(parser)
@@ -74,35 +87,37 @@ def main():
             minutes=0,
         )
     ]
-    for units in args.units:
+    for kind in args.kinds:
+        epochs = args.epochs or KINDS[kind][-1]
         errors, train_errors, minutes = [], [], []
         for seed in range(args.seeds):
-            file = f"deep_autoencoder_{units}_{args.epochs}_epochs_seed_{seed}.joblib"
+            name = kind.replace(" ", "_")
+            file = f"deep_autoencoder_{name}_{epochs}_epochs_seed_{seed}.joblib"
             stages = train_in_stages(
-                make(units, seed),
+                make(kind, seed),
                 X_train,
-                epochs=args.epochs,
+                epochs=epochs,
                 every=args.every,
                 file=args.keep / file,
-                label=f"{units}, seed {seed}",
+                label=f"{kind}, seed {seed}",
             )
             for trained, so_far in stages:
                 ae, taken = trained, so_far
                 error = squared_error(X_test, ae.reconstruct(X_test))
-                print(f"{units}, epoch {ae.n_iter_}: {error:.3f}", flush=True)
+                print(f"{kind}, epoch {ae.n_iter_}: {error:.3f}", flush=True)
             errors.append(error)
             minutes.append(taken)
             few = X_train[:10_000]
             train_errors.append(squared_error(few, ae.reconstruct(few)))
-        drawn[units] = ae.reconstruct(X_test[:12])
+        drawn[kind] = ae.reconstruct(X_test[:12])
         rows.append(
             figure(
-                f"784-1000-500-250-{N_COMPONENTS}, {units}, {UNITS[units]} start",
+                f"784-1000-500-250-{N_COMPONENTS}, {kind}",
                 errors,
                 metric=METRIC,
                 target=3.00,
                 source=SOURCE,
-                epochs=args.epochs,
+                epochs=epochs,
                 minutes=np.mean(minutes),
                 note=f"{np.mean(train_errors):.2f} on training pictures",
             )
