@@ -85,6 +85,10 @@ def _is_ours(row):
     return bool(row["epochs"])
 
 
+def _has_no_target(row):
+    return not row["target"]
+
+
 # Comparing ----------------------------------------------------------------------------
 
 
@@ -329,23 +333,32 @@ class PublishedTable(SphinxDirective):
     def _pivot(rows):
         metrics = _values(rows, "metric")
         by_place = {(row["case"], row["metric"]): row for row in rows}
-        targets = [
-            next(row for row in rows if row["metric"] == metric and row["target"])
+        # For each metric a row that has a published figure, or else any row.
+        first = [
+            min((row for row in rows if row["metric"] == metric), key=_has_no_target)
             for metric in metrics
         ]
-        source = " / ".join(_sources(rows))
-        published = [_published(row, with_source=False) for row in targets]
-        body = [[_words("published", source), *published, _count("")]]
+        body = []
+        if any(row["target"] for row in first):
+            source = " / ".join(_sources(rows))
+            published = [_published(row, with_source=False) for row in first]
+            body.append([_words("published", source), *published, _count("")])
         for case in _values(rows, "case"):
             cells = []
             for metric in metrics:
                 row = by_place[case, metric]
                 cells.append(_ours(row))
-                cells[-1][0] += _small(_compare(row, row["target"]))
+                if row["target"]:
+                    cells[-1][0] += _small(_compare(row, row["target"]))
             last = _count(row["epochs"])
             last[0] += _small(f"{_minutes(row).astext()} min")
             body.append([_words(case, row["note"]), *cells, last])
-        head = [f"{row['metric']}: {row['better']} is better" for row in targets]
+        head = [
+            f"{row['metric']}: {row['better']} is better"
+            if row["target"]
+            else row["metric"]
+            for row in first
+        ]
         return _table(["case", *head, "epochs, minutes"], body)
 
 
