@@ -30,7 +30,7 @@ def span(ae):
 
 def main():
     """Train from both starts, and compare with PCA."""
-    args = parse(options(__doc__, epochs=100))
+    args = parse(options(__doc__, epochs=60))
     if args.quick:
         args.epochs = 2
     X_train, X_test, _, _ = load(args)
