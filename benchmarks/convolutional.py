@@ -26,6 +26,8 @@ from common import fit_pca
 from published import (
     Stopwatch,
     bar,
+    cross_entropy,
+    draw_lines_of,
     figure,
     load,
     options,
@@ -92,10 +94,9 @@ def decoder(n_in, n_out):
     )
 
 
-def cross_entropy(ae, X, seen=None):
+def of_a_pixel(ae, X, seen=None):
     """Return the cross-entropy of a pixel of X, drawn from what is seen of it."""
-    p = np.clip(ae.reconstruct(X if seen is None else seen), 1e-7, 1 - 1e-7)
-    return -float((X * np.log(p) + (1 - X) * np.log1p(-p)).mean(dtype=np.float64))
+    return cross_entropy(X, ae.reconstruct(X if seen is None else seen)) / X[0].size
 
 
 def add_noise(X, seed):
@@ -153,12 +154,11 @@ def find_filters(X, X_noisy):
         for w in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
     }
     pca = fit_pca(min(100, len(X) // 2), X)
-    rows = X.reshape(len(X), -1)
     by_size = {}
     for k in (10, 20, 30, 40, 50, 75, 100):
         axes = pca.components_[:k]
         by_size[f"PCA, {k} components"] = lambda x, axes=axes: (
-            (x.reshape(len(x), -1) - rows.mean(0)) @ axes.T @ axes + rows.mean(0)
+            (x.reshape(len(x), -1) - pca.mean_) @ axes.T @ axes + pca.mean_
         ).reshape(x.shape)
     few = slice(0, 1000)
     return dict(
@@ -168,22 +168,6 @@ def find_filters(X, X_noisy):
             best(variation, X[few], X_noisy[few]),
         ]
     )
-
-
-def draw(X_test, ae, X_noisy, drawn):
-    """Return how to draw digits as they are seen, and as each contestant sees them."""
-    lines = {"original": X_test, "redrawn": ae.reconstruct(X_test[:10])}
-    lines |= {"noisy": X_noisy, **drawn}
-
-    def fill(picture):
-        axes = picture.subplots(len(lines), 10)
-        for line, (name, X) in zip(axes, lines.items(), strict=True):
-            for ax, x in zip(line, X[:10], strict=True):
-                ax.imshow(x, cmap="gray_r", vmin=0, vmax=1)
-                ax.set(xticks=[], yticks=[])
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-
-    return fill
 
 
 def main():
@@ -219,7 +203,7 @@ def main():
             values = []
             for seed in its_seeds:
                 ae = train(epochs, seed)
-                values.append(cross_entropy(ae, X_test))
+                values.append(of_a_pixel(ae, X_test))
         rows.append(
             figure(
                 f"drawing, {epochs} epochs",
@@ -248,7 +232,7 @@ def main():
                     callbacks=bar(f"denoising, {epochs} epochs, seed {seed}"),
                     **SETTINGS,
                 ).fit(X_train)
-                values.append(cross_entropy(dae, X_test, X_noisy))
+                values.append(of_a_pixel(dae, X_test, X_noisy))
                 found.append(dae.denoise(X_noisy))
         name = f"denoising, {epochs} epochs"
         drawn["denoiser"] = found[0]
@@ -295,8 +279,10 @@ def main():
                 )
             )
     write_figures("convolutional", rows, args)
-    del drawn["noisy"]
-    save_picture("convolutional", draw(X_test, ae, X_noisy, drawn), args, size=(8, 5.6))
+    drawn = {"noisy": X_noisy, **drawn}
+    lines = {"original": X_test, "redrawn": ae.reconstruct(X_test[:10]), **drawn}
+    lines = {name: X[:10] for name, X in lines.items()}
+    save_picture("convolutional", draw_lines_of(lines), args, size=(8, 5.6))
 
 
 if __name__ == "__main__":

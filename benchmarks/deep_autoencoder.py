@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from common import by_pca, fit_pca
 from published import (
+    draw_lines_of,
     figure,
     load,
     options,
@@ -123,16 +124,8 @@ def main():
             )
         )
     write_figures("deep_autoencoder", rows, args)
-
-    def draw(picture):
-        axes = picture.subplots(len(drawn), 12)
-        for line, (name, X) in zip(axes, drawn.items(), strict=True):
-            for ax, x in zip(line, X[:12], strict=True):
-                ax.imshow(x.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
-                ax.set(xticks=[], yticks=[])
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-
-    save_picture("deep_autoencoder", draw, args, size=(8, 2.8))
+    lines = {name: X[:12] for name, X in drawn.items()}
+    save_picture("deep_autoencoder", draw_lines_of(lines), args, size=(8, 2.8))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,10 @@ import numpy as np
 from published import (
     Stopwatch,
     bar,
+    cross_entropy,
+    draw_lines_of,
     figure,
+    from_draws,
     load,
     options,
     parse,
@@ -75,20 +78,6 @@ def make(kind, seed, epochs, **changes):
     return cls(N_COMPONENTS, **settings)
 
 
-def cross_entropy(X, p):
-    """Return the binary cross-entropy of a picture, summed over its pixels."""
-    p = np.clip(p, 1e-7, 1 - 1e-7)
-    terms = X * np.log(p) + (1 - X) * np.log1p(-p)
-    return -float(terms.sum(axis=(1, 2), dtype=np.float64).mean())
-
-
-def from_draws(vae, X, seed):
-    """Return reconstructions from draws of the code instead of its means."""
-    mean, std = vae.posterior(X)
-    noise = np.random.default_rng(seed).standard_normal(mean.shape)
-    return vae.inverse_transform((mean + std * noise).astype(np.float32))
-
-
 def probe(transformer, X, y, X_test, y_test, seed, n_labels=550):
     """Return the accuracy of a linear classifier on codes of few labelled pictures."""
     chosen = np.random.default_rng(seed).permutation(len(X))[:n_labels]
@@ -116,7 +105,11 @@ def main():
                 values.append(cross_entropy(X_test, ae.reconstruct(X_test)))
                 accuracies.append(probe(ae, X, y, X_test, y_test, seed))
                 if kind == "variational":
-                    draws.append(cross_entropy(X_test, from_draws(ae, X_test, seed)))
+                    draws.append(
+                        cross_entropy(
+                            X_test, from_draws(ae, *ae.posterior(X_test), seed)
+                        )
+                    )
         drawn[kind] = ae.reconstruct(X_test[:12])
         about = {"epochs": args.epochs, "minutes": watch.minutes / args.seeds}
         against = {"target": target, "source": SOURCE, **about}
@@ -145,16 +138,7 @@ def main():
     about = {"better": "higher", "minutes": 0, "note": note}
     rows.append(figure("PCA", by_pca, metric="accuracy, 550 labels", **about))
     write_figures("dense_suite", rows, args)
-
-    def draw(picture):
-        axes = picture.subplots(len(drawn), 12)
-        for line, (name, shown) in zip(axes, drawn.items(), strict=True):
-            for ax, x in zip(line, shown, strict=True):
-                ax.imshow(x, cmap="gray_r", vmin=0, vmax=1)
-                ax.set(xticks=[], yticks=[])
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-
-    save_picture("dense_suite", draw, args, size=(8, 3.4))
+    save_picture("dense_suite", draw_lines_of(drawn, (32, 32)), args, size=(8, 3.4))
 
 
 if __name__ == "__main__":

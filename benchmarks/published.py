@@ -199,6 +199,42 @@ def save_picture(question, draw: Callable, args, *, size):
             picture.savefig(folder / f"published_{question}.png")
 
 
+def draw_lines_of(lines, size=(28, 28)):
+    """Return how to draw lines of grey pictures, each with its name in front.
+
+    Parameters
+    ----------
+    lines : dict of ndarray
+        Pictures, flat or not, equally many in each line, by name.
+    size : (int, int)
+        Height and width of a picture.
+    """
+
+    def draw(picture):
+        n_pictures = len(next(iter(lines.values())))
+        axes = picture.subplots(len(lines), n_pictures)
+        for line, (name, pictures) in zip(axes, lines.items(), strict=True):
+            for ax, x in zip(line, pictures, strict=True):
+                ax.imshow(x.reshape(size), cmap="gray_r", vmin=0, vmax=1)
+                ax.set(xticks=[], yticks=[])
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+
+    return draw
+
+
+def cross_entropy(X, p):
+    """Return the binary cross-entropy of a picture, summed over its pixels."""
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    terms = X * np.log(p) + (1 - X) * np.log1p(-p)
+    return -float(terms.sum(dtype=np.float64)) / len(X)
+
+
+def from_draws(vae, mean, std, seed):
+    """Return reconstructions from draws of codes instead of their means."""
+    noise = np.random.default_rng(seed).standard_normal(mean.shape)
+    return vae.inverse_transform((mean + std * noise).astype(np.float32))
+
+
 def seeds(args):
     """Return the seeds of a run, as a bar that counts them."""
     return tqdm(range(args.seeds), desc="seeds", disable=args.seeds == 1)

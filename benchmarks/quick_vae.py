@@ -10,7 +10,17 @@ instead of a constant 1e-3, chosen by the loss of 10,000 held-out training pictu
 """
 
 import numpy as np
-from published import Stopwatch, bar, figure, load, options, parse, write_figures
+from published import (
+    Stopwatch,
+    bar,
+    cross_entropy,
+    figure,
+    from_draws,
+    load,
+    options,
+    parse,
+    write_figures,
+)
 
 from skae import VariationalAutoencoder
 
@@ -21,12 +31,9 @@ FLOOR = 45.53  # of the cross-entropy of grey pixels, even without any error
 def negative_bound(vae, X, seed):
     """Return cross-entropy and divergence of a picture, with one draw of the code."""
     mean, std = vae.posterior(X)
-    noise = np.random.default_rng(seed).standard_normal(mean.shape)
-    p = vae.inverse_transform((mean + std * noise).astype(np.float32))
-    p = np.clip(p.astype(np.float64), 1e-7, 1 - 1e-7)
-    cross_entropy = -(X * np.log(p) + (1 - X) * np.log1p(-p)).sum(axis=1).mean()
+    p = from_draws(vae, mean, std, seed).astype(np.float64)
     divergence = (std**2 + mean**2 - 1 - 2 * np.log(std)).sum(axis=1) / 2
-    return float(cross_entropy), float(divergence.mean(dtype=np.float64))
+    return cross_entropy(X, p), float(divergence.mean(dtype=np.float64))
 
 
 def make(seed, epochs, lr=6e-3):
