@@ -6,7 +6,7 @@ Hinton & Salakhutdinov (Science 313, 2006, figure 2B) trained 784-1000-500-250-3
 its mirror, layer by layer first, then as a whole: 3.00 of squared error per picture,
 against 13.87 of PCA and 8.01 of logistic PCA. Here the same widths are trained as a
 whole at once: GELU from PCA, with Adam for 200 epochs, and with weight decay (AdamW,
-0.1) for 40; and, if asked for with ``--kinds``, the logistic units of the paper from
+0.1) for 150; and, if asked for with ``--kinds``, the logistic units of the paper from
 Glorot's start.
 
 As published: the data, the widths, the linear code, the metric. Ours: the start, the
@@ -43,7 +43,7 @@ ADAM, ADAMW = {"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.1}
 # Activation, start, optimizer, epochs.
 KINDS = {
     "gelu": ("gelu", "pca", ADAM, 200),
-    "gelu with decay": ("gelu", "pca", ADAMW, 40),
+    "gelu with decay": ("gelu", "pca", ADAMW, 150),
     "sigmoid": ("sigmoid", "glorot", ADAM, 200),
 }
 
