@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint doctest docs bench dist clean
+.PHONY: demo test lint doctest docs site-check bench dist clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,10 @@ doctest: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+# In chromium, which has to be installed beside its driver.
+site-check: docs
+	SKAE_SITE=docs/_build/html $(BIN)/python -m pytest tests/test_site.py
 
 # A selection, which prints and leaves the committed results alone.
 bench: $(STAMP)

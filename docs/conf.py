@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import torch
+
 import skae
 
 HERE = Path(__file__).parent
@@ -25,9 +27,10 @@ extensions = [
     "performance",
     "published",
     "reference",
+    "sphinx_gallery.gen_gallery",
 ]
 
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery", "generated/backreferences"]
 templates_path = ["_templates"]
 nitpicky = True
 # What others document is named and not linked: the build needs no network.
@@ -53,11 +56,31 @@ extlinks = {
 }
 extlinks_detect_hardcoded_links = False
 
+# Gallery ----------------------------------------------------------------------------
+
+torch.set_num_threads(1)  # networks as small as these gain nothing from a second
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "generated/gallery",
+    "backreferences_dir": "generated/backreferences",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("skae",),
+    "capture_repr": ("_repr_html_",),  # tables and estimators, no handles of figures
+    "image_srcset": ["2x"],
+    "thumbnail_size": (640, 448),
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
 # Pages ------------------------------------------------------------------------------
 
 html_theme = "furo"
 html_title = f"skae {release}"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["skae.css"]
 html_math_renderer = "mathml"
 html_copy_source = False

@@ -14,10 +14,12 @@ from torch import nn
 from skae import _params
 from skae._batches import Rows
 from skae._callbacks import reported_epochs, with_callbacks
+from skae._collapse import warn_if_collapsed
 from skae._exceptions import DivergenceError
 from skae._fitted import FittedAutoencoder
 from skae._layout import infer_layout
 from skae._precision import find_precision
+from skae._progress import shown_epochs
 from skae._rows import check_range, first_rows
 from skae._statistics import describe
 from skae._training import STOPPING, build_net, find_batch_size, refresh_net
@@ -185,10 +187,17 @@ class BaseAutoencoder(FittedAutoencoder):
         DivergenceError
             If the training loss stops being finite. The estimator keeps the last
             finite weights.
+
+        Warns
+        -----
+        CollapsedCodeWarning
+            If the code holds next to nothing after ten epochs or more.
         """
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         rows = self._prepare(X, goes_on=goes_on, keep_statistics=False)
-        return self._train(rows, self.max_epochs)
+        self._train(rows, self.max_epochs)
+        warn_if_collapsed(self, rows)
+        return self
 
     @undone_on_error
     @with_callbacks
@@ -230,6 +239,7 @@ class BaseAutoencoder(FittedAutoencoder):
                 statistics = self._statistics.merge(statistics)
             else:
                 refresh_net(self.net_, self, self.n_features_in_)
+                self._trained_with = _params.copy_of(self)
         else:
             rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
@@ -238,7 +248,9 @@ class BaseAutoencoder(FittedAutoencoder):
             check_range(rows, dtype)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
-            net = build_net(self, rows, encoder, decoder, layout, statistics, dtype)
+            net = build_net(
+                self, encoder, decoder, layout, statistics, dtype, rows=rows
+            )
             # From here on nothing can fail: the old fit, if any, is replaced.
             validate_data(self, named, reset=True, skip_check_array=True)
             self.net_ = net
@@ -248,6 +260,7 @@ class BaseAutoencoder(FittedAutoencoder):
             self._dtype = dtype
             self._n_features_out = self.n_components
             self._fitted_loss = self.loss
+            self._built_with = self._trained_with = _params.copy_of(self)
         self._statistics = statistics
         self.mean_ = statistics.mean
         return rows
@@ -291,6 +304,9 @@ class BaseAutoencoder(FittedAutoencoder):
         )
         if net.lr != self.lr:
             net.set_params(lr=self.lr)
-        with reported_epochs(self, net, rows, n_epochs):
+        with (
+            shown_epochs(self, net, n_epochs),
+            reported_epochs(self, net, rows, n_epochs),
+        ):
             net.partial_fit(Rows(rows, self._dtype), None, epochs=n_epochs)
         return self

@@ -1,22 +1,12 @@
 """The denoising autoencoder: corrupted input, clean target."""
 
-from contextlib import nullcontext
-
-import numpy as np
-import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder
 from skae._docs import document
 from skae._params import check_at_default, constraints, weight
-from skae._random import RandomStream
 from skae.corruption import NOISES
-
-
-def _seed(source):
-    return int(source.randint(np.iinfo(np.int32).max))
 
 
 @document(
@@ -173,16 +163,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             Noisy samples, in the layout that `fit` saw.
         """
         check_is_fitted(self)
-        rows = np.array(self._check_X(X), dtype=self._dtype)
-        source = self._draw_source(random_state)
-        stream = RandomStream(_seed(source))
-        corruption = clone(self.net_.corruption, safe=False)
-        # Code that is not ours may draw from torch's global generator, too.
-        foreign = self.net_.runs_foreign_code
-        isolated = RandomStream(_seed(source)).as_global() if foreign else nullcontext()
-        with isolated:
-            noisy = corruption(torch.from_numpy(rows), stream.on("cpu"))
-        return self._layout.restore(noisy.numpy())
+        return self._corrupt(X, random_state)
 
     def denoise(self, X):
         """Redraw noisy samples without their noise.

@@ -162,7 +162,11 @@ _SHARED = {
         """Seeds the initial weights, the order of rows, held-out rows and all noise.
         Pass an int for reproducible results.""",
     ),
-    "verbose": ("int", "0 is silent; 1 prints a line for each epoch."),
+    "verbose": (
+        "int",
+        """0 is silent; 1 shows a bar with the epochs, the terms of the objective and
+        the time left; 2 prints a line for each epoch.""",
+    ),
 }
 
 _ATTRIBUTES = """\

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _params, blending
+from skae import blending
 from skae._callbacks import CallbackSupportMixin
+from skae._history import terms_of
 from skae._inference import map_rows
+from skae._kept import KeptEstimator
 from skae._random import RandomStream
 from skae._rows import check_range, check_rows
 from skae._statistics import describe
+from skae._summary import draw
 from skae.jacobian import exact_squared_norm
 from skae.losses import LOSSES
 from skae.modules import LinkedDecoder
@@ -30,17 +33,13 @@ class FittedAutoencoder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    BaseEstimator,
+    KeptEstimator,
 ):
-    """All that asks a trained net, and the parameters as scikit-learn sees them.
+    """All that asks a trained net.
 
     :class:`~skae._base.BaseAutoencoder` sets what is used here: `net_`, `mean_`, the
     private `_layout`, `_dtype` and `_n_features_out`.
     """
-
-    _doc_link_module = "skae"
-    penalty: Any
-    net_params: Any
 
     # What a fitted estimator knows --------------------------------------------------
 
@@ -64,20 +63,16 @@ class FittedAutoencoder(
     def history_(self):
         """One dict for each epoch: its number and every term of the objective."""
         check_is_fitted(self)
-        return [
-            {
-                name: value if name == "epoch" else float(value)
-                for name, value in epoch.items()
-                if name == "epoch" or _is_term(name, epoch)
-            }
-            for epoch in self.net_.history
-        ]
+        return [terms_of(epoch) for epoch in self.net_.history]
 
     @property
     def n_iter_(self):
         """Number of epochs trained so far."""
         check_is_fitted(self)
         return len(self.net_.history)
+
+    def _sk_visual_block_(self):
+        return draw(self)
 
     # Using it -----------------------------------------------------------------------
 
@@ -199,12 +194,7 @@ class FittedAutoencoder(
             return ((module.decode(module.encode(x)) - x) ** 2).sum(1)
 
         error = self._map(squares, rows).sum(dtype=np.float64)
-        seen = describe(rows)
-        offset = (seen.mean - self.mean_) ** 2
-        total = seen.n_rows * (seen.variance + offset).sum()
-        if total == 0:
-            return float(error == 0)
-        return float(1 - error / total)
+        return self._share_kept(error, rows)
 
     def sensitivity(self, X):
         r"""Return how strongly the code of each sample answers to its input.
@@ -290,6 +280,15 @@ class FittedAutoencoder(
         check_range(rows, self._dtype)
         return rows
 
+    def _share_kept(self, error, rows):
+        """Return R² of rows, from the sum of their squared errors."""
+        seen = describe(rows)
+        offset = (seen.mean - self.mean_) ** 2
+        total = seen.n_rows * (seen.variance + offset).sum()
+        if total == 0:
+            return float(error == 0)
+        return float(1 - error / total)
+
     @property
     def _loss_name(self):
         """Name of the loss that was fitted, None for a callable."""
@@ -306,8 +305,21 @@ class FittedAutoencoder(
         return check_random_state(own)
 
     def _torch_generator(self, random_state, device):
-        seed = self._draw_source(random_state).randint(np.iinfo(np.int32).max)
-        return torch.Generator(device=device).manual_seed(int(seed))
+        seed = _draw_seed(self._draw_source(random_state))
+        return torch.Generator(device=device).manual_seed(seed)
+
+    def _corrupt(self, X, random_state):
+        """Return X with the noise of training, in the layout that `fit` saw."""
+        rows = np.array(self._check_X(X), dtype=self._dtype)
+        source = self._draw_source(random_state)
+        stream = RandomStream(_draw_seed(source))
+        corruption = clone(self.net_.corruption, safe=False)
+        # Code that is not ours may draw from torch's global generator, too.
+        foreign = self.net_.runs_foreign_code
+        own = RandomStream(_draw_seed(source)).as_global() if foreign else nullcontext()
+        with own:
+            noisy = corruption(torch.from_numpy(rows), stream.on("cpu"))
+        return self._layout.restore(noisy.numpy())
 
     def _map(self, function, rows, *, inference=True):
         module = self.net_.module_
@@ -323,61 +335,6 @@ class FittedAutoencoder(
                 copy=self.net_.runs_foreign_code,
             )
 
-    # Parameters and tags ------------------------------------------------------------
-
-    def get_params(self, deep=True):
-        """Return the parameters, nested ones and settings of the net included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to return what is nested, too.
-
-        Returns
-        -------
-        dict
-            Names and values.
-        """
-        params = super().get_params(deep)
-        params.update(_params.nested_penalties(params["penalty"], deep))
-        if deep and isinstance(params["net_params"], dict):
-            for name, value in params["net_params"].items():
-                if _params.is_net_param(name):
-                    params.setdefault(name, value)
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, nested ones and settings of the net included.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values, such as ``n_components=8``, ``penalty__weight=0.1`` or
-            ``optimizer__weight_decay=1e-4``.
-
-        Returns
-        -------
-        self : estimator
-            The estimator itself.
-        """
-        _params.check_nested(self, params)
-        of_net = {k: params.pop(k) for k in list(params) if _params.is_net_param(k)}
-        penalties = params.get("penalty", self.penalty)
-        nested = {}
-        if isinstance(penalties, list):
-            start = "penalty__"
-            nested = {
-                k.removeprefix(start): params.pop(k)
-                for k in list(params)
-                if k.startswith(start)
-            }
-        super().set_params(**params)
-        if nested:
-            self.penalty = _params.set_nested_penalties(penalties, nested)
-        if of_net:
-            self.net_params = {**(self.net_params or {}), **of_net}
-        return self
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -387,8 +344,5 @@ class FittedAutoencoder(
         return tags
 
 
-def _is_term(name, epoch):
-    """Tell whether skorch's history of an epoch holds a term of the objective here."""
-    marks_best = name.endswith("_best") and name.removesuffix("_best") in epoch
-    counts = name.endswith(("_batch_size", "_batch_count"))
-    return name.startswith(("train_", "valid_")) and not (marks_best or counts)
+def _draw_seed(source):
+    return int(source.randint(np.iinfo(np.int32).max))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from skae._exceptions import LayoutWarning
+from skae._exceptions import LayoutWarning, warn
 
-_OURS = ("skae.", "sklearn.")
 LAYOUTS = ("channels_first", "channels_last", "signal")
 
 
@@ -162,21 +159,12 @@ def infer_layout(
         shape, kind = (1, side, side), f"a grey {side}x{side} picture"
     else:
         shape, kind = (1, n_features), f"a signal of length {n_features}"
-    warnings.warn(
+    warn(
         f"A row of {n_features} features is taken for {kind}. Set image_shape=(channels"
         ", height, width), or layout='signal', to say what it is.",
         LayoutWarning,
-        stacklevel=_level_of_the_caller(),
     )
     return Layout(sample_shape, shape)
-
-
-def _level_of_the_caller() -> int:
-    """Return how many frames up the code is that called scikit-learn or skae."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_OURS):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _from_axes(sample_shape: tuple[int, ...], layout: str | None) -> Layout:

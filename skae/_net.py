@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from skae._adam import find_step
 from skae._exceptions import DivergenceError
+from skae._history import EpochTerms
 from skae._random import RandomStream
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
@@ -190,7 +191,7 @@ class AutoencoderNet(NeuralNet):
     ) -> None:
         if iterator is None:
             return
-        self.epoch_terms_ = _Terms()
+        self.epoch_terms_ = EpochTerms()
         if training and self.n_steps_ is None:
             self.n_steps_ = len(iterator) * self.n_epochs_
         with nullcontext() if training else self.fixed_draw():
@@ -344,31 +345,6 @@ class AutoencoderNet(NeuralNet):
         for _, callback in self.callbacks_:
             if getattr(callback, "best_model_weights_", None) is not None:
                 callback.best_model_weights_ = None
-
-
-class _Terms:
-    """Means of the objective and its terms over an epoch, weighted by rows."""
-
-    def __init__(self) -> None:
-        self.n_rows = 0
-        self.sums: dict[str, Tensor] = {}
-
-    def add(self, n_rows: int, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        self.n_rows += n_rows
-        if len(terms) > 1:  # one term alone is the loss
-            self._add("loss", n_rows, loss)
-        for name, value in terms.items():
-            self._add(name, n_rows, value)
-
-    def _add(self, name: str, n_rows: int, value: Tensor) -> None:
-        if name not in self.sums:
-            self.sums[name] = torch.zeros_like(value)
-        self.sums[name].add_(value.detach(), alpha=n_rows)
-
-    def means(self) -> dict[str, float]:
-        means = {name: float(x) / self.n_rows for name, x in self.sums.items()}
-        loss = means.pop("loss", None)
-        return {"loss": sum(means.values()) if loss is None else loss, **means}
 
 
 def _innermost_function(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
@@ -196,6 +196,20 @@ def check_conflict(estimator, first, second):
             f"{second} says what the network is. Set {first} to None, or put it into "
             f"{second}, as in encoder=Dense(hidden_layer_sizes=...)."
         )
+
+
+def copy_of(estimator):
+    """Return the parameters as they are now, whatever is done to nested ones later."""
+    return _copy(estimator.get_params(deep=False))
+
+
+def _copy(value):
+    """Copy containers and what holds parameters; the rest stays as it is."""
+    if type(value) is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    return clone(value, safe=False) if _has_parameters(value) else value
 
 
 _NETWORKS = ("encoder", "decoder")

@@ -95,15 +95,15 @@ def _is_ours(slot):
     return slot is None or kind.__module__.startswith("skae.")
 
 
-def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
+def build_net(
+    estimator, encoder, decoder, layout, statistics, dtype, *, rows=None, seed=None
+):
     """Build and initialise the net of an estimator.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
         Whose parameters and hooks say what to build.
-    rows : ndarray of shape (n_rows, n_features)
-        The training rows.
     encoder, decoder : Dense, Conv, torch.nn.Module or callable
         The resolved slots.
     layout : Layout
@@ -112,20 +112,26 @@ def build_net(estimator, rows, encoder, decoder, layout, statistics, dtype):
         Of the training rows.
     dtype : numpy.dtype
         Type to compute in.
+    rows : ndarray of shape (n_rows, n_features) or None
+        The training rows, None where the weights are known and will be loaded.
+    seed : int or None
+        Seed of the net. None draws it from the `random_state` of the estimator.
 
     Returns
     -------
     AutoencoderNet
     """
     _check_tied(estimator, encoder, decoder)
-    random_state = check_random_state(estimator.random_state)
-    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    if seed is None:
+        random_state = check_random_state(estimator.random_state)
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
     loss = estimator._find_loss()
     task = _find_task(estimator)
     code_layer = estimator._code_layer()
     axes = None
     if (
-        code_layer is None
+        rows is not None
+        and code_layer is None
         and loss.link is nn.Identity
         and _starts_at_pca(encoder, decoder, estimator.n_components)
     ):
@@ -257,7 +263,7 @@ def _settings(estimator, seed, n_features, task):
         "iterator_train__shuffle": True,
         "train_split": _hold_out(estimator, seed),
         "device": str(device),
-        "verbose": estimator.verbose,
+        "verbose": max(estimator.verbose - 1, 0),  # 1 is a bar, which is ours
         "callbacks": _callbacks(estimator, n_features, task.warmup),
         "criterion": task.criterion,
     }

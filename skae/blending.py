@@ -51,9 +51,9 @@ def blend(transformer, X1, X2, alpha=0.5, *, kind="representation"):
     """
     _check_choice("kind", kind, ("representation", "content"))
     check_is_fitted(transformer)
-    first, shapes = _find_input(transformer)
-    batch1, one1 = _batch(X1, shapes, "X1")
-    batch2, one2 = _batch(X2, shapes, "X2")
+    first, shapes = find_input(transformer)
+    batch1, one1 = as_batch(X1, shapes, "X1")
+    batch2, one2 = as_batch(X2, shapes, "X2")
     n_pairs = _count_pairs(batch1, one1, batch2, one2, "X1", "X2")
     alphas = _check_alpha(alpha, n_pairs)
     if kind == "content":
@@ -111,9 +111,9 @@ def interpolate(transformer, x1, x2, n_steps=7, *, path="linear"):
     if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
         raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
     check_is_fitted(transformer)
-    _, shapes = _find_input(transformer)
-    batch1, one1 = _batch(x1, shapes, "x1")
-    batch2, one2 = _batch(x2, shapes, "x2")
+    _, shapes = find_input(transformer)
+    batch1, one1 = as_batch(x1, shapes, "x1")
+    batch2, one2 = as_batch(x2, shapes, "x2")
     n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
     codes = PATHS[path](
         _broadcast(_encode(transformer, batch1), n_pairs),
@@ -155,7 +155,7 @@ def mix(transformer, X, weights):
     array([4.9, 3.7, 1.3, 0.2])
     """
     check_is_fitted(transformer)
-    batch, is_sample = _batch(X, _find_input(transformer)[1], "X")
+    batch, is_sample = as_batch(X, find_input(transformer)[1], "X")
     weights = np.asarray(weights, dtype=np.float64)
     n_samples = len(batch)
     if is_sample or weights.ndim not in (1, 2) or weights.shape[-1] != n_samples:
@@ -176,23 +176,23 @@ def _check_choice(name, value, choices):
         raise ValueError(f"{name}={value!r} is not known. Choose {expected}.")
 
 
-def _real_steps(transformer):
+def real_steps(transformer):
     """Return the estimators that X goes through, in their order."""
     if hasattr(transformer, "best_estimator_"):
-        return _real_steps(transformer.best_estimator_)
+        return real_steps(transformer.best_estimator_)
     if not hasattr(transformer, "steps"):
         return [transformer]
     steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]
-    return [real for step in steps for real in _real_steps(step)]
+    return [real for step in steps for real in real_steps(step)]
 
 
-def _find_input(transformer):
+def find_input(transformer):
     """Return what sees X first, and two shapes of a sample: here and further on.
 
     The second one is that of a picture or signal which reaches an autoencoder behind a
     step that does not tell its own, such as a FunctionTransformer; else it is None.
     """
-    steps = _real_steps(transformer)
+    steps = real_steps(transformer)
     if not steps:
         raise ValueError(
             "The pipeline has no step that encodes: all are 'passthrough'. Add one "
@@ -206,7 +206,7 @@ def _find_input(transformer):
     return first, ((first.n_features_in_,), later if len(later) > 1 else None)
 
 
-def _batch(X, shapes, name):
+def as_batch(X, shapes, name):
     """Return X with an axis of samples in front, and whether it was a single one."""
     if hasattr(X, "detach"):
         X = X.detach().cpu().numpy()

@@ -1,8 +1,10 @@
 """One torch thread for the whole suite, and data that the tests share."""
 
 import os
+import shutil
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
@@ -37,3 +39,41 @@ def digits():
 def small(digits):
     """The first 100 training digits."""
     return digits[0][:100]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Drive chromium without a window and without a network beyond this machine.
+
+    What a page complained of is in ``browser.get_log("browser")``, and what it fetched
+    in ``browser.get_log("performance")``; to read a log is to empty it.
+    """
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in programs:
+        reason = "chromium and chromedriver are not installed"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "disable-background-networking",
+        "disable-component-update",
+        "no-first-run",
+        "hide-scrollbars",
+        "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(f"--{flag}")
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    service = webdriver.ChromeService(programs[1])
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_page_load_timeout(60)
+    yield driver
+    driver.quit()

@@ -485,6 +485,7 @@ def test_glorots_start_by_hand(activation, gain, center, tied):
             torch.testing.assert_close(layer.bias.detach(), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
 def test_a_deep_stack_of_sigmoids_learns_from_glorots_start():
     def score(init):
         dense = Dense((60, 40, 20), activation="sigmoid", init=init)

@@ -957,6 +957,7 @@ def _weights_equal(module, state):
     return all(torch.equal(p, state[k]) for k, p in module.state_dict().items())
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
 @every
 def test_early_stopping_restores_the_best_epoch(name):
     # Steps so long that the validation loss jumps about.
@@ -1083,11 +1084,20 @@ def test_last_batch_of_one_row_trains(name):
 
 
 @every_named
-def test_verbose_prints_a_line_for_each_epoch(name, capsys):
+def test_verbose_shows_a_bar_or_prints_lines(name, capsys):
     NAMED[name](verbose=0).fit(PICTURES)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
     NAMED[name](verbose=1).fit(PICTURES)
-    lines = capsys.readouterr().out.strip().splitlines()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    last = shown.err.rsplit("\r", 1)[-1]
+    assert last.startswith(name)
+    assert "2/2" in last
+    assert "loss=" in last
+    NAMED[name](verbose=2).fit(PICTURES)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    lines = shown.out.strip().splitlines()
     assert "train_loss" in lines[0]
     assert len(lines) == 4  # names, a rule and two epochs
 
@@ -1305,6 +1315,7 @@ def test_likelihoods_are_of_the_loss_that_was_fitted(loss):
         assert_array_equal(vae.sample(3, noise=True), sample)
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "poisson"])
 def test_probabilities_of_all_values_sum_to_one(loss):
     if loss == "poisson":

@@ -462,6 +462,7 @@ def test_divergence_keeps_the_weights_of_the_last_finite_epoch(Estimator, value)
         assert torch.equal(weight, Keeper.kept[-1][name]), name
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
 @every_class
 def test_training_can_go_on_after_divergence(Estimator):
     ae = Estimator(

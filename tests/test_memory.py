@@ -155,6 +155,7 @@ def test_a_fitted_estimator_does_not_keep_its_data(ae, kind, tmp_path):
     assert gone() is None
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")  # X is noise
 @every
 def test_a_pickle_holds_weights_the_state_of_the_optimizer_and_history(ae, tmp_path):
     ae = _copy_of(ae, max_epochs=20, n_iter_no_change=None)

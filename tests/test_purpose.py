@@ -56,6 +56,7 @@ def test_sparse_code_has_few_active_units_and_loses_little(digits, fitted, seed)
     assert sparse.score(X_test) > free.score(X_test) - 0.05
 
 
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")  # over half are dead
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fewer_units_are_active_as_sparsity_grows(digits, fitted, seed):
     X_test = digits[1]

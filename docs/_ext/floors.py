@@ -21,7 +21,7 @@ def _imports(tree):
         if node.module == "skae":
             found.update(alias.name for alias in node.names)
         elif node.module.startswith("skae."):
-            found.add(node.module.split(".")[1])
+            found.add(node.module.removeprefix("skae."))
     return found
 
 
@@ -47,9 +47,10 @@ class Floors(SphinxDirective):
 
     def run(self):
         trees = {}
-        for path in sorted(PACKAGE.glob("*.py")):
+        for path in sorted(PACKAGE.rglob("*.py")):
             self.env.note_dependency(str(path))
-            trees[path.stem] = ast.parse(path.read_text(encoding="utf-8"))
+            name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+            trees[name] = ast.parse(path.read_text(encoding="utf-8"))
         floors = _floors(trees)
         lines = [
             ".. list-table::",
@@ -66,7 +67,7 @@ class Floors(SphinxDirective):
             sentence = (ast.get_docstring(trees[name]) or "").split("\n\n")[0]
             lines += [
                 f"   * - {floor if floor != shown else ''}",
-                f"     - ``{name}.py``",
+                f"     - ``{name.replace('.', '/')}.py``",
                 f"     - {' '.join(sentence.split())}",
             ]
             shown = floor

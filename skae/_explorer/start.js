@@ -1,0 +1,24 @@
+// What happens when the page opens.
+
+async function start() {
+  for (const kind of ["representation", "content"]) {
+    for (let k = 0; k < N_STEPS; k++) {
+      $(`walk-${kind}`).append(document.createElement("canvas"));
+    }
+  }
+  const isSmall = facts.kind === "picture" && facts.shape[2] <= 64;
+  document.body.classList.toggle("pixels", isSmall);
+  await Promise.all([unpackRows(), loadPlotly(), loadDecoder()]);
+  await drawMap();
+  listenToMap();
+  listenToPad();
+  listenToButtons();
+  choose(state.chosen);
+  matchMedia("(prefers-color-scheme: dark)").onchange = drawMap;
+  state.ready = true;
+}
+
+start().catch((error) => {
+  say(`This page needs a browser of 2023 or later. It could not start: ${error.message}`);
+  throw error;
+});

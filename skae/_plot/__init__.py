@@ -1,0 +1,1 @@
+"""Displays: pictures of what an autoencoder does, in scikit-learn's manner."""

@@ -1,0 +1,158 @@
+"""What each unit of a code does, and how many directions the code spreads over."""
+
+import numpy as np
+
+from skae._plot.style import (
+    check_matplotlib,
+    few_whole_numbers,
+    merge_style,
+    panel_axes,
+)
+from skae._plot.words import share_words
+from skae.diagnostics import report
+
+_LOGARITHMIC = 20  # ratio of two eigenvalues from which a logarithm helps
+_FLOOR = 1e-6  # of the largest eigenvalue; what lies below is rounding
+
+
+@share_words
+class LatentDiagnosticsDisplay:
+    """Activity of the units, spectrum of the code, and what else is known of units.
+
+    It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    The panels show the standard deviation of each unit, with dead units in grey; the
+    eigenvalues of the covariance of the code, with a line at the effective rank; for
+    the variational class the divergence of each unit from the prior; and, where a unit
+    is ever exactly zero, for which share of the samples.
+
+    Parameters
+    ----------
+    report : Report
+        What :func:`skae.diagnostics.report` has found.
+
+    Attributes
+    ----------
+    {axes_}
+
+    std_bars_, zeros_bars_, kl_bars_ : matplotlib BarContainer or None
+        A bar for each unit; None where there is no such panel.
+
+    spectrum_line_ : matplotlib Line2D
+        The eigenvalues, largest first.
+
+    rank_line_ : matplotlib Line2D
+        The mark of the effective rank.
+
+    See Also
+    --------
+    skae.diagnostics.report : The figures as data and as a text.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import LatentDiagnosticsDisplay, VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(8, max_epochs=5, random_state=0).fit(X)
+    >>> display = LatentDiagnosticsDisplay.from_estimator(vae, X)
+    >>> len(display.axes_), len(display.kl_bars_)
+    (3, 8)
+    """
+
+    def __init__(self, report):
+        self.report = report
+
+    def plot(self, ax=None, *, bar_kw=None, line_kw=None):
+        """Draw the panels.
+
+        Parameters
+        ----------
+        {bounds}
+
+        bar_kw : dict, default=None
+            Keywords of matplotlib's `bar`, for the units.
+
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the spectrum.
+
+        Returns
+        -------
+        LatentDiagnosticsDisplay
+            The display itself.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Rectangle
+
+        found = self.report
+        zeros = found.zeros if found.zeros.any() else None
+        of_units = {
+            "std": (found.std, "", "standard deviation"),
+            "kl": (found.kl, "divergence from the prior", "KL, nats"),
+            "zeros": (zeros, "exact zeros", "share of samples"),
+        }
+        n_panels = 1 + sum(values is not None for values, *_ in of_units.values())
+        self.ax_, self.axes_ = panel_axes(ax, n_panels)
+        self.figure_ = self.ax_.figure
+        panels = iter(self.axes_)
+        units = np.arange(found.n_components)
+        colors = np.where(found.active, "C0", "0.7")
+        bar_kw = merge_style(Rectangle, {"color": colors, "width": 0.8}, bar_kw)
+        bars = dict.fromkeys(of_units)
+        for name, (values, title, label) in of_units.items():
+            if values is not None:
+                panel = next(panels)
+                bars[name] = panel.bar(units, values, **bar_kw)
+                panel.set(title=title, xlabel="unit", ylabel=label)
+        self.std_bars_, self.kl_bars_, self.zeros_bars_ = bars.values()
+        self.axes_[0].set_title(f"{found.n_active} of {found.n_components} active")
+
+        panel = next(panels)
+        defaults = {"color": "C0", "marker": "o", "markersize": 3}
+        line_kw = merge_style(Line2D, defaults, line_kw)
+        (self.spectrum_line_,) = panel.plot(units + 1, found.spectrum, **line_kw)
+        largest, smallest = found.spectrum[[0, -1]]
+        if largest > _LOGARITHMIC * smallest:
+            lowest = max(smallest, _FLOOR * largest)
+            panel.set(yscale="log", ylim=(lowest / 2, largest * 2))
+        else:
+            panel.set_ylim(0, 1.1 * largest or 1)
+        self.rank_line_ = panel.axvline(found.effective_rank, color="0.6", ls="--")
+        panel.set(
+            title=f"effective rank {found.effective_rank:.1f}",
+            xlabel="principal component",
+            ylabel="eigenvalue of the code",
+        )
+        few_whole_numbers(self.axes_)
+        return self
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, ax=None, bar_kw=None, line_kw=None):
+        """Measure the code of samples and draw what is found.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted autoencoder of skae.
+
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened. Best rows that `fit`
+            has not seen.
+
+        {bounds}
+
+        bar_kw : dict, default=None
+            Keywords of matplotlib's `bar`, for the units.
+
+        line_kw : dict, default=None
+            Keywords of matplotlib's `plot`, for the spectrum.
+
+        Returns
+        -------
+        LatentDiagnosticsDisplay
+            What was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        # The sensitivity is not shown, and takes far longer than the rest.
+        found = report(estimator, X, n_sensitivity_samples=1)
+        return cls(found).plot(ax, bar_kw=bar_kw, line_kw=line_kw)

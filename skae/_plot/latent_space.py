@@ -1,0 +1,272 @@
+"""Where samples lie in the space of their codes."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from skae._plot.codes import find_classes, find_places
+from skae._plot.samples import (
+    find_limits,
+    known_layout,
+    sample_style,
+    to_box,
+    to_cells,
+)
+from skae._plot.style import check_matplotlib, merge_style, single_axes
+from skae._plot.words import share_words
+
+
+@share_words
+class LatentSpaceDisplay:
+    """Codes as points of a plane, coloured by what is known of their samples.
+
+    It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Two units are drawn as they are. Of more, the two principal components are drawn,
+    and the axes tell how much of the variance of the code they hold. One unit lies on
+    the horizontal axis, and what is known of the samples on the vertical one.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_samples, n_components)
+        The codes.
+
+    y : array-like of shape (n_samples,), default=None
+        What is known of each sample. Strings, booleans and whole numbers, of up to 20
+        different values, are classes and get a legend. Other numbers get a colour bar.
+
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
+        The samples, for the thumbnails.
+
+    {layout}
+
+    {image_shape}
+
+    Attributes
+    ----------
+    {ax_}
+
+    scatter_ : matplotlib PathCollection
+        The points.
+
+    legend_ : matplotlib Legend or None
+        Colours of the classes.
+
+    colorbar_ : matplotlib Colorbar or None
+        Colours of the numbers.
+
+    thumbnails_ : list of matplotlib AnnotationBbox
+        The small pictures.
+
+    explained_variance_ratio_ : ndarray of shape (2,) or None
+        Share of the variance of the code that each axis holds; None where units are
+        drawn as they are.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import LatentSpaceDisplay, VariationalAutoencoder
+    >>> X, y = load_digits(return_X_y=True)
+    >>> vae = VariationalAutoencoder(2, max_epochs=5, random_state=0).fit(X)
+    >>> display = LatentSpaceDisplay.from_estimator(vae, X, y)
+    >>> display.ax_.get_xlabel()
+    'unit 0'
+    """
+
+    def __init__(self, codes, *, y=None, X=None, layout=None, image_shape=None):
+        self.codes = codes
+        self.y = y
+        self.X = X
+        self.layout = layout
+        self.image_shape = image_shape
+
+    def plot(self, ax=None, *, thumbnails=None, scatter_kw=None, sample_kw=None):
+        """Draw the codes.
+
+        Parameters
+        ----------
+        {ax}
+
+        thumbnails : int, default=None
+            How many samples to draw as small pictures at their codes. They are chosen
+            to lie far from each other. None is none.
+
+        scatter_kw : dict, default=None
+            Keywords of matplotlib's `scatter`.
+
+        {sample_kw}
+
+        Returns
+        -------
+        LatentSpaceDisplay
+            The display itself.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        codes = np.asarray(self.codes)
+        if codes.ndim != 2:
+            raise ValueError(
+                f"codes has shape {codes.shape}, but (n_samples, n_components) is "
+                "expected, as `transform` gives it."
+            )
+        values, classes = _find_colours(self.y, len(codes))
+        title = getattr(self.y, "name", None)
+        is_new = ax is None
+        ax = self.ax_ = single_axes(ax)
+        self.figure_ = ax.figure
+        self.legend_ = self.colorbar_ = None
+        self.thumbnails_ = []
+        labels, points, self.explained_variance_ratio_ = find_places(codes)
+        if codes.shape[1] == 1 and values is not None:
+            jitter = 0 if classes is None else 0.7 * (points[:, 1] - 0.5)
+            points[:, 1] = values + jitter
+            labels[1] = title or ""
+        ax.set(xlabel=labels[0], ylabel=labels[1])
+        self._scatter(points, values, classes, scatter_kw)
+        if codes.shape[1] > 1:
+            self._explain_colours(values, classes, title, is_new)
+        elif classes is not None or values is None:
+            names = classes or []
+            ax.set_yticks(np.arange(len(names)), names)
+        if thumbnails is not None:
+            self._add_thumbnails(points, thumbnails, sample_kw)
+        return self
+
+    def _scatter(self, points, values, classes, scatter_kw):
+        import matplotlib as mpl
+        from matplotlib.collections import PathCollection
+        from matplotlib.colors import ListedColormap
+
+        # Small enough for many points to stay apart.
+        style = {"s": np.clip(10000 / len(points), 4, 25), "linewidth": 0}
+        if values is not None:
+            style |= {"c": values, "cmap": "viridis"}
+            if not {"c", "color"}.isdisjoint(scatter_kw or {}):
+                raise ValueError(
+                    "y sets the colours, and so does scatter_kw. Leave one of them "
+                    "out; scatter_kw={'cmap': ...} chooses the colours of y."
+                )
+        if classes is not None:
+            n = len(classes)
+            name = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
+            colors = mpl.colormaps[name](
+                np.arange(n) if n <= 20 else np.linspace(0, 1, n)
+            )
+            style |= {"cmap": ListedColormap(colors)}
+        style = merge_style(PathCollection, style, scatter_kw)
+        self.scatter_ = self.ax_.scatter(*points.T, **style)
+
+    def _explain_colours(self, values, classes, title, is_new):
+        if classes is not None:
+            handles, _ = self.scatter_.legend_elements(num=None)
+            # Beside new axes, since it would hide points on them.
+            place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
+            self.legend_ = self.ax_.legend(
+                handles, classes, title=title, ncols=-(-len(classes) // 16), **place
+            )
+        elif values is not None:
+            self.colorbar_ = self.figure_.colorbar(
+                self.scatter_, ax=self.ax_, label=title
+            )
+
+    def _add_thumbnails(self, points, n_thumbnails, sample_kw):
+        from matplotlib.offsetbox import AnnotationBbox
+
+        check_scalar(n_thumbnails, "thumbnails", Integral, min_val=0)
+        if self.X is None:
+            raise ValueError("thumbnails needs the samples: pass X to the display.")
+        cells = to_cells(self.X, self.layout, self.image_shape)
+        check_consistent_length(cells, points)
+        limits, style = find_limits(cells), sample_style(cells, sample_kw)
+        self.scatter_.update_scalarmappable()
+        edges = self.scatter_.get_facecolor()
+        self.ax_.margins(0.1)
+        for i in _far_apart(points, n_thumbnails):
+            frame = {"edgecolor": edges[i % len(edges)]}
+            box = to_box(cells[i], limits, style)
+            thumbnail = AnnotationBbox(box, points[i], pad=0.1, bboxprops=frame)
+            self.thumbnails_.append(self.ax_.add_artist(thumbnail))
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        thumbnails=None,
+        layout=None,
+        image_shape=None,
+        ax=None,
+        scatter_kw=None,
+        sample_kw=None,
+    ):
+        """Encode samples and draw the codes.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Anything fitted with `transform`: one of skae's, a Pipeline, a PCA.
+
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        y : array-like of shape (n_samples,), default=None
+            What is known of each sample. Strings, booleans and whole numbers, of up to
+            20 different values, are classes and get a legend. Other numbers get a
+            colour bar.
+
+        thumbnails : int, default=None
+            How many samples to draw as small pictures at their codes. They are chosen
+            to lie far from each other. None is none.
+
+        {known_layout}
+
+        {image_shape}
+
+        {ax}
+
+        scatter_kw : dict, default=None
+            Keywords of matplotlib's `scatter`.
+
+        {sample_kw}
+
+        Returns
+        -------
+        LatentSpaceDisplay
+            What was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        codes = np.asarray(estimator.transform(X))
+        n_features = math.prod(np.shape(X)[1:])
+        layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
+        display = cls(codes, y=y, X=X, layout=layout, image_shape=image_shape)
+        return display.plot(
+            ax, thumbnails=thumbnails, scatter_kw=scatter_kw, sample_kw=sample_kw
+        )
+
+
+def _find_colours(y, n_samples):
+    """Return a number for each sample and the names of classes, or None for either."""
+    if y is None:
+        return None, None
+    y = column_or_1d(np.asarray(y))
+    if len(y) != n_samples:
+        raise ValueError(f"y has {len(y)} values, but there are {n_samples} codes.")
+    return find_classes(y)
+
+
+def _far_apart(points, n_chosen):
+    """Return the indices of points, each the one farthest from those before it."""
+    span = np.ptp(points, axis=0)
+    points = points / np.where(span > 0, span, 1)
+    distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    chosen = []
+    for _ in range(min(n_chosen, len(points))):
+        chosen.append(int(distances.argmax()))
+        to_last = np.linalg.norm(points - points[chosen[-1]], axis=1)
+        distances = np.minimum(distances if len(chosen) > 1 else np.inf, to_last)
+    return chosen

@@ -1,0 +1,286 @@
+"""What a code holds and what it loses, measured: one report for each estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.utils import _safe_indexing, check_scalar
+from sklearn.utils._optional_dependencies import check_pandas_support
+from sklearn.utils.validation import check_is_fitted
+
+from skae._collapse import find_active
+from skae._fitted import FittedAutoencoder
+from skae._statistics import describe
+
+# Variance of the posterior mean, in units of the prior's, from which a unit is active.
+_ACTIVE_VARIANCE = 0.01
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    r"""What `report` has found. Printed, it is a text.
+
+    Parameters
+    ----------
+    estimator : str
+        Name of the class.
+
+    n_samples, n_features, n_components : int
+        Size of X and of the code.
+
+    unit_names : tuple of str
+        Name of each unit, as `get_feature_names_out` gives it.
+
+    std : ndarray of shape (n_components,)
+        Standard deviation of each unit over the samples.
+
+    active : ndarray of shape (n_components,)
+        Whether each unit is active. Otherwise it is *dead*.
+
+    zeros : ndarray of shape (n_components,)
+        Share of the samples for which each unit is exactly zero.
+
+    kl : ndarray of shape (n_components,) or None
+        Divergence of the posterior of each unit from the prior, in nats, the mean
+        over the samples. None where the class has no posterior.
+
+    spectrum : ndarray of shape (n_components,)
+        Eigenvalues of the covariance of the code, largest first.
+
+    effective_rank : float
+        Number of directions that the code spreads over: the exponential of the
+        entropy of the eigenvalues, divided by their sum [1]_. 0 for a constant code.
+
+    r2 : float
+        Share of the variance of X that the reconstructions keep, as `score` gives it.
+
+    pca_r2 : float
+        The same of a PCA with as many components.
+
+    pca_fitted_on : {"X", "X_train"}
+        What the PCA was fitted on.
+
+    sensitivity : float
+        Mean of what `sensitivity` gives, :math:`\|\partial z / \partial x\|_F`, in
+        units of the code for one unit of X.
+
+    References
+    ----------
+    .. [1] Roy & Vetterli, "The effective rank: a measure of effective dimensionality",
+       EUSIPCO 2007. Of the covariance matrix, whose singular values are its
+       eigenvalues.
+    """
+
+    estimator: str
+    n_samples: int
+    n_features: int
+    n_components: int
+    unit_names: tuple[str, ...]
+    std: np.ndarray
+    active: np.ndarray
+    zeros: np.ndarray
+    kl: np.ndarray | None
+    spectrum: np.ndarray
+    effective_rank: float
+    r2: float
+    pca_r2: float
+    pca_fitted_on: str
+    sensitivity: float
+
+    @property
+    def n_active(self) -> int:
+        """Number of active units."""
+        return int(self.active.sum())
+
+    @property
+    def n_dead(self) -> int:
+        """Number of dead units."""
+        return self.n_components - self.n_active
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain Python values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Arrays are lists. `n_active` and `n_dead` are in it, too.
+        """
+        counts = {"n_active": self.n_active, "n_dead": self.n_dead}
+        return {name: _plain(value) for name, value in (vars(self) | counts).items()}
+
+    def to_frame(self) -> Any:
+        """Return what is known of each unit as a table.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_components, 3 or 4)
+            The columns `std`, `active`, `zeros` and, where there is one, `kl`; the
+            index holds the names of the units.
+        """
+        pd = check_pandas_support("to_frame")
+        columns = {"std": self.std, "active": self.active, "zeros": self.zeros}
+        if self.kl is not None:
+            columns["kl"] = self.kl
+        return pd.DataFrame(columns, index=pd.Index(self.unit_names, name="unit"))
+
+    def __repr__(self) -> str:
+        figures = [
+            ("active units", f"{self.n_active}"),
+            ("dead units", f"{self.n_dead}"),
+            ("exact zeros", f"{self.zeros.mean():.1%}"),
+            ("effective rank", f"{self.effective_rank:.1f}"),
+            ("R²", f"{self.r2:.3f}"),
+            (f"R² of PCA on {self.pca_fitted_on}", f"{self.pca_r2:.3f}"),
+            ("mean sensitivity", f"{self.sensitivity:.3g}"),
+        ]
+        units = [("deviation", self.std, ".3g"), ("exact zeros", self.zeros, ".1%")]
+        if self.kl is not None:
+            figures.append(("KL, nats", f"{self.kl.sum():.3g}"))
+            units.append(("KL, nats", self.kl, ".3g"))
+        lines = [
+            f"{self.estimator} on X of shape ({self.n_samples}, {self.n_features})",
+            *(f"  {name:<22}{figure:>9}" for name, figure in figures),
+            f"  {f'{self.n_components} units':<22}{'least':>9}{'median':>9}{'most':>9}",
+            *(f"  {name:<22}{_extremes(x, spec)}" for name, x, spec in units),
+        ]
+        return "\n".join(lines)
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _extremes(values, spec):
+    of_three = (values.min(), np.median(values), values.max())
+    return "".join(f"{value:>9{spec}}" for value in of_three)
+
+
+def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None):
+    r"""Measure what the code of a fitted autoencoder holds.
+
+    A unit is active if its standard deviation over X is at least 1 % of that of the
+    unit that varies most. In :class:`~skae.VariationalAutoencoder`, where the prior
+    fixes the scale of the code, it is active if the variance of its posterior mean is
+    above 0.01 [1]_.
+
+    Parameters
+    ----------
+    ae : estimator
+        A fitted autoencoder of skae.
+
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        Samples in the layout that `fit` saw, or flattened. Best rows that `fit` has
+        not seen.
+
+    X_train : array-like of shape (n_rows, n_features) or (n_rows, ...), default=None
+        What the PCA of `pca_r2` is fitted on: give what `ae` was fitted on, and the
+        two are compared on equal terms. None is X itself, which favours the PCA: no
+        linear code of this size can keep more of X, and with as many components as
+        samples it keeps all.
+
+    n_sensitivity_samples : int, default=256
+        Most samples, drawn at random, over which the sensitivity is averaged. Over
+        all of them it can take longer than all the rest together.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws those samples. None is the `random_state` of the estimator.
+
+    Returns
+    -------
+    Report
+        The figures. ``str`` makes a text of it, `to_dict` and `to_frame` data.
+
+    Raises
+    ------
+    TypeError
+        If `ae` is no autoencoder of skae, such as a Pipeline that holds one.
+
+    References
+    ----------
+    .. [1] Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders",
+       ICLR 2016. :arxiv:`1509.00519`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder, diagnostics
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(8, max_epochs=5, random_state=0).fit(X)
+    >>> found = diagnostics.report(vae, X)
+    >>> found.n_active + found.n_dead
+    8
+    >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
+    True
+    """
+    if not isinstance(ae, FittedAutoencoder):
+        raise TypeError(
+            f"report takes an autoencoder of skae, but got {type(ae).__name__}. Of a "
+            "Pipeline, pass the last step and what the others make of X: "
+            "report(pipe[-1], pipe[:-1].transform(X))."
+        )
+    check_is_fitted(ae)
+    check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
+    rows = ae._check_X(X)
+    codes = ae._map(ae.net_.module_.encode, rows)
+    std = np.sqrt(describe(codes).variance)
+    kl, active = None, find_active(std)
+    if hasattr(ae, "posterior"):
+        kl = _kl_of_units(*ae.posterior(X))
+        active = std**2 > _ACTIVE_VARIANCE
+    spectrum = _spectrum(codes)
+    draw = ae._draw_source(random_state).permutation(len(rows))
+    chosen = np.sort(draw[:n_sensitivity_samples])
+    return Report(
+        estimator=type(ae).__name__,
+        n_samples=len(rows),
+        n_features=rows.shape[1],
+        n_components=codes.shape[1],
+        unit_names=tuple(ae.get_feature_names_out().tolist()),
+        std=std,
+        active=active,
+        zeros=(codes == 0).mean(axis=0),
+        kl=kl,
+        spectrum=spectrum,
+        effective_rank=_effective_rank(spectrum),
+        r2=ae.score(X),
+        pca_r2=_pca_r2(ae, rows, rows if X_train is None else ae._check_X(X_train)),
+        pca_fitted_on="X" if X_train is None else "X_train",
+        sensitivity=float(ae.sensitivity(_safe_indexing(X, chosen)).mean()),
+    )
+
+
+def _kl_of_units(mean, std):
+    mean, variance = mean.astype(np.float64), std.astype(np.float64) ** 2
+    return 0.5 * (mean**2 + variance - np.log(variance) - 1).mean(axis=0)
+
+
+def _spectrum(codes):
+    """Return the eigenvalues of the covariance of the code, largest first."""
+    centred = codes.astype(np.float64) - codes[0]  # a constant unit gives exact zeros
+    centred -= centred.mean(axis=0)
+    return np.linalg.eigvalsh(centred.T @ centred / len(codes))[::-1].clip(min=0)
+
+
+def _effective_rank(spectrum):
+    total = spectrum.sum()
+    if total == 0:
+        return 0.0
+    shares = spectrum[spectrum > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _pca_r2(ae, rows, rows_to_fit):
+    """Return R² of a PCA as large as the code, against the training mean as `score`."""
+    shift = rows_to_fit.mean(axis=0)  # that float32 has digits left for the differences
+    pca = PCA(min(ae._n_features_out, *rows_to_fit.shape), random_state=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant, or a single row
+        pca.fit((rows_to_fit - shift).astype(ae._dtype))
+    centred = (rows - shift).astype(ae._dtype)
+    missed = centred - pca.inverse_transform(pca.transform(centred))
+    return ae._share_kept(np.square(missed).sum(dtype=np.float64), rows)

@@ -1,0 +1,119 @@
+"""A converter for skl2onnx, so that pipelines with an autoencoder become ONNX whole."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sklearn.utils.validation import check_is_fitted
+
+from skae._base import BaseAutoencoder
+from skae._onnx import build_onnx
+
+
+def register_converters():
+    """Teach skl2onnx to convert every autoencoder.
+
+    To be called once, before ``skl2onnx.to_onnx`` or ``skl2onnx.convert_sklearn``
+    meets a pipeline with an autoencoder in it. The autoencoder becomes what
+    `transform` does: its encoder, in float32 whatever type the input has. Subclasses
+    of your own are known as well, if they exist at the time of the call.
+
+    Returns
+    -------
+    None
+        From then on ``skl2onnx`` knows them, until the end of the process.
+
+    Raises
+    ------
+    ImportError
+        If the package skl2onnx is missing.
+
+    See Also
+    --------
+    AutoencoderTransformer.to_onnx : Write an encoder, a decoder or both to a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skl2onnx
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.export import register_converters
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = X.astype(np.float32)
+    >>> ae = AutoencoderTransformer(16, max_epochs=1, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), ae, LogisticRegression(max_iter=1000))
+    >>> pipe = pipe.fit(X[:300], y[:300])
+    >>> register_converters()
+    >>> model = skl2onnx.to_onnx(pipe, X[:1])
+    >>> [output.name for output in model.graph.output]
+    ['output_label', 'output_probability']
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError(
+            "register_converters needs the package skl2onnx: pip install skae[onnx]."
+        ) from error
+
+    for cls in _subclasses(BaseAutoencoder):
+        update_registered_converter(cls, "SkaeAutoencoder", _declare, _convert)
+
+
+def _subclasses(cls):
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _declare(operator):
+    """Say what shape and type the codes have: double precision for such input."""
+    from skl2onnx.common.data_types import guess_tensor_type
+
+    check_is_fitted(operator.raw_operator)
+    codes = guess_tensor_type(operator.inputs[0].type)
+    n_rows = operator.inputs[0].get_first_dimension()
+    codes.shape = [n_rows, operator.raw_operator._n_features_out]
+    operator.outputs[0].type = codes
+
+
+def _convert(scope, operator, container):
+    """Put the encoder between the input and the output of an operator."""
+    import onnx_ir
+    from onnx import TensorProto
+    from skl2onnx.common.data_types import guess_proto_type
+
+    model = build_onnx(operator.raw_operator, "encoder", container.target_opset)
+    _rename(model.graph, scope.get_unique_operator_name("skae") + "/")
+    graph = onnx_ir.to_proto(model.graph)
+    opsets = model.opset_imports
+
+    add = partial(container.add_node, op_version=opsets[""])
+    new_name = scope.get_unique_variable_name
+    columns = []  # a frame comes as an input for each column
+    for variable in operator.inputs:
+        rows = new_name("rows")
+        columns.append(new_name("columns"))
+        add("Flatten", variable.onnx_name, rows, axis=1)
+        add("Cast", rows, columns[-1], to=TensorProto.FLOAT)
+    add("Concat", columns, graph.input[0].name, axis=1)
+    container.nodes.extend(graph.node)
+    container.initializers.extend(graph.initializer)
+    codes = operator.outputs[0]
+    kind = guess_proto_type(codes.type)
+    add("Cast", graph.output[0].name, codes.onnx_name, to=kind)
+    container.node_domain_version_pair_sets.update(opsets.items())
+
+
+def _rename(graph, prefix):
+    """Let all names of a graph begin alike, those inside of a branch too."""
+    values = [*graph.inputs, *graph.initializers.values()]
+    for node in graph.all_nodes():
+        node.name = prefix + node.name
+        values += node.outputs
+    for value in values:
+        if value.name:  # an output that nobody reads has none
+            value.name = prefix + value.name

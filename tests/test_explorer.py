@@ -1,0 +1,623 @@
+"""The page of the explorer, driven by a real browser, and what is written into it."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ESTIMATORS
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import skae
+from skae import explorer
+
+pytest.importorskip("plotly", reason="needs plotly")
+pytest.importorskip("onnxscript", reason="needs onnxscript")
+
+MARKUP = "</script><script>window.harm = 1</script><img src=x onerror='harm = 1'>"
+
+
+def _unpack(path):
+    """Return what a page holds: its facts, and the other elements inflated."""
+    found = re.findall(
+        r'<script type="text/plain" id="(.*?)">(.*?)</script>', path.read_text("utf-8")
+    )
+    packed = dict(found)
+    facts = json.loads(packed.pop("facts"))
+    inflate = {k: gzip.decompress(base64.b64decode(v)) for k, v in packed.items()}
+    return facts, inflate
+
+
+# Driven by a browser ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits_page(tmp_path_factory):
+    """A small variational autoencoder, 200 digits, and the page of both."""
+    X, y = load_digits(return_X_y=True)
+    X = (X[:200] / 16).astype(np.float32).reshape(-1, 8, 8)
+    vae = skae.VariationalAutoencoder(2, max_epochs=5, random_state=0).fit(X)
+    path = tmp_path_factory.mktemp("explorer") / "digits.html"
+    explorer.write(vae, X, path, labels=y[:200])
+    return vae, X, path
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """A function that opens a page. One that is open already starts anew instead."""
+    opened = None
+
+    def open_page(path, width=1280, height=900, scheme="light"):
+        nonlocal opened
+        for name in ("browser", "performance"):
+            browser.get_log(name)
+        wanted = (path, width, height, scheme)
+        if wanted != opened:
+            size = {"width": width, "height": height, "deviceScaleFactor": 1}
+            size["mobile"] = width < 500
+            media = {"name": "prefers-color-scheme", "value": scheme}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [media]})
+            browser.get(path.as_uri())
+            _wait(browser, "window.skae && skae.ready")
+            opened = wanted
+        browser.execute_script("choose(facts.start); $('card').hidden = true")
+        _settle(browser)
+        return browser
+
+    yield open_page
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.get("about:blank")
+
+
+def _wait(browser, condition):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    script = f"return Boolean({condition})"
+    wait = WebDriverWait(browser, 30, poll_frequency=0.05)
+    wait.until(lambda driver: driver.execute_script(script), condition)
+
+
+def _settle(browser):
+    _wait(browser, "!isRunning")
+
+
+def _find(browser, selector):
+    return browser.find_element("css selector", selector)
+
+
+def _choose(browser, *names):
+    """Choose samples by their names, as one does with a keyboard."""
+    _find(browser, "#clear").click()
+    for name in names:
+        _find(browser, "#name").send_keys(f"{name}\n")
+    _settle(browser)
+
+
+def _drag(browser, *stations):
+    """Drag the handle of the pad along stations, shares of its width and height."""
+    from selenium.webdriver import ActionChains
+
+    pad = _find(browser, "#pad")
+    box = pad.rect
+    at = [
+        (round((u - 0.5) * (box["width"] - 2)), round((v - 0.5) * (box["height"] - 2)))
+        for u, v in stations
+    ]
+    actions = ActionChains(browser, duration=20)
+    actions.move_to_element_with_offset(pad, *at[0]).click_and_hold()
+    for place in at[1:]:
+        actions.move_to_element_with_offset(pad, *place)
+    actions.release().perform()
+    _settle(browser)
+
+
+def _shown(browser, what):
+    """Return numbers that are drawn: arrays of JavaScript as lists."""
+    numbers = f"JSON.stringify({what}, (_, x) => ArrayBuffer.isView(x) ? [...x] : x)"
+    return np.array(json.loads(browser.execute_script(f"return {numbers}")))
+
+
+def _pixels(browser, canvas):
+    """Return what is on a canvas: shape (height, width, 4)."""
+    width, height, values = browser.execute_script(
+        "const {width, height} = arguments[0];"
+        "const image = arguments[0].getContext('2d').getImageData(0, 0, width, height);"
+        "return [width, height, [...image.data]];",
+        _find(browser, canvas),
+    )
+    return np.array(values).reshape(height, width, 4)
+
+
+def _point_at(browser, i, *, click=False):
+    """Move the pointer to the point of a sample on the map."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    x, y = browser.execute_script(
+        "const {xaxis, yaxis} = $('map')._fullLayout;"
+        "const {left, top} = $('map').getBoundingClientRect();"
+        "const [x, y] = row(places, arguments[0]);"
+        "return [left + xaxis._offset + xaxis.d2p(x),"
+        "        top + yaxis._offset + yaxis.d2p(y)];",
+        i,
+    )
+    actions = ActionBuilder(browser)
+    actions.pointer_action.move_to_location(round(x), round(y))
+    if click:
+        actions.pointer_action.click()
+    actions.perform()
+
+
+def _loneliest(codes):
+    """Return the sample that has most room around it."""
+    distances = np.linalg.norm(codes[:, np.newaxis] - codes, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return int(distances.min(1).argmax())
+
+
+def test_a_page_opens_from_a_disk_and_asks_for_nothing(page, digits_page):
+    browser = page(digits_page[-1])
+    assert browser.current_url.startswith("file://")
+    assert browser.get_log("browser") == []
+    events = [
+        json.loads(x["message"])["message"] for x in browser.get_log("performance")
+    ]
+    urls = {
+        event["params"]["request"]["url"].partition(":")[0]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    }
+    assert urls <= {"file", "blob", "data"}
+
+
+def test_the_page_forbids_the_network(page, digits_page):
+    browser = page(digits_page[-1])
+    browser.set_script_timeout(10)
+    outcome = browser.execute_async_script(
+        "fetch('http://127.0.0.1:9/').then(arguments[0], () => arguments[0]('refused'))"
+    )
+    assert outcome == "refused"
+    assert "Content Security Policy" in browser.get_log("browser")[0]["message"]
+
+
+def test_the_page_opens_with_typical_samples_of_four_classes(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    y = load_digits().target[:200]
+    codes = vae.transform(X)
+    distances = [
+        np.linalg.norm(codes - codes[y == k].mean(0), axis=1) for k in range(4)
+    ]
+    typical = [int(np.where(y == k, distances[k], np.inf).argmin()) for k in range(4)]
+    assert _shown(browser, "skae.chosen").tolist() == typical
+    expected = vae.mix(X[typical], [0.25] * 4).ravel()
+    shown = _shown(browser, "skae.shown.representation")
+    np.testing.assert_allclose(shown, expected, atol=1e-4)
+
+
+def test_to_hover_shows_the_sample_and_its_reconstruction(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    i = _loneliest(vae.transform(X))
+    assert not _find(browser, "#card").is_displayed()
+    _point_at(browser, i)
+    _wait(browser, "!$('card').hidden && $('card-reconstruction').width === 8")
+    label = load_digits().target[i]
+    assert _find(browser, "#card-text").text == f"sample {i}, label {label}"
+    sample = _pixels(browser, "#card-sample")
+    np.testing.assert_allclose(sample[..., 0], 255 * X[i], atol=0.51)
+    low, high = X.min(), X.max()
+    expected = ((vae.reconstruct(X[[i]])[0] - low) / (high - low)).clip(0, 1) * 255
+    shown = _pixels(browser, "#card-reconstruction")
+    np.testing.assert_allclose(shown[..., 0], expected, atol=1)
+
+
+def test_to_click_chooses_and_to_click_again_removes(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    _choose(browser, 3, 4)
+    i = _loneliest(vae.transform(X))
+    _point_at(browser, i, click=True)
+    _settle(browser)
+    assert _shown(browser, "skae.chosen").tolist() == [3, 4, i]
+    _point_at(browser, i, click=True)
+    _settle(browser)
+    _find(browser, ".corner").click()
+    assert _shown(browser, "skae.chosen").tolist() == [4]
+
+
+def test_to_drag_between_two_changes_both_pictures(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    _choose(browser, 10, 25)
+    kinds = ("representation", "content")
+    before = [_pixels(browser, f"#{kind}") for kind in kinds]
+    _drag(browser, (0.5, 0.5), (0.6, 0.5), (0.8, 0.5))
+    alpha = _shown(browser, "skae.u").item()
+    assert 0.75 < alpha < 0.85
+    for kind, old in zip(kinds, before, strict=True):
+        assert (_pixels(browser, f"#{kind}") != old).any()
+        expected = vae.blend(X[10], X[25], alpha, kind=kind).ravel()
+        shown = _shown(browser, f"skae.shown.{kind}")
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+    assert _find(browser, "#weights").text == (
+        f"A {100 - round(100 * alpha)} % · B {round(100 * alpha)} %"
+    )
+
+
+def test_the_strip_shows_seven_steps_of_both_kinds(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    _choose(browser, 10, 25)
+    for kind in ("representation", "content"):
+        assert len(browser.find_elements("css selector", f"#walk-{kind} canvas")) == 7
+    alphas = np.linspace(0, 1, 7)
+    content = [vae.blend(X[10], X[25], alpha, kind="content") for alpha in alphas]
+    walk = vae.interpolate(X[10], X[25], 7)
+    for kind, expected in (("representation", walk), ("content", np.array(content))):
+        shown = _shown(browser, f"skae.shown.walk.{kind}")
+        np.testing.assert_allclose(shown, expected.reshape(7, -1), atol=1e-4)
+    last = _pixels(browser, "#walk-content canvas:last-of-type")[..., 0]
+    np.testing.assert_allclose(last, 255 * X[25], atol=0.51)
+
+
+def test_four_samples_stand_at_the_corners_of_a_square(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path)
+    chosen = [10, 25, 31, 44]
+    _choose(browser, *chosen)
+    assert len(browser.find_elements("css selector", ".corner")) == 4
+    for k, corner in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
+        _drag(browser, (0.5, 0.5), corner)
+        weights = _shown(browser, "skae.shown.weights")
+        assert weights.argmax() == k
+        assert weights[k] > 0.95
+        shown = _shown(browser, "skae.shown.representation")
+        expected = vae.mix(X[chosen], weights).ravel()
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+        shown = _shown(browser, "skae.shown.content")
+        expected = weights @ X[chosen].reshape(4, -1)
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+
+
+def test_three_samples_share_a_square_whose_lower_side_is_one(page, digits_page):
+    browser = page(digits_page[-1])
+    _choose(browser, 10, 25, 31)
+    np.testing.assert_allclose(_shown(browser, "skae.shown.weights"), [0.25, 0.25, 0.5])
+    _drag(browser, (0.5, 0.5), (0.3, 1))
+    assert _shown(browser, "skae.shown.weights")[2] > 0.95
+
+
+def test_the_pad_follows_the_keys(page, digits_page):
+    browser = page(digits_page[-1])
+    right, up = "\ue014", "\ue013"
+    _find(browser, "#pad").send_keys(right, right, up)
+    _settle(browser)
+    np.testing.assert_allclose(_shown(browser, "[skae.u, skae.v]"), [0.6, 0.45])
+    assert "B 33 %" in _find(browser, "#pad").get_attribute("aria-valuetext")
+
+
+def test_what_cannot_be_chosen_is_told(page, digits_page):
+    browser = page(digits_page[-1])
+    status = _find(browser, "#status")
+    _find(browser, "#name").send_keys("7\n")
+    assert status.text == "Four are chosen. Remove one first."
+    _choose(browser)
+    assert status.text == "Choose two to four points of the map."
+    assert not _find(browser, "#pair").is_displayed()
+    _choose(browser, "seven")
+    assert status.text == "No sample seven on this map."
+
+
+def test_a_phone_scrolls_down_only_and_may_be_dark(page, digits_page):
+    browser = page(digits_page[-1], 390, 844, "dark")
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width == 390
+    colours = browser.execute_script(
+        "const style = getComputedStyle(document.body);"
+        "return [style.backgroundColor, style.color].map(x => Number(x.match(/\\d+/)))"
+    )
+    assert colours[0] < 50
+    assert colours[1] > 200
+
+
+def test_labels_and_names_are_text_and_never_run(page, tmp_path, rng):
+    X = pd.DataFrame(
+        rng.normal(size=(30, 5)), index=[f"{MARKUP} {i}" for i in range(30)]
+    )
+    X.columns = [f"x{j}" for j in range(5)]
+    ae = skae.AutoencoderTransformer(1, max_epochs=2, random_state=0).fit(X)
+    labels = np.where(np.arange(30) % 2, MARKUP, "<b>b</b> & $c$")
+    explorer.write(ae, X, tmp_path / "page.html", labels)
+    browser = page(tmp_path / "page.html")
+    _choose(browser, f"{MARKUP} 3", f"{MARKUP} 4")
+    assert _shown(browser, "skae.chosen").tolist() == [3, 4]
+    browser.execute_script("showCard(3, {clientX: 0, clientY: 0})")
+    assert _find(browser, "#card-text").text == f"sample {MARKUP} 3, label {MARKUP}"
+    legend = [x.text for x in browser.find_elements("css selector", ".legendtext")]
+    assert legend == [MARKUP, "<b>b</b> & $c$"]
+    assert browser.execute_script("return window.harm") is None
+    assert browser.get_log("browser") == []
+    shown = _shown(browser, "skae.shown.representation")
+    expected = ae.blend(X.iloc[3], X.iloc[4])
+    np.testing.assert_allclose(shown, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [1, -1], ids=["channels_first", "channels_last"])
+def test_colours_are_drawn_as_they_are(page, tmp_path, rng, axis):
+    pictures = rng.uniform(size=(20, 6, 5, 3)).astype(np.float32)  # height 6, width 5
+    X = np.moveaxis(pictures, -1, axis)
+    ae = skae.ConvAutoencoder(
+        3, loss="binary_cross_entropy", dtype="float64", max_epochs=1, random_state=0
+    ).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    browser = page(tmp_path / "page.html")
+    _choose(browser, 7)
+    content = _pixels(browser, "#content")
+    np.testing.assert_allclose(content[..., :3], 255 * pictures[7], atol=0.51)
+    _choose(browser, 7, 8)
+    shown = _shown(browser, "skae.shown.representation")
+    np.testing.assert_allclose(shown, ae.blend(X[7], X[8]).ravel(), atol=1e-4)
+    if axis == 1:
+        return
+    drawn = _pixels(browser, "#representation")[..., :3]
+    np.testing.assert_allclose(drawn, 255 * ae.blend(X[7], X[8]), atol=1)
+
+
+# What is written ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def rng():
+    return np.random.RandomState(0)
+
+
+@pytest.fixture
+def light(monkeypatch):
+    """Pages without plotly.js and decoder, where no browser looks at them."""
+    monkeypatch.setattr(explorer, "find_plotly", lambda: b"")
+    cls = explorer.FittedAutoencoder
+    monkeypatch.setattr(cls, "to_onnx", lambda self, file, part: None)
+
+
+@pytest.fixture(scope="module")
+def flat():
+    """Digits as flat rows, and a plain autoencoder with a code of three units."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:60], y[:60]
+    ae = skae.AutoencoderTransformer(3, max_epochs=1, random_state=0).fit(X)
+    return ae, X, y
+
+
+def test_equal_arguments_give_equal_files(flat, tmp_path):
+    ae, X, y = flat
+    first, second = tmp_path / "1.html", tmp_path / "2.html"
+    explorer.write(ae, X, first, y, max_samples=20)
+    explorer.write(ae, X.copy(), str(second), list(y), max_samples=20)
+    assert first.read_bytes() == second.read_bytes()
+    assert 6e6 < first.stat().st_size < 8e6
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
+def test_the_decoder_of_every_class_is_in_the_page(tmp_path, small, cls):
+    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    X = small.reshape(-1, 8, 8)[:30]
+    ae = cls(4, max_epochs=1, random_state=0).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    codes = np.frombuffer(parts["codes"], "<f4").reshape(-1, 4)
+    np.testing.assert_allclose(codes, ae.transform(X), atol=1e-5)
+    session = runtime.InferenceSession(parts["decoder"])
+    (rows,) = session.run(None, {session.get_inputs()[0].name: codes})
+    np.testing.assert_allclose(rows, ae.reconstruct(X).reshape(30, -1), atol=1e-4)
+    assert facts["kind"] == "picture"
+    assert facts["shape"] == [1, 8, 8]
+
+
+def test_a_module_of_ones_own_is_in_the_page(light, tmp_path, rng):
+    def build(n_in, n_out):
+        return nn.Sequential(nn.Linear(n_in, 8), nn.Tanh(), nn.Linear(8, n_out))
+
+    X = torch.tensor(rng.normal(size=(20, 5)))
+    ae = skae.AutoencoderTransformer(2, encoder=build, decoder=build, max_epochs=1)
+    explorer.write(ae.fit(X), X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    places = np.frombuffer(parts["places"], "<f4").reshape(-1, 2)
+    np.testing.assert_allclose(places, ae.transform(X), rtol=1e-6)
+    assert facts["axes"] == ["unit 0", "unit 1"]
+
+
+def test_many_samples_are_drawn_from(light, flat, tmp_path):
+    ae, X, y = flat
+    path = tmp_path / "page.html"
+    explorer.write(ae, X, path, y, max_samples=20, random_state=3)
+    facts, parts = _unpack(path)
+    drawn = [int(name) for name in facts["names"]]
+    assert len(drawn) == 20
+    assert ": 20 of 60 samples by their code</h1>" in path.read_text("utf-8")
+    assert drawn == sorted(set(drawn))
+    classes = np.array(facts["classes"])
+    np.testing.assert_array_equal(classes[facts["labels"]], y[drawn].astype(str))
+    explorer.write(ae, X, path, y, max_samples=20, random_state=4)
+    assert _unpack(path)[0]["names"] != facts["names"]
+    levels = np.array(facts["levels"])
+    samples = levels[np.frombuffer(parts["samples"], np.uint8)].reshape(20, 64)
+    np.testing.assert_array_equal(samples, X[drawn])
+
+
+def test_values_of_many_levels_are_kept_as_numbers(light, tmp_path, rng):
+    X = rng.normal(size=(50, 6))
+    ae = skae.AutoencoderTransformer(2, max_epochs=1).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    assert facts["levels"] is None
+    samples = np.frombuffer(parts["samples"], "<f4").reshape(50, 6)
+    np.testing.assert_array_equal(samples, X.astype(np.float32))
+
+
+def test_features_of_a_table_have_ranges_of_their_own(light, tmp_path, rng):
+    X = pd.DataFrame(rng.normal(size=(20, 3)) * [1, 10, 0], columns=["a", "b", "c"])
+    X.index = [f"row {i}" for i in range(20)]
+    ae = skae.AutoencoderTransformer(1, max_epochs=1).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, _ = _unpack(tmp_path / "page.html")
+    assert facts["kind"] == "row"
+    np.testing.assert_allclose(facts["low"], X.min())
+    np.testing.assert_allclose(facts["high"], X.max())
+    assert facts["names"] == list(X.index)
+    assert facts["axes"] == ["unit 0", ""]
+
+
+def test_signals_share_one_range(light, tmp_path, rng):
+    X = rng.normal(size=(20, 2, 16))
+    ae = skae.AutoencoderTransformer(2, layout="signal", max_epochs=1).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, _ = _unpack(tmp_path / "page.html")
+    assert (facts["kind"], facts["shape"]) == ("signal", [2, 16])
+    assert facts["low"] == [X.min()]
+    assert facts["high"] == [X.max()]
+
+
+def test_flat_rows_can_be_said_to_be_pictures(light, flat, tmp_path):
+    ae, X, _ = flat
+    explorer.write(ae, X, tmp_path / "page.html")
+    assert _unpack(tmp_path / "page.html")[0]["kind"] == "row"
+    explorer.write(ae, X, tmp_path / "page.html", image_shape=(8, 8))
+    facts, _ = _unpack(tmp_path / "page.html")
+    assert (facts["kind"], facts["shape"]) == ("picture", [1, 8, 8])
+    explorer.write(
+        ae, X, tmp_path / "page.html", layout="channels_last", image_shape=(4, 4, 4)
+    )
+    facts, _ = _unpack(tmp_path / "page.html")
+    assert (facts["shape"], facts["channels_last"]) == ([4, 4, 4], True)
+    with pytest.raises(ValueError, match=r"image_shape=\(8, 9\) describes 72 features"):
+        explorer.write(ae, X, tmp_path / "page.html", image_shape=(8, 9))
+
+
+def test_a_larger_code_is_shown_by_its_principal_components(light, flat, tmp_path):
+    ae, X, _ = flat
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    places = np.frombuffer(parts["places"], "<f4").reshape(-1, 2)
+    codes = ae.transform(X).astype(np.float64)
+    pca = PCA().fit(codes)
+    np.testing.assert_allclose(places, pca.transform(codes)[:, :2], atol=1e-5)
+    share = pca.explained_variance_ratio_[0]
+    assert facts["axes"][0] == f"principal component 1 of the code ({share:.0%})"
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "told"),
+    [
+        (["b", "a", "b"], ["a", "b"], [1, 0, 1]),
+        ([10, 9, 10], ["9", "10"], [1, 0, 1]),
+        ([1.0, 0.0, 1.0], ["0", "1"], [1, 0, 1]),
+        ([True, False, True], ["False", "True"], [1, 0, 1]),
+        (pd.Series(["b", None, "b"], dtype=object), ["None", "b"], [1, 0, 1]),
+        ([[5], [4], [5]], ["4", "5"], [1, 0, 1]),
+        ([10000001, 10000002, 10000001], ["10000001", "10000002"], [0, 1, 0]),
+        ([0.5, np.nan, np.inf], None, [0.5, None, None]),
+        (None, None, None),
+    ],
+)
+def test_labels_are_classes_or_amounts(light, tmp_path, rng, labels, classes, told):
+    X = rng.normal(size=(3, 4))
+    ae = skae.AutoencoderTransformer(2, max_epochs=1).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html", labels)
+    facts, _ = _unpack(tmp_path / "page.html")
+    assert facts["classes"] == classes
+    assert facts["labels"] == told
+
+
+def test_many_whole_numbers_are_amounts():
+    assert explorer._describe_labels(np.arange(21))["classes"] is None
+    assert len(explorer._describe_labels(np.arange(20))["classes"]) == 20
+
+
+def test_a_constant_code_can_be_shown(light, tmp_path, rng):
+    X = np.ones((5, 4))
+    ae = skae.AutoencoderTransformer(3, max_epochs=1, random_state=0).fit(X)
+    explorer.write(ae, X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    assert facts["start"] == [0, 1]
+    assert np.isfinite(np.frombuffer(parts["places"], "<f4")).all()
+
+
+# What is refused ----------------------------------------------------------------------
+
+
+def test_only_an_autoencoder_that_is_fitted_is_shown(flat, tmp_path):
+    ae, X, _ = flat
+    path = tmp_path / "page.html"
+    pipe = make_pipeline(StandardScaler(), skae.AutoencoderTransformer(2))
+    with pytest.raises(TypeError, match=r"got Pipeline\. Of a Pipeline, pass the last"):
+        explorer.write(pipe, X, path)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        explorer.write(skae.AutoencoderTransformer(2), X, path)
+    with pytest.raises(ValueError, match=r"X has 63 features, but .* 64"):
+        explorer.write(ae, X[:, :63], path)
+    with pytest.raises(ValueError, match=r"X has 1 sample, but a blend takes two"):
+        explorer.write(ae, X[:1], path)
+    assert not path.exists()
+
+
+def test_labels_of_another_length_are_refused(flat, tmp_path):
+    ae, X, y = flat
+    with pytest.raises(ValueError, match=r"labels has shape \(59,\), but X has 60"):
+        explorer.write(ae, X, tmp_path / "page.html", y[:59])
+    with pytest.raises(ValueError, match=r"shape \(60, 2\).*Pass one label for each"):
+        explorer.write(ae, X, tmp_path / "page.html", np.stack([y, y], 1))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_samples": 1}, r"'max_samples' .* int in the range \[2, inf\). Got 1"),
+        ({"max_samples": 2.5}, r"'max_samples' .* must be an int"),
+        ({"layout": "image"}, r"'layout' .* must be a str among {.*'signal'"),
+        ({"random_state": "a"}, r"'random_state' parameter of write must be an int"),
+    ],
+)
+def test_parameters_of_other_kinds_are_refused(flat, tmp_path, wrong, message):
+    ae, X, _ = flat
+    with pytest.raises(ValueError, match=message):
+        explorer.write(ae, X, tmp_path / "page.html", **wrong)
+
+
+def test_labels_in_the_place_of_the_path_are_told(flat):
+    ae, X, y = flat
+    with pytest.raises(ValueError, match=r"'path' parameter of write must be .*'str'"):
+        explorer.write(ae, X, y, "page.html")
+
+
+def test_without_plotly_the_way_to_get_it_is_told(flat, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    ae, X, _ = flat
+    with pytest.raises(ImportError, match=r"plotly: pip install skae\[explorer\]"):
+        explorer.write(ae, X, tmp_path / "page.html")
+
+
+def test_the_runtime_is_what_its_readme_says():
+    folder = files("skae") / "_vendor" / "onnxruntime_web"
+    recorded = dict(
+        re.findall(r"\| `(.+?)` \| `(\w{64})` \|", (folder / "README.md").read_text())
+    )
+    assert len(recorded) == 2
+    for name, digest in recorded.items():
+        is_whole = (folder / name).is_file()
+        stored = (folder / (name if is_whole else f"{name}.gz")).read_bytes()
+        content = stored if is_whole else gzip.decompress(stored)
+        assert hashlib.sha256(content).hexdigest() == digest

@@ -1,0 +1,101 @@
+"""The bar of a fit: what it shows, and that others work beside it."""
+
+import numpy as np
+import pytest
+from skorch.callbacks import Callback, EpochScoring, PrintLog
+from skorch.callbacks import ProgressBar as BatchBar
+
+import skae
+
+X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+
+
+def last_line(text):
+    return text.rsplit("\r", 1)[-1].strip()
+
+
+def test_bar_shows_the_loss_once_where_it_has_one_term(capsys):
+    skae.AutoencoderTransformer(2, max_epochs=3, verbose=1, random_state=0).fit(X)
+    line = last_line(capsys.readouterr().err)
+    assert "reconstruction" not in line
+    assert "3/3" in line
+
+
+def test_bar_shows_every_term_of_training_and_validation(capsys):
+    vae = skae.VariationalAutoencoder(
+        2, max_epochs=3, validation_fraction=0.25, verbose=1, random_state=0
+    ).fit(X)
+    line = last_line(capsys.readouterr().err)
+    for name, value in vae.history_[-1].items():
+        if name != "epoch":
+            assert f"{name.removeprefix('train_')}={value:.4g}" in line
+
+
+def test_bar_ends_where_training_does(capsys):
+    ae = skae.AutoencoderTransformer(
+        2, max_epochs=50, n_iter_no_change=2, tol=1e3, verbose=1, random_state=0
+    ).fit(X)
+    assert 1 < ae.n_iter_ < 50
+    assert f"100%|██████████| {ae.n_iter_}/{ae.n_iter_}" in last_line(
+        capsys.readouterr().err
+    )
+
+
+def test_bar_of_a_warm_start_counts_its_own_epochs(capsys):
+    ae = skae.AutoencoderTransformer(2, max_epochs=3, warm_start=True, random_state=0)
+    ae.fit(X).set_params(verbose=1, max_epochs=2).fit(X)
+    assert ae.n_iter_ == 5
+    assert "2/2" in last_line(capsys.readouterr().err)
+
+
+def test_bar_is_closed_when_training_diverges(capsys):
+    ae = skae.AutoencoderTransformer(
+        2, optimizer="sgd", lr=1e8, max_epochs=9, verbose=1, random_state=0
+    )
+    with pytest.raises(skae.DivergenceError):
+        ae.fit(X)
+    assert "/9" in last_line(capsys.readouterr().err)
+    assert [name for name, _ in ae.net_.callbacks_ if name == "progress"] == []
+
+
+class _Counter(Callback):
+    def __init__(self, seen=None):
+        self.seen = seen
+
+    def on_epoch_end(self, net, **kwargs):
+        print(f"epoch {len(net.history)}")
+
+
+def test_callbacks_of_skorch_work_beside_the_bar(capsys):
+    callbacks = [
+        _Counter(),
+        BatchBar(batches_per_epoch=2, detect_notebook=False),
+        EpochScoring(lambda net, X, y: 0.5, name="valid_half", use_caching=False),
+        PrintLog(sink=lambda *args: None),
+    ]
+    ae = skae.AutoencoderTransformer(
+        2,
+        max_epochs=3,
+        validation_fraction=0.25,
+        callbacks=callbacks,
+        verbose=1,
+        random_state=0,
+    ).fit(X)
+    shown = capsys.readouterr()
+    assert shown.out.split("\n")[:3] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert "3/3" in last_line(shown.err)
+    assert ae.history_[-1]["valid_half"] == 0.5
+
+
+def test_callbacks_of_scikit_learn_work_beside_the_bar(capsys):
+    callback = pytest.importorskip("sklearn.callback")  # from 1.9
+    ae = skae.AutoencoderTransformer(2, max_epochs=3, verbose=1, random_state=0)
+    ae.set_callbacks(callback.ProgressBar()).fit(X)
+    shown = capsys.readouterr()
+    assert "100%" in shown.out  # scikit-learn's, by rich
+    assert "3/3" in last_line(shown.err)
+
+
+def test_a_fitted_estimator_keeps_no_bar():
+    ae = skae.AutoencoderTransformer(2, max_epochs=2, verbose=1, random_state=0).fit(X)
+    assert "progress" not in [name for name, _ in ae.net_.callbacks_]

@@ -1,0 +1,160 @@
+"""The built site in a browser: ``make site-check`` builds it and looks at every page.
+
+The folder of the site is in the environment variable SKAE_SITE. Without it there is
+nothing to look at, as ``make test`` builds no site.
+"""
+
+import json
+import os
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+SITE = Path(os.environ.get("SKAE_SITE", "docs/_build/html")).resolve()
+PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
+GALLERY = "generated/gallery/index.html"
+DESKTOP, TELEPHONE = 1280, 360  # pixels across
+
+pytestmark = pytest.mark.skipif(
+    "SKAE_SITE" not in os.environ, reason="SKAE_SITE names no site: run make site-check"
+)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve files and write no log."""
+
+    def log_message(self, *args):
+        """Do nothing."""
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Serve the site on this machine."""
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=SITE)
+    ) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def visit(browser, url, width=DESKTOP):
+    """Load a page in a window of some width, with empty logs before."""
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for name in ("browser", "performance"):
+        browser.get_log(name)
+    browser.get(url)
+
+
+def wait_for(browser, script):
+    """Return what a script gives, as soon as that is true."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 10).until(
+        lambda driver: driver.execute_script(script)
+    )
+
+
+class Page(HTMLParser):
+    """The anchors of a page, and all that it refers to."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.anchors, self.references = set(), set()
+        self.feed((SITE / name).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        """Note what a tag is called and where it points."""
+        attrs = dict(attrs)
+        self.anchors |= {attrs[key] for key in ("id", "name") if attrs.get(key)}
+        self.references |= {attrs[key] for key in ("href", "src") if attrs.get(key)}
+        pictures = (attrs.get("srcset") or "").split(",")
+        self.references |= {each.split()[0] for each in pictures if each.strip()}
+
+
+def test_site_has_its_pages():
+    assert {"index.html", "guide.html", "search.html", GALLERY} <= set(PAGES)
+
+
+def test_every_link_anchor_and_picture_is_there():
+    pages = {name: Page(name) for name in PAGES}
+    broken = []
+    for name, page in pages.items():
+        for reference in page.references:
+            parts = urlsplit(urljoin(name, reference))
+            if parts.scheme or parts.netloc:
+                continue  # of another site, or written into the page
+            target, anchor = unquote(parts.path), unquote(parts.fragment)
+            there = (SITE / target).is_file()
+            if there and anchor and target in pages:
+                there = anchor in pages[target].anchors
+            if not there:
+                broken.append(f"{name}: {reference}")
+    assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_without_an_error(browser, address, name):
+    visit(browser, address + name)
+    errors = [
+        x["message"] for x in browser.get_log("browser") if x["level"] == "SEVERE"
+    ]
+    assert not errors, "\n".join(errors)
+    events = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")
+    ]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    on_a_network = [url for url in asked if url.startswith("http")]
+    assert [url for url in on_a_network if not url.startswith(address)] == []
+    assert "Network.loadingFailed" not in {event["method"] for event in events}
+    blank = "return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
+    assert browser.execute_script(blank) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_does_not_scroll_sideways_on_a_telephone(browser, address, name):
+    visit(browser, address + name, TELEPHONE)
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= TELEPHONE
+
+
+def test_menu_opens_on_a_telephone(browser, address):
+    visit(browser, address + "index.html", TELEPHONE)
+    is_open = (
+        "return document.querySelector('.sidebar-drawer')"
+        ".getBoundingClientRect().left === 0"
+    )
+    assert not browser.execute_script(is_open)
+    browser.find_element("css selector", ".mobile-header .nav-overlay-icon").click()
+    assert wait_for(browser, is_open)
+
+
+def test_search_finds_a_class(browser, address):
+    visit(browser, address + "index.html")
+    browser.find_element("name", "q").send_keys("contractive\n")
+    assert wait_for(
+        browser,
+        "return [...document.querySelectorAll('#search-results li a')]"
+        ".some(link => link.href.includes('skae.ContractiveAutoencoder.html'))",
+    )
+
+
+def test_gallery_shows_ten_thumbnails(browser, address):
+    visit(browser, address + GALLERY)
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.sphx-glr-thumbcontainer img')]"
+        ".map(picture => picture.naturalWidth)"
+    )
+    assert len(widths) == 10
+    assert min(widths) > 0

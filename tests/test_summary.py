@@ -1,0 +1,89 @@
+"""What a notebook shows of an estimator: its parameters, then its layers."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import skae
+
+PICTURES = np.random.default_rng(0).random((40, 8, 8)).astype(np.float32)
+ROWS = PICTURES.reshape(40, 64)
+
+
+def tables(estimator):
+    """Return the words of each line of each table of layers."""
+    found = re.findall(r"<pre>(.*?)</pre>", estimator._repr_html_(), re.DOTALL)
+    return [
+        [line.split() for line in text.splitlines()]
+        for text in found
+        if text.startswith("layer")
+    ]
+
+
+def test_unfitted_estimator_shows_its_parameters_alone():
+    ae = skae.AutoencoderTransformer(5)
+    assert "n_components" in ae._repr_html_()
+    assert tables(ae) == []
+
+
+def test_dense_layers_are_shown_with_sizes_and_weights():
+    ae = skae.AutoencoderTransformer(5, hidden_layer_sizes=12, max_epochs=1).fit(ROWS)
+    page = ae._repr_html_()
+    assert "encoder: 64 → 5" in page
+    assert "decoder: 5 → 64" in page
+    encoder, decoder = tables(ae)
+    assert encoder == [
+        ["layer", "output", "weights"],
+        ["Standardize", "64"],
+        ["Linear", "12", "780"],  # 64 * 12 + 12
+        ["GELU", "12"],
+        ["Linear", "5", "65"],
+    ]
+    assert decoder[1] == ["Linear", "12", "72"]
+    assert decoder[-1] == ["Unstandardize", "64"]
+
+
+def test_maps_of_a_convolution_are_shown_with_their_axes():
+    ae = skae.ConvAutoencoder(5, channels=(4, 6), max_epochs=1).fit(PICTURES)
+    encoder, decoder = tables(ae)
+    assert ["Conv2d", "4", "×", "4", "×", "4", "40"] in encoder  # 4 * (9 + 1)
+    assert ["ConvTranspose2d", "1", "×", "8", "×", "8", "37"] in decoder
+
+
+def test_layers_are_shown_inside_a_pipeline():
+    pipe = make_pipeline(StandardScaler(), skae.VariationalAutoencoder(3, max_epochs=1))
+    encoder, decoder = tables(pipe.fit(ROWS))
+    assert encoder[-1] == ["FirstHalf", "3"]
+    assert decoder[-1] == ["Unstandardize", "64"]
+
+
+class _Noisy(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.linear = nn.Linear(n_in, n_out)
+
+    def forward(self, x):
+        return self.linear(x) + torch.randn(1)
+
+
+def test_to_show_layers_draws_nothing_and_changes_nothing():
+    ae = skae.AutoencoderTransformer(
+        3, encoder=_Noisy, decoder=_Noisy, max_epochs=1, random_state=0
+    ).fit(ROWS)
+    state, codes = torch.get_rng_state(), ae.transform(ROWS)
+    before = dict(vars(ae))
+    assert tables(ae)[0][1:] == [["_Noisy", "3", "195"]]
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(ae.transform(ROWS), codes)
+    assert vars(ae).keys() == before.keys()
+
+
+@pytest.mark.parametrize("name", ["AutoencoderTransformer", "VariationalAutoencoder"])
+def test_no_link_leads_to_the_pages_of_scikit_learn(name):
+    ae = getattr(skae, name)(3, max_epochs=1).fit(ROWS)
+    assert f"generated/skae.{name}" not in ae._repr_html_()
