@@ -30,7 +30,7 @@ def register_converters():
 
     See Also
     --------
-    AutoencoderTransformer.to_onnx : Write an encoder, a decoder or both to a file.
+    skae.AutoencoderTransformer.to_onnx : Write an encoder, a decoder or both.
 
     Examples
     --------

@@ -142,20 +142,24 @@ def _pixels(browser, canvas):
     return np.array(values).reshape(height, width, 4)
 
 
-def _point_at(browser, i, *, click=False):
-    """Move the pointer to the point of a sample on the map."""
-    from selenium.webdriver.common.actions.action_builder import ActionBuilder
-
-    x, y = browser.execute_script(
+def _whereabouts(browser, i):
+    """Return where the point of a sample is seen."""
+    return browser.execute_script(
         "const {xaxis, yaxis} = $('map')._fullLayout;"
         "const {left, top} = $('map').getBoundingClientRect();"
         "const [x, y] = row(places, arguments[0]);"
         "return [left + xaxis._offset + xaxis.d2p(x),"
-        "        top + yaxis._offset + yaxis.d2p(y)];",
+        "        top + yaxis._offset + yaxis.d2p(y)].map(Math.round);",
         i,
     )
+
+
+def _point_at(browser, i, *, click=False):
+    """Move the pointer to the point of a sample on the map."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
     actions = ActionBuilder(browser)
-    actions.pointer_action.move_to_location(round(x), round(y))
+    actions.pointer_action.move_to_location(*_whereabouts(browser, i))
     if click:
         actions.pointer_action.click()
     actions.perform()
@@ -237,6 +241,32 @@ def test_to_click_chooses_and_to_click_again_removes(page, digits_page):
     _settle(browser)
     _find(browser, ".corner").click()
     assert _shown(browser, "skae.chosen").tolist() == [4]
+
+
+def test_to_tap_shows_the_sample_that_is_chosen(page, digits_page):
+    vae, X, path = digits_page
+    browser = page(path, 390, 844)
+    _choose(browser, 3, 4)
+    i = _loneliest(vae.transform(X))
+    browser.execute_script("scrollTo(0, 0)")
+    x, y = _whereabouts(browser, i)
+    for event, fingers in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+        touch = {"type": event, "touchPoints": fingers}
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+    _wait(browser, "skae.chosen.length === 3 && !$('card').hidden")
+    assert _shown(browser, "skae.chosen").tolist() == [3, 4, i]
+    assert _find(browser, "#card-text").text.startswith(f"sample {i}, label")
+    card = _find(browser, "#card").rect
+    assert card["x"] >= 0
+    assert card["x"] + card["width"] <= 390
+
+
+def test_who_removes_a_sample_by_a_key_goes_on_with_the_pad(page, digits_page):
+    browser = page(digits_page[-1])
+    _find(browser, ".corner").send_keys("\n")
+    _settle(browser)
+    assert len(_shown(browser, "skae.chosen")) == 3
+    assert browser.switch_to.active_element == _find(browser, "#pad")
 
 
 def test_to_drag_between_two_changes_both_pictures(page, digits_page):
@@ -349,6 +379,8 @@ def test_labels_and_names_are_text_and_never_run(page, tmp_path, rng):
     assert _find(browser, "#card-text").text == f"sample {MARKUP} 3, label {MARKUP}"
     legend = [x.text for x in browser.find_elements("css selector", ".legendtext")]
     assert legend == [MARKUP, "<b>b</b> & $c$"]
+    assert "A curve joins the features" in _find(browser, "header").text
+    assert _find(browser, ".ytitle").text == "(heights mean nothing)"
     assert browser.execute_script("return window.harm") is None
     assert browser.get_log("browser") == []
     shown = _shown(browser, "skae.shown.representation")

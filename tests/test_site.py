@@ -6,6 +6,7 @@ nothing to look at, as ``make test`` builds no site.
 
 import json
 import os
+import re
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -97,6 +98,15 @@ def test_every_link_anchor_and_picture_is_there():
             if not there:
                 broken.append(f"{name}: {reference}")
     assert not broken, "\n".join(broken)
+
+
+def test_a_half_is_a_one_above_a_two():
+    above = re.compile(r"<mfrac[^>]*>\s*<m\w>(.*?)</m\w>\s*<m\w>(.*?)</m\w>")
+    first = (SITE / "generated/skae.AutoencoderTransformer.html").read_text("utf-8")
+    assert above.search(first).groups() == ("1", "2")  # \tfrac12
+    for name in PAGES:
+        fractions = above.findall((SITE / name).read_text("utf-8"))
+        assert not [x for x in fractions if x[0].isdigit() and len(x[0]) > 1], name
 
 
 @pytest.mark.parametrize("name", PAGES)

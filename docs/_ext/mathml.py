@@ -7,6 +7,10 @@ from docutils.utils.math import latex2mathml
 
 # docutils sets the subscript of an accented letter below it: braces keep it beside.
 _ACCENTED = re.compile(r"(\\(?:hat|bar|tilde)\s*(?:\\[a-z]+|\w))(?=[_^])")
+# It takes the 12 of \tfrac12 for one number, above whatever follows.
+_FRACTION = re.compile(r"(\\[dt]?frac)(\d)(\w)")
+# Bars of a norm as high as letters: without a font for formulas one bar grows only.
+_BAR = re.compile("<mo>(?=‖)")
 
 
 def _inline(translator, node):
@@ -23,7 +27,9 @@ def _to_mathml(node, *, as_block):
     # docutils knows \textstyle at the beginning of a group only.
     formula = node.astext().replace(r"\textstyle", "")
     formula = _ACCENTED.sub(r"{\1{}}", formula)
-    return latex2mathml.tex2mathml(formula, as_block=as_block)
+    formula = _FRACTION.sub(r"\1{\2}{\3}", formula)
+    mathml = latex2mathml.tex2mathml(formula, as_block=as_block)
+    return _BAR.sub('<mo stretchy="false">', mathml)
 
 
 def setup(app):

@@ -11,13 +11,14 @@ logger = logging.getLogger(__name__)
 
 # A role of sphinx with a title, ``:ref:`title <target>```, or without, ``:term:`x```.
 _ROLE = re.compile(r":(?:ref|term|func|class|meth|mod):`~?([^`<]*?)(?:\s*<[^`]*>)?`")
+_EXAMPLE = re.compile(r":ref:`sphx_glr_\w+\.py`")
 
 
 def _make_inherited_plain(app, what, name, obj, options, lines):
     """Take the links out of docstrings that a class inherits from scikit-learn."""
     module = getattr(obj, "__module__", None) or ""
     if module.startswith("sklearn"):
-        text = "\n".join(lines)
+        text = _EXAMPLE.sub("the gallery of scikit-learn", "\n".join(lines))
         lines[:] = _ROLE.sub(r"*\1*", text).split("\n")
 
 

@@ -92,8 +92,8 @@ print(f"accuracy on new digits: {search.score(X_test, y_test):.3f}")
 # Who speaks for what
 # -------------------
 # Each column is a unit, each row a digit, and the darkness is how much the unit says on
-# average, as a share of what it says at most. Without a penalty everybody says
-# something to everything. With one, units become specialists.
+# average, as a share of what it says at most. Without a penalty most units have
+# something to say to most digits. With one, units become specialists.
 
 _, axes = plt.subplots(2, 1, figsize=(8, 5), layout="constrained", sharex=True)
 for ax, weight in zip(axes, (0.0, 1.0), strict=True):

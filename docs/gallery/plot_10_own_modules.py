@@ -74,7 +74,7 @@ slots = {"encoder": LineReader, **settings}
 models = [
     DenoisingAutoencoder(16, noise=MaskingNoise(0.3), **slots),
     AutoencoderTransformer(
-        16, penalty=L1Sparsity(0.1), code_activation="relu", **slots
+        16, penalty=L1Sparsity(0.03), code_activation="relu", **slots
     ),
     VariationalAutoencoder(4, **slots),
 ]

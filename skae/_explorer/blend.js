@@ -39,7 +39,10 @@ function corner(i, k) {
   button.title = button.ariaLabel = `Remove ${LETTERS[k]}: ${describe(i)}`;
   text.textContent = `${LETTERS[k]} ×`;
   button.append(canvas, text);
-  button.onclick = () => toggle(i);
+  button.onclick = () => {
+    toggle(i);
+    $("pad").focus(); // the button is gone, and the keyboard with it
+  };
   draw(canvas, row(samples, i));
   return button;
 }

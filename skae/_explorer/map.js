@@ -2,6 +2,8 @@
 
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
+const NO_AXIS = "(heights mean nothing)"; // of a code of one unit
+
 /** Text that plotly shall not take for markup. */
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
@@ -51,10 +53,10 @@ function marks() {
 function drawMap() {
   const axis = (text) => ({
     title: { text, standoff: 8 }, automargin: true, zeroline: false,
-    gridcolor: colour("--line"), showticklabels: text !== "",
+    gridcolor: colour("--line"), showticklabels: text !== NO_AXIS,
   });
   const layout = {
-    xaxis: axis(facts.axes[0]), yaxis: axis(facts.axes[1]),
+    xaxis: axis(facts.axes[0]), yaxis: axis(facts.axes[1] || NO_AXIS),
     margin: { l: 8, r: 8, t: 12, b: 8 },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemsizing: "constant" },
     font: { color: colour("--ink"), family: "system-ui, sans-serif" },
@@ -106,7 +108,10 @@ function listenToMap() {
   const hideCard = () => ($("card").hidden = true);
   $("map").on("plotly_unhover", hideCard);
   document.addEventListener("pointerdown", hideCard, true); // fingers never leave a point
-  $("map").on("plotly_click", (event) => toggle(index(event)));
+  $("map").on("plotly_click", (event) => {
+    toggle(index(event));
+    showCard(index(event), event.event); // a finger does not hover
+  });
   $("map").on("plotly_relayouting", showCross); // while the map is moved
   $("map").on("plotly_afterplot", showCross);
 }
