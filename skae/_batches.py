@@ -110,7 +110,7 @@ class BatchIterator:
     def _sizes(self) -> list[int]:
         n_rows = len(self.dataset)  # type: ignore[arg-type]
         n_whole, rest = divmod(n_rows, self.batch_size)
-        sizes = [self.batch_size] * n_whole + [rest] * (rest > 0)
+        sizes = [self.batch_size] * n_whole + [rest] * bool(rest)
         if len(sizes) > 1 and sizes[-1] == 1:
             sizes[-2:] = [sizes[-2] + 1]
         return sizes

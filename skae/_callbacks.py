@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (1.9 and newer), told of every epoch."""
+"""Callbacks of one fit, such as the reporter of epochs to scikit-learn (from 1.9)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,18 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         return method
 
 
-class _EpochReporter(Callback):
+class PassingCallback(Callback):
+    """A callback of one fit, which copies of the net shall not hold.
+
+    A user's callback may pickle the net while it is trained. This one stays behind,
+    with the data and the open files that it knows.
+    """
+
+    def __reduce__(self):
+        return Callback, ()
+
+
+class _EpochReporter(PassingCallback):
     """A skorch callback that passes each epoch on to scikit-learn's."""
 
     def __init__(self, estimator, context, X):

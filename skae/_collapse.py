@@ -54,6 +54,8 @@ def warn_if_collapsed(estimator: Any, rows: np.ndarray) -> None:
         found = f"{n_units - n_active} of {n_units} units do not vary {share}; {found}"
         if not is_lost:
             ways.append("a smaller n_components, if that R² is enough")
+    else:
+        ways.append("a larger n_components, if a PCA keeps as little")
     warn(
         f"After {estimator.n_iter_} epochs {found}. Ways out: {'; '.join(ways)}. "
         "skae.diagnostics.report(estimator, X) shows each unit, and what a PCA would "
@@ -68,8 +70,8 @@ def _measure(estimator: Any, rows: np.ndarray) -> tuple[np.ndarray, float]:
 
     def code_and_error(x: torch.Tensor) -> torch.Tensor:
         code = module.encode(x)
-        error = ((module.decode(code) - x) ** 2).sum(1, keepdim=True)
-        return torch.cat([code, error], dim=1)
+        error = (module.decode(code) - x) / estimator.scale_
+        return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = estimator._map(code_and_error, rows)
     std = np.sqrt(describe(both[:, :-1]).variance)

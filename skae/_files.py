@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from typing import Any
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:
     """Write a file: until all of it is on the disk, the old one stays.
 
     Parameters
     ----------
     path : str or path-like
         Where to write; what a symbolic link points at is replaced, and not the link.
+        What is replaced leaves its permissions.
     content : bytes
         What to write.
     """
-    path = os.path.realpath(path)
+    path = os.path.realpath(os.fsdecode(path))
     unfinished = f"{path}.{uuid.uuid4().hex}"
     try:
         with open(unfinished, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, unfinished)
         os.replace(unfinished, path)
     except BaseException:
         if os.path.exists(unfinished):

@@ -191,7 +191,8 @@ class FittedAutoencoder(
         module = self.net_.module_
 
         def squares(x):
-            return ((module.decode(module.encode(x)) - x) ** 2).sum(1)
+            error = (module.decode(module.encode(x)) - x) / self.scale_
+            return (error**2).sum(1)
 
         error = self._map(squares, rows).sum(dtype=np.float64)
         return self._share_kept(error, rows)
@@ -281,10 +282,14 @@ class FittedAutoencoder(
         return rows
 
     def _share_kept(self, error, rows):
-        """Return R² of rows, from the sum of their squared errors."""
+        """Return R² of rows, from the sum of their squared errors.
+
+        These are in units of the training scale: float32 holds no squares of X where
+        its values are beyond 1e19, or all below 1e-22.
+        """
         seen = describe(rows)
         offset = (seen.mean - self.mean_) ** 2
-        total = seen.n_rows * (seen.variance + offset).sum()
+        total = seen.n_rows * (seen.variance + offset).sum() / self.scale_**2
         if total == 0:
             return float(error == 0)
         return float(1 - error / total)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import copyreg
+from contextvars import ContextVar
 
 from sklearn.utils.validation import check_is_fitted
 
+from skae import _params
 from skae._files import write_whole
 from skae._onnx import write_onnx
 from skae._store.files import from_bytes, name_of, to_bytes
 from skae._tunable import TunableEstimator
+
+# Whether pickle or copy asks for the state: both go through `__reduce_ex__`.
+_IS_REDUCED: ContextVar[bool] = ContextVar("_IS_REDUCED", default=False)
 
 
 class KeptEstimator(TunableEstimator):
@@ -52,9 +56,9 @@ class KeptEstimator(TunableEstimator):
     def __getstate__(self):
         """Return what skops stores: the bytes of a file, and what they name.
 
-        pickle and copy ask `__reduce_ex__`, and take the attributes as they are.
+        pickle and copy take the attributes as they are.
         """
-        if not self.__sklearn_is_fitted__():
+        if _IS_REDUCED.get() or not self.__sklearn_is_fitted__():
             return super().__getstate__()
         data, foreign = to_bytes(self)
         return {"skae": data, "names": list(foreign.values())}
@@ -65,10 +69,16 @@ class KeptEstimator(TunableEstimator):
             classes = {name_of(type(self)): type(self)}
             state = vars(from_bytes(state["skae"], classes, trusted))
         super().__setstate__(state)
+        if self.__sklearn_is_fitted__() and "_built_with" not in vars(self):
+            # A pickle from before there was `save`.
+            self._built_with = self._trained_with = _params.copy_of(self)
 
     def __reduce_ex__(self, protocol):
-        new = copyreg.__newobj__  # type: ignore[attr-defined]
-        return new, (type(self),), super().__getstate__()
+        token = _IS_REDUCED.set(True)
+        try:
+            return super().__reduce_ex__(protocol)
+        finally:
+            _IS_REDUCED.reset(token)
 
     def to_onnx(self, path, part="encoder"):
         """Write a part of the network to an ONNX file.

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, PrintLog
 from skorch.utils import to_tensor
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -25,6 +25,14 @@ Noise = Callable[[Tensor, torch.Generator], Tensor]
 
 class _Stop(Exception):
     """A callback asked for the end of training."""
+
+
+class _PrintLog(PrintLog):
+    """skorch's lines of a table, which it draws up even where nobody sees them."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
 
 
 def _cosine(t: float) -> float:
@@ -101,12 +109,9 @@ class AutoencoderNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        """Leave out the table that skorch draws up even where nobody sees it."""
-        is_set = any(name.startswith("callbacks__print_log") for name in vars(self))
         return [
-            (name, callback)
+            (name, _PrintLog() if name == "print_log" else callback)
             for name, callback in super()._default_callbacks
-            if name != "print_log" or self.verbose or is_set
         ]
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skorch.callbacks import Callback
-
+from skae._callbacks import PassingCallback
 from skae._history import terms_of
 from skae._net import AutoencoderNet
 
 
-class _Bar(Callback):
+class _Bar(PassingCallback):
     """A skorch callback that moves a bar of tqdm at the end of each epoch."""
 
     def __init__(self, bar: Any) -> None:
@@ -31,7 +30,7 @@ class _Bar(Callback):
 
 @contextmanager
 def shown_epochs(estimator: Any, net: AutoencoderNet, n_epochs: int) -> Iterator[None]:
-    """Show the epochs that run inside the block, if the estimator is to show a bar.
+    """Show the epochs that run inside the block: by a bar, by lines or not at all.
 
     Parameters
     ----------
@@ -42,6 +41,7 @@ def shown_epochs(estimator: Any, net: AutoencoderNet, n_epochs: int) -> Iterator
     n_epochs : int
         Most epochs that will run.
     """
+    net.verbose = max(estimator.verbose - 1, 0)  # above 1, skorch prints lines
     if estimator.verbose != 1:
         yield
         return
@@ -57,4 +57,6 @@ def shown_epochs(estimator: Any, net: AutoencoderNet, n_epochs: int) -> Iterator
         finally:
             net.callbacks_.remove(callback)
         bar.total = bar.n  # where training stopped before its time, that is all
+        if hasattr(bar, "container"):  # the widgets of a notebook
+            bar.container.children[1].max = bar.n
         bar.refresh()

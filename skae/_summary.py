@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skae._random import RandomStream
-from skae.modules import run
+from skae.modules import leaves, run
 
 try:
     from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -30,9 +30,9 @@ def draw(estimator: Any) -> Any:
             "single", estimator, names=name, name_details=str(estimator)
         )
     net = estimator.net_
-    weights = next(net.module_.parameters())
     # Two rows: layers that take statistics of a batch refuse one.
-    x = torch.as_tensor(estimator.mean_).to(weights).expand(2, -1).clone()
+    mean = torch.from_numpy(estimator.mean_.astype(estimator._dtype))
+    x = mean.to(net.device).expand(2, -1).clone()
     titles, blocks = [], []
     with net.isolated(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
@@ -52,7 +52,8 @@ def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
     for layer, _, given in steps:
         n_weights = sum(weight.numel() for weight in layer.parameters())
         shown = f"{n_weights:,}" if n_weights else ""
-        rows.append((type(layer).__name__, _shape(given), shown))
+        name = " + ".join(type(part).__name__ for part in leaves(layer))
+        rows.append((name, _shape(given), shown))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"{name:<{widths[0]}}  {shape:>{widths[1]}}  {n_weights:>{widths[2]}}"

@@ -183,7 +183,7 @@ def refresh_net(net, estimator, n_features):
     task = _find_task(estimator)
     settings = _settings(estimator, net.seed, n_features, task)
     task.give_to(net)
-    for name in ("train_split", "lr_schedule", "max_epochs", "verbose", "callbacks"):
+    for name in ("train_split", "lr_schedule", "max_epochs", "callbacks"):
         setattr(net, name, settings[name])
     net.initialize_callbacks()
 
@@ -263,7 +263,7 @@ def _settings(estimator, seed, n_features, task):
         "iterator_train__shuffle": True,
         "train_split": _hold_out(estimator, seed),
         "device": str(device),
-        "verbose": max(estimator.verbose - 1, 0),  # 1 is a bar, which is ours
+        "verbose": 0,  # until it is trained
         "callbacks": _callbacks(estimator, n_features, task.warmup),
         "criterion": task.criterion,
     }

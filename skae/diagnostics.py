@@ -277,10 +277,14 @@ def _effective_rank(spectrum):
 
 def _pca_r2(ae, rows, rows_to_fit):
     """Return R² of a PCA as large as the code, against the training mean as `score`."""
-    shift = rows_to_fit.mean(axis=0)  # that float32 has digits left for the differences
+    shift = rows_to_fit.mean(axis=0)
+
+    def standardize(x):  # that float32 has digits left, and room for the squares
+        return ((x - shift) / ae.scale_).astype(ae._dtype)
+
     pca = PCA(min(ae._n_features_out, *rows_to_fit.shape), random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant, or a single row
-        pca.fit((rows_to_fit - shift).astype(ae._dtype))
-    centred = (rows - shift).astype(ae._dtype)
-    missed = centred - pca.inverse_transform(pca.transform(centred))
+        pca.fit(standardize(rows_to_fit))
+    scaled = standardize(rows)
+    missed = scaled - pca.inverse_transform(pca.transform(scaled))
     return ae._share_kept(np.square(missed).sum(dtype=np.float64), rows)

@@ -262,14 +262,21 @@ def run(
     """Return what a module gives, and the steps that it took.
 
     A layer that works in place would overwrite what its step has to keep. It gets a
-    copy if it says so of itself; with ``copy=True`` every layer does.
+    copy if it says so of itself; with ``copy=True`` every layer does. A layer that
+    gives no tensor, such as a recurrent one, makes one step with the next.
     """
-    steps = []
+    steps: list[Step] = []
+    begun: list[nn.Module] = []
+    out: Any = x
     for layer in leaves(module):
-        out = layer(x.clone() if copy or getattr(layer, "inplace", False) else x)
-        steps.append(Step(layer, x, out))
-        x = out
-    return x, steps
+        copies = copy or getattr(layer, "inplace", False)
+        out = layer(out.clone() if copies and isinstance(out, Tensor) else out)
+        begun.append(layer)
+        if isinstance(out, Tensor):
+            whole = layer if len(begun) == 1 else nn.Sequential(*begun)
+            steps.append(Step(whole, x, out))
+            x, begun = out, []
+    return out, steps
 
 
 class AutoencoderModule(nn.Module):

@@ -154,6 +154,19 @@ def test_r2_is_the_score_and_sensitivity_the_mean(small):
     assert found.sensitivity == pytest.approx(ae.sensitivity(small).mean(), rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [2.0**-110, 2.0**110])
+def test_no_scale_of_x_is_beyond_r2(scale, small):
+    ae = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(small)
+    expected = report(ae, small)
+    scaled = (small * scale).astype(np.float32)
+    ae = clone(ae).fit(scaled)
+    _, r2 = _collapse._measure(ae, scaled)
+    assert r2 == ae.score(scaled) == pytest.approx(expected.r2, abs=1e-4)
+    with np.errstate(over="ignore"):  # of the sensitivity
+        found = report(ae, scaled)
+    assert found.pca_r2 == pytest.approx(expected.pca_r2, abs=1e-4)
+
+
 def test_sensitivity_is_of_some_samples_by_random_state(small):
     ae = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(small)
     some = partial(report, ae, small, n_sensitivity_samples=3)
@@ -381,6 +394,12 @@ def test_a_constant_code_is_warned_of():
     with pytest.warns(CollapsedCodeWarning, match=match) as caught:
         known(np.zeros((4, 4)), max_epochs=10).fit(X)
     assert "n_components" not in str(caught[0].message)
+
+
+def test_noise_is_told_that_a_larger_code_may_be_needed():
+    rare = np.eye(100)  # of which a PCA keeps 1 / 99
+    with pytest.warns(CollapsedCodeWarning, match="larger n_components, if a PCA"):
+        AutoencoderTransformer(1, max_epochs=10, random_state=0).fit(rare)
 
 
 def test_half_of_the_units_may_be_silent():

@@ -441,6 +441,17 @@ def test_classes_get_a_legend(vae, y, names):
         assert_allclose(of_class[key][:3], handle.get_markerfacecolor()[:3])
 
 
+def test_a_legend_leaves_room_for_the_codes():
+    codes = np.random.default_rng(0).normal(size=(65, 2))
+    names = [f"class {i}" for i in range(65)]
+    display = LatentSpaceDisplay(codes[:64], y=names[:64]).plot()
+    display.figure_.canvas.draw()
+    assert len(display.legend_.get_texts()) == 64
+    assert display.ax_.get_position().width * display.figure_.get_figwidth() > 3
+    assert LatentSpaceDisplay(codes, y=names).plot().legend_ is None
+    assert LatentSpaceDisplay(codes[:, :1], y=names).plot().ax_.get_yticks().size == 0
+
+
 @pytest.mark.parametrize("y", [ROWS.mean(axis=1), np.arange(N)], ids=["floats", "ints"])
 def test_other_numbers_get_a_colour_bar(vae, y):
     display = LatentSpaceDisplay.from_estimator(
@@ -527,6 +538,13 @@ def test_early_stopping_marks_the_best_epoch(vae, ae):
     assert [list(line.get_xdata()) for line in display.best_lines_] == [[best] * 2] * 3
     legend = _texts(display.axes_[0].get_legend().get_texts())
     assert legend == ["training", "validation", "best epoch"]
+    assert LearningCurveDisplay.from_estimator(ae).best_lines_ == []
+
+
+def test_no_epoch_is_marked_as_kept_where_partial_fit_went_on():
+    ae = AutoencoderTransformer(2, max_epochs=2, early_stopping=True, random_state=0)
+    assert len(LearningCurveDisplay.from_estimator(ae.fit(ROWS)).best_lines_) == 1
+    ae.partial_fit(ROWS)
     assert LearningCurveDisplay.from_estimator(ae).best_lines_ == []
 
 
@@ -798,3 +816,15 @@ def test_axes_are_divided_once(ae):
     for given in (ax, free):
         with pytest.raises(ValueError, match="ax cannot be divided into panels"):
             LearningCurveDisplay.from_estimator(ae, ax=given)
+
+
+def test_one_unit_and_one_epoch_are_counted_in_whole_numbers():
+    ae = VariationalAutoencoder(1, max_epochs=1, random_state=0).fit(ROWS)
+    for display in (
+        LearningCurveDisplay.from_estimator(ae),
+        LatentDiagnosticsDisplay.from_estimator(ae, ROWS),
+    ):
+        for panel in display.axes_:
+            low, high = panel.get_xlim()
+            shown = [x for x in panel.get_xticks() if low <= x <= high]
+            assert shown in ([0], [1])

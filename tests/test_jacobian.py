@@ -617,3 +617,21 @@ def test_a_first_layer_may_work_in_place():
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert torch.equal(x, before)
+
+
+class _LastState(nn.Module):
+    def forward(self, pair):
+        return pair[1][0]
+
+
+def test_a_recurrent_layer_is_pulled_through():
+    encoder = _double(
+        nn.Sequential(
+            nn.Unflatten(1, (N_IN, 1)),
+            nn.GRU(1, 3, batch_first=True),
+            _LastState(),
+            nn.Linear(3, 2),
+        )
+    )
+    x = _rows()
+    torch.testing.assert_close(exact_squared_norm(encoder, x), _brute_force(encoder, x))

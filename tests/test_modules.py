@@ -19,6 +19,7 @@ from skae.modules import (
     ToRows,
     Unstandardize,
     VariationalAutoencoderModule,
+    run,
 )
 
 
@@ -242,3 +243,20 @@ def test_gelu_is_that_of_torch(shape, interleaved):
     (slope,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
     (known,) = torch.autograd.grad(expected.sum(), x)
     torch.testing.assert_close(slope, known, rtol=1e-12, atol=1e-14)
+
+
+class _LastState(nn.Module):
+    def forward(self, pair):
+        return pair[1][0]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_layer_that_gives_a_pair_makes_one_step_with_the_next(copy):
+    gru, last, linear = nn.GRU(2, 3, batch_first=True), _LastState(), nn.Linear(3, 1)
+    x = _rows(4, 5, 2)
+    out, steps = run(nn.Sequential(gru, last, linear), x, copy=copy)
+    assert list(steps[0].layer) == [gru, last]
+    assert steps[1].layer is linear
+    state = gru(x)[1][0]
+    torch.testing.assert_close(steps[0].out, state)
+    torch.testing.assert_close(out, linear(state))

@@ -1,7 +1,11 @@
 """The bar of a fit: what it shows, and that others work beside it."""
 
+import pickle
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tqdm.auto
 from skorch.callbacks import Callback, EpochScoring, PrintLog
 from skorch.callbacks import ProgressBar as BatchBar
 
@@ -99,3 +103,39 @@ def test_callbacks_of_scikit_learn_work_beside_the_bar(capsys):
 def test_a_fitted_estimator_keeps_no_bar():
     ae = skae.AutoencoderTransformer(2, max_epochs=2, verbose=1, random_state=0).fit(X)
     assert "progress" not in [name for name, _ in ae.net_.callbacks_]
+
+
+class _Pickler(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        data = pickle.dumps(net)
+        assert X.tobytes() not in data
+        assert len(pickle.loads(data).history) == len(net.history)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_net_is_pickled_while_it_is_trained(verbose):
+    ae = skae.AutoencoderTransformer(2, max_epochs=2, verbose=verbose)
+    assert ae.set_params(callbacks=[_Pickler()]).fit(X).n_iter_ == 2
+
+
+def test_partial_fit_obeys_a_change_of_verbose(capsys):
+    ae = skae.AutoencoderTransformer(2, random_state=0).partial_fit(X)
+    shown = []
+    for verbose in (2, 1, 0):
+        ae.set_params(verbose=verbose).partial_fit(X)
+        out, err = capsys.readouterr()
+        shown.append((bool(out), "1/1" in err))
+    assert shown == [(True, False), (False, True), (False, False)]
+
+
+def test_the_bar_of_a_notebook_is_full_where_training_ends(monkeypatch):
+    widget = SimpleNamespace(max=50)
+
+    class NotebookBar(tqdm.auto.tqdm):
+        container = SimpleNamespace(children=(None, widget, None))
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", NotebookBar)
+    ae = skae.AutoencoderTransformer(
+        2, max_epochs=50, n_iter_no_change=2, tol=1e3, verbose=1, random_state=0
+    ).fit(X)
+    assert widget.max == ae.n_iter_ < 50

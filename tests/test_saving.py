@@ -131,7 +131,6 @@ TRUSTED = [
     "test_saving.distance",
     "test_saving.mine_back",
     "test_saving.small_code",
-    "torch.nn.functional.relu",
 ]
 
 
@@ -989,3 +988,31 @@ def test_hooks_come_back():
     module = nn.Linear(2, 2)
     module.register_forward_hook(small_code)
     assert list(again(module)._forward_hooks.values()) == [small_code]
+
+
+@pytest.mark.parametrize(
+    "attribute", ["forward", "__deepcopy__", "_compiled_call_impl", "eval"]
+)
+def test_an_attribute_cannot_take_the_place_of_a_method(attribute):
+    writer = Writer()
+    described = writer.describe(nn.ReLU(), "x")
+    described.setdefault("attributes", {})[attribute] = writer.describe(print, "x")
+    with pytest.raises(TypeError, match=f"{attribute} is no attribute"):
+        Reader({}, ()).restore(described)
+
+
+def test_a_random_state_beyond_its_end_is_refused():
+    writer = Writer()
+    described = writer.describe(np.random.RandomState(0), "x")
+    described["state"]["state"]["pos"] = 2**31 - 1
+    with pytest.raises(ValueError, match="no such position"):
+        Reader(writer.tensors, ()).restore(described)
+
+
+def test_to_compile_what_was_saved_needs_trust(tmp_path):
+    ae = AutoencoderTransformer(**NARROW).fit(ROWS)
+    ae.set_params(net_params={"compile": True}).save(tmp_path / "ae.skae")
+    with pytest.raises(ValueError, match=r"pass trusted=\['torch.compile'\]"):
+        skae.load(tmp_path / "ae.skae")
+    loaded = skae.load(tmp_path / "ae.skae", trusted=["torch.compile"])
+    assert_array_equal(loaded.transform(ROWS), ae.transform(ROWS))

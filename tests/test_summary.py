@@ -87,3 +87,33 @@ def test_to_show_layers_draws_nothing_and_changes_nothing():
 def test_no_link_leads_to_the_pages_of_scikit_learn(name):
     ae = getattr(skae, name)(3, max_epochs=1).fit(ROWS)
     assert f"generated/skae.{name}" not in ae._repr_html_()
+
+
+class _LastState(nn.Module):
+    def forward(self, pair):
+        return pair[1][0]
+
+
+def test_a_recurrent_layer_stands_with_what_takes_its_pair():
+    def recurrent(n_in, n_out):
+        gru = nn.GRU(1, n_out, batch_first=True)
+        return nn.Sequential(nn.Unflatten(1, (n_in, 1)), gru, _LastState())
+
+    ae = skae.AutoencoderTransformer(
+        3, encoder=recurrent, decoder=_Noisy, max_epochs=1
+    ).fit(ROWS)
+    # 3 gates: 3 * (1 * 3 + 3 * 3 + 2 * 3)
+    assert ["GRU", "+", "_LastState", "3", "54"] in tables(ae)[0]
+
+
+class _Counted(_Noisy):
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out)
+        self.n = nn.Parameter(torch.tensor([n_in]), requires_grad=False)
+
+
+def test_whole_numbers_among_the_weights_do_not_matter():
+    ae = skae.AutoencoderTransformer(
+        3, encoder=_Counted, decoder=_Noisy, max_epochs=1, dtype="float64"
+    ).fit(ROWS)
+    assert tables(ae)[0][1:] == [["_Counted", "3", "196"]]

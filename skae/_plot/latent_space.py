@@ -18,6 +18,9 @@ from skae._plot.samples import (
 from skae._plot.style import check_matplotlib, merge_style, single_axes
 from skae._plot.words import share_words
 
+_NAMES_IN_COLUMN = 16
+_MOST_NAMES = 64  # of classes, up to which a legend can be read
+
 
 @share_words
 class LatentSpaceDisplay:
@@ -53,7 +56,7 @@ class LatentSpaceDisplay:
         The points.
 
     legend_ : matplotlib Legend or None
-        Colours of the classes.
+        Colours of the classes, of 64 at most.
 
     colorbar_ : matplotlib Colorbar or None
         Colours of the numbers.
@@ -114,7 +117,10 @@ class LatentSpaceDisplay:
         values, classes = _find_colours(self.y, len(codes))
         title = getattr(self.y, "name", None)
         is_new = ax is None
-        ax = self.ax_ = single_axes(ax)
+        names = classes if classes and len(classes) <= _MOST_NAMES else []
+        n_columns = -(-len(names) // _NAMES_IN_COLUMN)
+        wide = (5.2 + 1.2 * n_columns, 4.8) if n_columns > 1 else None
+        ax = self.ax_ = single_axes(ax, wide)
         self.figure_ = ax.figure
         self.legend_ = self.colorbar_ = None
         self.thumbnails_ = []
@@ -125,11 +131,13 @@ class LatentSpaceDisplay:
             labels[1] = title or ""
         ax.set(xlabel=labels[0], ylabel=labels[1])
         self._scatter(points, values, classes, scatter_kw)
-        if codes.shape[1] > 1:
-            self._explain_colours(values, classes, title, is_new)
-        elif classes is not None or values is None:
-            names = classes or []
-            ax.set_yticks(np.arange(len(names)), names)
+        if codes.shape[1] == 1:
+            if classes is not None or values is None:
+                ax.set_yticks(np.arange(len(names)), names)
+        elif names:
+            self._add_legend(names, title, n_columns, is_new)
+        elif classes is None and values is not None:
+            self.colorbar_ = self.figure_.colorbar(self.scatter_, ax=ax, label=title)
         if thumbnails is not None:
             self._add_thumbnails(points, thumbnails, sample_kw)
         return self
@@ -158,18 +166,13 @@ class LatentSpaceDisplay:
         style = merge_style(PathCollection, style, scatter_kw)
         self.scatter_ = self.ax_.scatter(*points.T, **style)
 
-    def _explain_colours(self, values, classes, title, is_new):
-        if classes is not None:
-            handles, _ = self.scatter_.legend_elements(num=None)
-            # Beside new axes, since it would hide points on them.
-            place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
-            self.legend_ = self.ax_.legend(
-                handles, classes, title=title, ncols=-(-len(classes) // 16), **place
-            )
-        elif values is not None:
-            self.colorbar_ = self.figure_.colorbar(
-                self.scatter_, ax=self.ax_, label=title
-            )
+    def _add_legend(self, names, title, n_columns, is_new):
+        handles, _ = self.scatter_.legend_elements(num=None)
+        # Beside new axes, since it would hide points on them.
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
+        self.legend_ = self.ax_.legend(
+            handles, names, title=title, ncols=n_columns, **place
+        )
 
     def _add_thumbnails(self, points, n_thumbnails, sample_kw):
         from matplotlib.offsetbox import AnnotationBbox

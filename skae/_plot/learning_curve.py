@@ -166,6 +166,8 @@ def _best_epoch(net):
     best = [
         callback.best_epoch_
         for _, callback in net.callbacks_
-        if getattr(callback, "load_best", False) and hasattr(callback, "best_epoch_")
+        if getattr(callback, "load_best", False)
+        and getattr(callback, "best_epoch_", 0)
+        and callback.monitor in net.history[-1]  # or `partial_fit` went on from there
     ]
     return best[-1] if best else None

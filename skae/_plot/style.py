@@ -108,4 +108,4 @@ def few_whole_numbers(panels: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for panel in panels:
-        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))

@@ -216,7 +216,7 @@ def _state_of(value: Any, where: str) -> dict[str, Any]:
     )
     try:
         make, args, state, *items = value.__reduce_ex__(2)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise _refuse(where, value, reason) from error
     plain = make is copyreg.__newobj__  # type: ignore[attr-defined]
     plain = plain and args == (type(value),)

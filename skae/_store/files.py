@@ -9,6 +9,7 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
   when training last began, less plain ones that are the same now;
 - ``attributes``, whatever else `fit` has set;
+- ``compiled_by``, where `net_params` ask for it: what needs trust like foreign code;
 - ``net_``, the state of the net: weights, optimizer, generators.
 
 The history is JSON too, of its own as it is long, and stored as a tensor of bytes.
@@ -31,7 +32,7 @@ from skae import _params
 from skae._exceptions import warn
 from skae._store.describe import Writer
 from skae._store.names import check_trusted
-from skae._store.restore import Reader, names_in
+from skae._store.restore import Reader, check_attributes, names_in
 from skae._training import build_net, refresh_net
 
 _FORMAT = 1
@@ -97,6 +98,8 @@ def to_bytes(
         if name not in names and name not in _APART
     }
     document["attributes"] = _describe_each(writer, attributes)
+    if _is_compiled(estimator):
+        document["compiled_by"] = writer.describe(torch.compile, "net_params.compile")
     document["net_"] = writer.describe(
         _state_of(estimator.net_, include_optimizer), "net_"
     )
@@ -120,6 +123,12 @@ def _name_of(cls: type, writer: Writer) -> str:
 
 def _describe_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
     return {name: writer.describe(value, name) for name, value in values.items()}
+
+
+def _is_compiled(estimator: Any) -> bool:
+    """Tell whether a compiler is asked for, with options that can name any program."""
+    kinds = (vars(estimator), estimator._built_with, estimator._trained_with)
+    return any((values["net_params"] or {}).get("compile") for values in kinds)
 
 
 def _digest(data: bytes) -> bytes:
@@ -219,7 +228,7 @@ def from_bytes(
 
     document = _read_document(data, source)
     with _refused(source, document):
-        names = {document["estimator"], *names_in(document)}
+        names = {str(name) for name in (document["estimator"], *names_in(document))}
     check_trusted(names - set(classes), trusted, source)
     with _refused(source, document):
         reader = Reader(safetensors.torch.load(data), trusted)
@@ -231,11 +240,16 @@ def from_bytes(
         state = reader.restore(document["net_"])
         text = reader.tensors["net_.history"].numpy().tobytes()
         cls = classes.get(document["estimator"]) or reader.find(document["estimator"])
+        if not hasattr(cls, "_slots"):
+            raise TypeError(f"{document['estimator']} is no autoencoder")
         estimator = cls(**parameters)
+        check_attributes(cls, document["estimator"], attributes)
         vars(estimator).update(attributes)
         parameters = estimator.get_params(deep=False)  # those that are new since, too
         estimator._built_with = {**parameters, **built_with}
         estimator._trained_with = {**parameters, **trained_with}
+        if _is_compiled(estimator):
+            reader.find("torch:compile")
         estimator.net_ = _rebuild_net(estimator, state)
         estimator.net_.history_.extend(reader.restore(json.loads(text)))
     return estimator
@@ -249,8 +263,8 @@ def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except (
-        *(AttributeError, IndexError, KeyError, RecursionError, RuntimeError),
-        *(SafetensorError, TypeError, ValueError),
+        *(ArithmeticError, AttributeError, IndexError, KeyError, MemoryError),
+        *(RuntimeError, SafetensorError, TypeError, ValueError),
     ) as error:
         raise ValueError(
             f"{source} was written by {_versions(document)}, and what it describes "
@@ -289,7 +303,8 @@ def _rebuild_net(estimator: Any, state: dict[str, Any]) -> Any:
         net.optimizer_.load_state_dict(state["optimizer"])
         _check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
-        vars(callback).update(state["callbacks"].get(name, {}))
+        kept = state["callbacks"].get(name, {})
+        vars(callback).update({k: v for k, v in kept.items() if _is_plain(v)})
     return net
 
 
@@ -311,7 +326,7 @@ def _find_device(device: Any) -> torch.device:
     found = _params.resolve_device(device)
     try:
         torch.empty(0, device=found)
-    except (AssertionError, RuntimeError):  # the first from torch without CUDA
+    except (AssertionError, ImportError, RuntimeError):  # of torch without the device
         warn(f"device={device!r} is not there: the network is on the CPU.", UserWarning)
         return torch.device("cpu")
     return found

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from skorch import callbacks
 from torch import nn
+from torch.nn import functional
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
@@ -47,6 +49,12 @@ _KNOWN: dict[str, Any] = {
     "skorch.callbacks.EpochScoring": callbacks.EpochScoring,
     "skorch.callbacks.GradientNormClipping": callbacks.GradientNormClipping,
     "skorch.callbacks.LRScheduler": callbacks.LRScheduler,
+    # What transformers of torch are made of, beside what is in torch.nn.
+    "torch.nn.functional.gelu": functional.gelu,
+    "torch.nn.functional.relu": functional.relu,
+    "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": (
+        NonDynamicallyQuantizableLinear
+    ),
     "torch.utils.data.DataLoader": DataLoader,
     "builtins.print": print,
 }

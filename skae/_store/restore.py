@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from skae._store.names import find
+
+# What torch calls in place of `forward`, where it is set.
+_CALLED = ("_compiled_call_impl",)
 
 
 def names_in(description: Any) -> Iterator[str]:
@@ -82,7 +85,7 @@ def _read_text(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
 
 
 def _to_torch_dtype(text: str) -> torch.dtype:
-    dtype = getattr(torch, text.removeprefix("torch."))
+    dtype = vars(torch).get(text.removeprefix("torch."))  # getattr would import
     if not isinstance(dtype, torch.dtype):
         raise TypeError(f"{text} is not a type of torch")
     return dtype
@@ -126,8 +129,11 @@ def _read_tensor(reader: Reader, found: Any) -> Any:
 
 
 def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
+    state = reader.restore(found["state"])
+    if not 0 <= state["state"]["pos"] <= 624:  # numpy reads there, wherever it is
+        raise ValueError("a RandomState has no such position")
     random_state = np.random.RandomState(0)
-    random_state.set_state(reader.restore(found["state"]))
+    random_state.set_state(state)
     return random_state
 
 
@@ -142,18 +148,46 @@ def _read_name(reader: Reader, found: Any) -> Any:
     return reader.find(found["name"])
 
 
+def check_attributes(cls: type, name: str, attributes: Iterable[str]) -> None:
+    """Refuse attributes that would take the place of methods, unless they are trusted.
+
+    Whoever calls a method, and be it Python that copies an object, counts on what the
+    class does.
+
+    Parameters
+    ----------
+    cls : type
+        The class of an object.
+    name : str
+        The name that the class has in the file.
+    attributes : iterable of str
+        Names that are to be set.
+    """
+    for attribute in attributes if ":" not in name else ():
+        own = getattr(cls, attribute, None)
+        is_method = callable(own) or hasattr(own, "__get__")
+        if is_method or attribute.startswith("__") or attribute in _CALLED:
+            raise TypeError(f"{attribute} is no attribute that a {name} can have")
+
+
 def _read_object(reader: Reader, found: Any) -> Any:
     cls = reader.find(found["name"])
     if not isinstance(cls, type):
         raise TypeError(f"{found['name']} is not a class")
+
+    def values(part: str) -> Any:
+        values = reader.restore(found.get(part, {}))
+        check_attributes(cls, found["name"], values)
+        return values
+
     if "parameters" in found:
-        made = cls(**reader.restore(found["parameters"]))
-        vars(made).update(reader.restore(found.get("attributes", {})))
+        made = cls(**values("parameters"))
+        vars(made).update(values("attributes"))
         return made
     made = reader.keep(found, object.__new__(cls))  # its parts may refer to it
     if isinstance(made, nn.Module):
         nn.Module.__init__(made)
-    attributes = reader.restore(found.get("attributes", {}))
+    attributes = values("attributes")
     if hasattr(made, "__setstate__"):
         made.__setstate__(attributes)
     else:
