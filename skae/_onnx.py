@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
+from skae._files import write_whole
+
 # What the output of each part is called.
 _OUTPUTS = {
     "encoder": "code",
@@ -29,10 +31,13 @@ _OPSET = 18
 def write_onnx(estimator: Any, path: str | os.PathLike | BinaryIO, part: str) -> None:
     """Write a part of a fitted estimator to a file, or to a file that is open."""
     model = build_onnx(estimator, part)  # which says what is missing
-    import onnx
     import onnx_ir
 
-    onnx.save_model(onnx_ir.to_proto(model), path, format="protobuf")
+    content = onnx_ir.to_proto(model).SerializeToString()
+    if hasattr(path, "write"):
+        path.write(content)
+    else:
+        write_whole(path, content)
 
 
 def build_onnx(estimator: Any, part: str, opset: int | None = _OPSET) -> Any:

@@ -72,7 +72,8 @@ class Task:
     def give_to(self, net):
         """Let an initialised net work on this task from now on."""
         net.criterion, net.criterion_ = self.criterion, self.criterion()
-        net.augmentation, net.corruption = self.augmentation, self.corruption
+        # Not by setattr: there skorch refuses what is a module of torch.
+        vars(net).update(augmentation=self.augmentation, corruption=self.corruption)
         penalties = [penalty for _, penalty in self.penalties]
         net.module_.keeps_steps = any(
             getattr(penalty, "needs_steps", False) for penalty in penalties

@@ -29,7 +29,7 @@ def _in_turn(iterator):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("batch_size", [1, 2, np.int64(3), 7, 64])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 6, 7, 8, 15])
 def test_every_row_comes_exactly_once(n_rows, batch_size, shuffle):
     iterator = BatchIterator(

@@ -1166,6 +1166,20 @@ def test_noise_may_be_a_callable():
     assert ae.get_params()["noise__by"] == 2
 
 
+class NoiseModule(nn.Module):
+    def forward(self, x, generator):
+        return x + torch.rand(x.shape, generator=generator)
+
+
+@pytest.mark.parametrize("slot", ["corruption", "augmentation"])
+def test_noise_may_be_a_module(slot):
+    ae = AutoencoderTransformer(4, max_epochs=1, random_state=0)
+    ae.set_params(warm_start=True, **{slot: NoiseModule()})
+    assert ae.fit(PICTURES).partial_fit(PICTURES).fit(PICTURES).n_iter_ == 3
+    copied = pickle.loads(pickle.dumps(ae))
+    assert_array_equal(copied.transform(PICTURES), ae.transform(PICTURES))
+
+
 @pytest.mark.parametrize("n_active", [None, 1, 3])
 def test_topk_keeps_n_active_units(n_active):
     ae = SparseAutoencoder(8, method="topk", n_active=n_active, max_epochs=2)

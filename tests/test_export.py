@@ -3,6 +3,7 @@
 import copy
 import functools
 import io
+import os
 import sys
 
 import numpy as np
@@ -210,6 +211,22 @@ def test_a_file_is_one_and_the_same_each_time(fitted, decoder, tmp_path):
 def test_a_file_holds_no_code_and_no_path_of_this_machine(decoder):
     assert b"forward" not in decoder
     assert b".py" not in decoder
+
+
+def test_an_export_that_fails_leaves_the_old_file_whole(fitted, tmp_path, monkeypatch):
+    path = tmp_path / "ae.onnx"
+    path.write_bytes(b"before")
+
+    def fail(*args):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="the disk is full"):
+        fitted.to_onnx(path)
+    assert path.read_bytes() == b"before"
+    assert os.listdir(tmp_path) == ["ae.onnx"]
+    with pytest.raises(TypeError, match="PathLike"):
+        fitted.to_onnx(5)
 
 
 def test_an_export_prints_nothing_and_leaves_all_as_it_was(capfd):

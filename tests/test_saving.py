@@ -570,6 +570,69 @@ def test_names_that_are_not_there_ask_for_an_upgrade(name):
         check_trusted([name], [name], "x.skae")
 
 
+def test_compiling_needs_trust(tmp_path):
+    # One of its options is the compiler: any program of the machine.
+    compiled = {"compile": True, "compile__backend": "eager"}
+    ae = AutoencoderTransformer(**NARROW, net_params=compiled).fit(ROWS)
+    ae.save(tmp_path / "saved.skae")
+    with pytest.raises(ValueError, match=r"trusted=\['torch.compile'\]"):
+        skae.load(tmp_path / "saved.skae")
+    other = skae.load(tmp_path / "saved.skae", trusted="torch.compile")
+    assert_equal(ae, other, ROWS)
+    for kind in ("parameters", "built_with", "trained_with"):
+        with pytest.raises(ValueError, match=r"trusted=\['torch.compile'\]"):
+            load_bytes(rewritten(_with(compiled, kind, "net_params")), tmp_path)
+
+
+METHOD = {"type": "name", "name": "builtins.print"}
+
+
+def _object(name, part, attribute):
+    return {"type": "object", "name": name, part: {attribute: METHOD}}
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "attribute"),
+    [
+        ("torch.nn.ReLU", "attributes", "forward"),
+        ("torch.nn.ReLU", "attributes", "_compiled_call_impl"),
+        ("torch.nn.ReLU", "attributes", "__deepcopy__"),
+        ("skae.Conv", "attributes", "encoder"),
+        ("skae.Layout", "attributes", "n_features"),
+        ("skorch.callbacks.LRScheduler", "parameters", "on_epoch_end"),
+        ("skorch.callbacks.LRScheduler", "parameters", "__sklearn_clone__"),
+    ],
+)
+def test_a_file_sets_no_methods(name, part, attribute, tmp_path):
+    message = rf"{attribute} is no attribute that a {name} can have"
+    change = _with(_object(name, part, attribute), "attributes", "new_")
+    with pytest.raises(ValueError, match=message):
+        load_bytes(rewritten(change), tmp_path)
+
+
+def test_a_file_sets_no_methods_of_the_estimator(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"transform is no attribute that a skae\.Auto"
+    ):
+        load_bytes(rewritten(_with(METHOD, "attributes", "transform")), tmp_path)
+
+
+def test_a_file_sets_no_methods_of_callbacks(tmp_path):
+    kept = {"on_epoch_end": METHOD, "misses_": 1}
+    change = _with({"early_stopping": kept}, "net_", "callbacks")
+    callbacks = dict(load_bytes(rewritten(change), tmp_path).net_.callbacks_)
+    assert vars(callbacks["early_stopping"])["misses_"] == 1
+    assert "on_epoch_end" not in vars(callbacks["early_stopping"])
+
+
+def test_transformers_of_torch_need_no_trust(tmp_path):
+    layer = nn.TransformerEncoderLayer(64, 2, 8, batch_first=True)
+    encoder = nn.Sequential(layer, nn.Linear(64, 3))
+    ae = AutoencoderTransformer(**SMALL, encoder=encoder, decoder=nn.Linear).fit(ROWS)
+    ae.save(tmp_path / "saved.skae")
+    assert_equal(ae, skae.load(tmp_path / "saved.skae"), ROWS)
+
+
 # What cannot be saved ---------------------------------------------------------------
 
 
@@ -614,6 +677,11 @@ def _local():
             TypeError,
             "random_state is a .*RandomState, which cannot be saved: it draws from",
         ),
+        (
+            {"encoder": nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))},
+            TypeError,
+            "encoder is a .*ParametrizedLinear, which cannot be saved: it is more than",
+        ),
     ],
 )
 def test_what_cannot_be_described_is_refused(params, error, message, tmp_path):
@@ -656,6 +724,22 @@ def test_a_link_stays_a_link(tmp_path):
     ae.save(tmp_path / "link.skae")
     assert (tmp_path / "link.skae").is_symlink()
     assert_equal(ae, skae.load(tmp_path / "saved.skae"), PICTURES)
+
+
+def test_a_path_may_be_bytes(tmp_path):
+    ae = AutoencoderTransformer(**NARROW).fit(PICTURES)
+    path = os.fsencode(tmp_path / "saved.skae")
+    ae.save(path)
+    assert os.listdir(tmp_path) == ["saved.skae"]
+    assert_equal(ae, skae.load(path), PICTURES)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_what_is_replaced_leaves_its_permissions(tmp_path):
+    path = tmp_path / "saved.skae"
+    path.touch(mode=0o600)
+    AutoencoderTransformer(**NARROW).fit(PICTURES).save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_no_file_is_an_error_of_the_system(tmp_path):
@@ -802,6 +886,16 @@ STATE = "net_.optimizer.state.0"
         (_with({"type": "again", "id": 99}, "attributes", "new_"), "KeyError: 99"),
         (_with(5, "built_with", "n_components"), "size mismatch for encoder"),
         (_with([], "attributes"), "given.skae was written by"),
+        (_with(5, "estimator"), "uses 5, which the installed .* upgrade"),
+        (_with("skae.Dense", "estimator"), "skae.Dense is no autoencoder"),
+        (_with({"type": "name", "name": 5}, "attributes", "new_"), "uses 5, which"),
+        (
+            _with(
+                {"type": "scalar", "dtype": "i1", "value": 500}, "attributes", "new_"
+            ),
+            "OverflowError",
+        ),
+        (_with({"type": "object", "name": "torch.nn.ReLU"}, "net_", "lr"), "Skorch"),
         (_tensor("net_.weights.encoder.1.0.bias", None), "KeyError"),
         (_tensor("net_.weights.encoder.1.0.bias", torch.zeros(5)), "size mismatch"),
         (_tensor(f"{STATE}.exp_avg", torch.zeros(1)), r"exp_avg .* shape \(1,\), but"),
@@ -819,6 +913,37 @@ def test_parameters_that_are_new_since_get_their_defaults(tmp_path):
     ae = load_bytes(rewritten(_without("parameters", "tol")), tmp_path)
     assert ae.tol == AutoencoderTransformer().tol
     ae.partial_fit(ROWS[:, :3])
+
+
+# pickle -----------------------------------------------------------------------------
+
+
+class Locked(AutoencoderTransformer):
+    """An estimator that keeps something out of its pickles."""
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        self.lock_ = threading.Lock()
+        return self
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "lock_"}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_hold_what_a_subclass_says(protocol):
+    ae = Locked(**NARROW).fit(PICTURES)
+    other = pickle.loads(pickle.dumps(ae, protocol))
+    assert vars(ae).keys() - vars(other).keys() == {"lock_"}
+    assert_array_equal(other.transform(PICTURES), ae.transform(PICTURES))
+
+
+def test_pickles_from_before_there_were_files_can_be_saved(tmp_path):
+    ae = AutoencoderTransformer(**NARROW).fit(PICTURES)
+    del ae._built_with, ae._trained_with
+    other = pickle.loads(pickle.dumps(ae))
+    assert_equal(other, saved_and_loaded(other, tmp_path), PICTURES)
 
 
 # skops ------------------------------------------------------------------------------
@@ -966,6 +1091,15 @@ def test_a_random_state_goes_on():
     assert_array_equal(found.standard_normal(5), value.standard_normal(5))
 
 
+@pytest.mark.parametrize("pos", [-1, 625, 10**9])
+def test_a_random_state_reads_its_own_memory_alone(pos):
+    writer = Writer()
+    described = writer.describe(np.random.RandomState(0), "x")
+    described["state"]["state"]["pos"] = pos
+    with pytest.raises(ValueError, match="no such position"):
+        Reader(writer.tensors, ()).restore(described)
+
+
 def test_what_is_one_stays_one():
     shift, shared = Shift(), functools.partial(distance, power=2)
     module = instance(Instance, 3, 2)
@@ -988,31 +1122,3 @@ def test_hooks_come_back():
     module = nn.Linear(2, 2)
     module.register_forward_hook(small_code)
     assert list(again(module)._forward_hooks.values()) == [small_code]
-
-
-@pytest.mark.parametrize(
-    "attribute", ["forward", "__deepcopy__", "_compiled_call_impl", "eval"]
-)
-def test_an_attribute_cannot_take_the_place_of_a_method(attribute):
-    writer = Writer()
-    described = writer.describe(nn.ReLU(), "x")
-    described.setdefault("attributes", {})[attribute] = writer.describe(print, "x")
-    with pytest.raises(TypeError, match=f"{attribute} is no attribute"):
-        Reader({}, ()).restore(described)
-
-
-def test_a_random_state_beyond_its_end_is_refused():
-    writer = Writer()
-    described = writer.describe(np.random.RandomState(0), "x")
-    described["state"]["state"]["pos"] = 2**31 - 1
-    with pytest.raises(ValueError, match="no such position"):
-        Reader(writer.tensors, ()).restore(described)
-
-
-def test_to_compile_what_was_saved_needs_trust(tmp_path):
-    ae = AutoencoderTransformer(**NARROW).fit(ROWS)
-    ae.set_params(net_params={"compile": True}).save(tmp_path / "ae.skae")
-    with pytest.raises(ValueError, match=r"pass trusted=\['torch.compile'\]"):
-        skae.load(tmp_path / "ae.skae")
-    loaded = skae.load(tmp_path / "ae.skae", trusted=["torch.compile"])
-    assert_array_equal(loaded.transform(ROWS), ae.transform(ROWS))

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.exceptions import SkorchException
 
 from skae import _params
 from skae._exceptions import warn
@@ -264,7 +265,7 @@ def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
         yield
     except (
         *(ArithmeticError, AttributeError, IndexError, KeyError, MemoryError),
-        *(RuntimeError, SafetensorError, TypeError, ValueError),
+        *(RuntimeError, SafetensorError, SkorchException, TypeError, ValueError),
     ) as error:
         raise ValueError(
             f"{source} was written by {_versions(document)}, and what it describes "
