@@ -351,3 +351,22 @@ class FittedAutoencoder(
 
 def _draw_seed(source):
     return int(source.randint(np.iinfo(np.int32).max))
+
+
+def check_autoencoder(ae, call):
+    """Refuse what is no fitted autoencoder, and say how to pass one of a Pipeline.
+
+    Parameters
+    ----------
+    ae : object
+        What a function was given.
+    call : str
+        How to call the function with parts of a Pipeline.
+    """
+    if not isinstance(ae, FittedAutoencoder):
+        raise TypeError(
+            f"{call.partition('(')[0]} takes an autoencoder of skae, but got "
+            f"{type(ae).__name__}. Of a Pipeline, pass the last step and what the "
+            f"others make of X: {call}."
+        )
+    check_is_fitted(ae)

@@ -10,10 +10,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
-from sklearn.utils.validation import check_is_fitted
 
 from skae._collapse import find_active
-from skae._fitted import FittedAutoencoder
+from skae._fitted import check_autoencoder
 from skae._statistics import describe
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
@@ -218,13 +217,7 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
     True
     """
-    if not isinstance(ae, FittedAutoencoder):
-        raise TypeError(
-            f"report takes an autoencoder of skae, but got {type(ae).__name__}. Of a "
-            "Pipeline, pass the last step and what the others make of X: "
-            "report(pipe[-1], pipe[:-1].transform(X))."
-        )
-    check_is_fitted(ae)
+    check_autoencoder(ae, "report(pipe[-1], pipe[:-1].transform(X))")
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
     rows = ae._check_X(X)
     codes = ae._map(ae.net_.module_.encode, rows)

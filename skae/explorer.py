@@ -13,10 +13,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from skae._files import write_whole
-from skae._fitted import FittedAutoencoder
+from skae._fitted import check_autoencoder
 from skae._layout import LAYOUTS, infer_layout
 from skae._page import compress, fill_page, find_plotly, pack, pack_runtime
 from skae._plot.codes import find_classes, find_places
@@ -134,13 +133,7 @@ def write(
     ...     print(f"{path.stat().st_size / 1e6:.0f} MB")
     7 MB
     """
-    if not isinstance(ae, FittedAutoencoder):
-        raise TypeError(
-            f"write takes an autoencoder of skae, but got {type(ae).__name__}. Of a "
-            "Pipeline, pass the last step and what the others make of X: "
-            "write(pipe[-1], pipe[:-1].transform(X), path)."
-        )
-    check_is_fitted(ae)
+    check_autoencoder(ae, "write(pipe[-1], pipe[:-1].transform(X), path)")
     given = {
         "path": path,
         "layout": layout,

@@ -22,6 +22,7 @@ from torch import nn
 
 import skae
 from skae import explorer
+from skae._fitted import FittedAutoencoder
 
 pytest.importorskip("plotly", reason="needs plotly")
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -421,7 +422,7 @@ def rng():
 def light(monkeypatch):
     """Pages without plotly.js and decoder, where no browser looks at them."""
     monkeypatch.setattr(explorer, "find_plotly", lambda: b"")
-    cls = explorer.FittedAutoencoder
+    cls = FittedAutoencoder
     monkeypatch.setattr(cls, "to_onnx", lambda self, file, part: None)
 
 
