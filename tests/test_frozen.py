@@ -1,0 +1,139 @@
+"""What users see stays as it is: the public names, and the numbers for one seed.
+
+``python tests/test_frozen.py`` writes what is compared with anew, after a change that
+is meant; the difference in ``tests/data`` then shows what has changed.
+"""
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ESTIMATORS
+from numpy.testing import assert_allclose, assert_array_equal
+from test_contract import ALL, PICTURES, fit
+
+import skae
+from skae import diagnostics, explorer, export
+
+DATA = Path(__file__).parent / "data"
+
+# The public API --------------------------------------------------------------------
+
+
+def _signature(function):
+    """Return name, kind and default of each parameter; the order of keywords is free."""
+    found = [
+        [p.name, p.kind.description, repr(p.default)]
+        for p in inspect.signature(function).parameters.values()
+        if p.name not in ("self", "cls")
+    ]
+    positional = [p for p in found if p[1] != "keyword-only"]
+    return positional + sorted(p for p in found if p[1] == "keyword-only")
+
+
+def _describe(value):
+    if not inspect.isclass(value):
+        return _signature(value) if callable(value) else repr(value)
+    if issubclass(value, Warning | Exception):
+        return [base.__name__ for base in value.__mro__]
+    methods = {
+        name: _signature(getattr(value, name))
+        for name in dir(value)
+        if not name.startswith("_")
+        and callable(getattr(value, name))
+        and getattr(value, name).__module__.startswith("skae")
+    }
+    return {"signature": _signature(value), "methods": methods}
+
+
+def _fitted_attributes(cls):
+    ae = cls(2, max_epochs=1).fit(PICTURES)
+    return sorted(
+        name
+        for name in dir(ae)
+        if name.endswith("_") and not name.startswith("_") and hasattr(ae, name)
+    )
+
+
+def public_api():
+    """Return all that users can call or read, as plain values."""
+    return {
+        "skae": {name: _describe(getattr(skae, name)) for name in skae.__all__},
+        "skae.diagnostics": {"report": _describe(diagnostics.report)},
+        "skae.explorer": {"write": _describe(explorer.write)},
+        "skae.export": {"register_converters": _describe(export.register_converters)},
+        "fitted": {cls.__name__: _fitted_attributes(cls) for cls in ESTIMATORS},
+    }
+
+
+def test_public_api_is_as_it_was():
+    expected = json.loads((DATA / "public_api.json").read_text())
+    found = json.loads(json.dumps(public_api()))
+    assert set(found["skae"]) == set(expected["skae"])
+    for module, names in expected.items():
+        for name, description in names.items():
+            assert found[module][name] == description, f"{module}.{name}"
+
+
+# Numbers ---------------------------------------------------------------------------
+
+
+def _machine():
+    """Tell processors and versions apart that round differently."""
+    torch.manual_seed(0)
+    x, weight = torch.randn(48, 64), torch.randn(64, 256)
+    image, kernel = torch.randn(48, 1, 8, 8), torch.randn(16, 1, 3, 3)
+    parts = [
+        x @ weight,
+        torch.nn.functional.gelu(x),
+        torch.tanh(x),
+        torch.conv2d(image, kernel),
+        (x @ weight).T @ x,
+    ]
+    digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts))
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"torch {torch.__version__}, {capability}, {digest.hexdigest()[:16]}"
+
+
+def _numbers(name):
+    """Return codes, scores and the losses of training of a case of the contract."""
+    ae = fit(ALL[name](), PICTURES)
+    found = {"codes": ae.transform(PICTURES), "scores": ae.score_samples(PICTURES)}
+    found["losses"] = np.array([epoch["train_loss"] for epoch in ae.history_])
+    ae.partial_fit(PICTURES[:20])
+    found["codes after a chunk"] = ae.transform(PICTURES)
+    ae.set_params(warm_start=True, validation_fraction=0.25, sparsity=0.1) if hasattr(
+        ae, "sparsity"
+    ) else ae.set_params(warm_start=True, validation_fraction=0.25)
+    fit(ae, PICTURES)
+    found["codes after a warm start"] = ae.transform(PICTURES)
+    found["validation"] = np.array([e["valid_loss"] for e in ae.history_[-2:]])
+    return found
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_numbers_for_one_seed_are_as_they_were(name):
+    """Bit for bit where the processor is the same, else up to rounding."""
+    with np.load(DATA / "frozen_numbers.npz") as frozen:
+        is_same = str(frozen["machine"]) == _machine()
+        for kind, found in _numbers(name).items():
+            expected = frozen[f"{name}/{kind}"]
+            if is_same:
+                assert_array_equal(found, expected, kind)
+            else:
+                assert_allclose(found, expected, rtol=1e-2, atol=1e-2, err_msg=kind)
+
+
+if __name__ == "__main__":
+    text = json.dumps(public_api(), indent=1, sort_keys=True)
+    (DATA / "public_api.json").write_text(text + "\n")
+    numbers = {
+        f"{name}/{kind}": value
+        for name in ALL
+        for kind, value in _numbers(name).items()
+    }
+    np.savez_compressed(DATA / "frozen_numbers.npz", machine=_machine(), **numbers)
