@@ -25,8 +25,8 @@ from common import (
 )
 
 import skae
-from skae.losses import LOSSES
-from skae.objective import Objective
+from skae._objective.losses import LOSSES
+from skae._objective.objective import Objective
 
 STEPS = {"dense": 10, "conv": 2}  # in a timed run
 DRAWS = 20

@@ -43,7 +43,7 @@ from common import (
 )
 
 import skae
-from skae._inference import _BATCH_SIZE
+from skae._model.inference import _BATCH_SIZE
 
 MB = 1e6
 WARM_UP_ROWS = 500

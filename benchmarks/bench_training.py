@@ -29,6 +29,8 @@ from common import (
 )
 
 import skae
+from skae._networks.modules import VariationalAutoencoderModule
+from skae._training.net import LR_SCHEDULES
 
 EPOCHS = 5
 QUICK = ("dense, batch 128", "dense, batch 1024", "small table", "variational")
@@ -106,7 +108,7 @@ def loop(module, X, batch_size, *, noise=0.0, held_out=0.0, schedule=None):
     factor = 0.5 / module.scale**2
     n_steps, step = EPOCHS * math.ceil(len(kept) / batch_size), 0
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
-    variational = isinstance(module, skae.modules.VariationalAutoencoderModule)
+    variational = isinstance(module, VariationalAutoencoderModule)
 
     def loss_of(x):
         x = x.to(torch.float32)
@@ -165,7 +167,7 @@ def run(name, X, estimator, settings, rounds):
     module = build(estimator, X)
     options = {"noise": getattr(estimator, "noise_level", 0.0)}
     if estimator.early_stopping:
-        options.update(held_out=0.1, schedule=skae._net.LR_SCHEDULES["one_cycle"])
+        options.update(held_out=0.1, schedule=LR_SCHEDULES["one_cycle"])
     contestants = {
         "loop": lambda: loop(module, X, estimator.batch_size, **options),
         "skae": lambda: fit(estimator, X),

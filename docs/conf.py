@@ -22,7 +22,6 @@ extensions = [
     "sphinx.ext.extlinks",
     "numpydoc",
     "defaults",
-    "floors",
     "mathml",
     "performance",
     "published",

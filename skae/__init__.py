@@ -3,29 +3,29 @@
 from skae import diagnostics as diagnostics
 from skae import explorer as explorer
 from skae import export as export
-from skae._autoencoder import AutoencoderTransformer
-from skae._contractive import ContractiveAutoencoder
-from skae._conv import ConvAutoencoder
-from skae._denoising import DenoisingAutoencoder
-from skae._exceptions import CollapsedCodeWarning, DivergenceError, LayoutWarning
-from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
-from skae._plot.latent_space import LatentSpaceDisplay
-from skae._plot.learning_curve import LearningCurveDisplay
-from skae._plot.reconstruction import ReconstructionDisplay
-from skae._plot.walks import BlendDisplay, InterpolationDisplay
-from skae._sparse import SparseAutoencoder
-from skae._variational import VariationalAutoencoder
-from skae.architectures import Conv, Dense
-from skae.augmentation import DynamicBinarization
-from skae.blending import blend, interpolate, mix
-from skae.corruption import (
+from skae._data.transforms import (
+    DynamicBinarization,
     GaussianNoise,
     MaskingNoise,
     SaltAndPepperNoise,
     SwapNoise,
 )
-from skae.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
-from skae.saving import load
+from skae._estimators.autoencoder import AutoencoderTransformer
+from skae._estimators.blending import blend, interpolate, mix
+from skae._estimators.contractive import ContractiveAutoencoder
+from skae._estimators.conv import ConvAutoencoder
+from skae._estimators.denoising import DenoisingAutoencoder
+from skae._estimators.loading import load
+from skae._estimators.sparse import SparseAutoencoder
+from skae._estimators.variational import VariationalAutoencoder
+from skae._exceptions import CollapsedCodeWarning, DivergenceError, LayoutWarning
+from skae._networks.architectures import Conv, Dense
+from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
+from skae._plot.interpolation import BlendDisplay, InterpolationDisplay
+from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
+from skae._plot.latent_space import LatentSpaceDisplay
+from skae._plot.reconstruction import ReconstructionDisplay
+from skae._plot.training_history import TrainingHistoryDisplay
 
 __version__ = "0.1.0.dev0"
 
@@ -49,12 +49,12 @@ __all__ = [
     "LatentDiagnosticsDisplay",
     "LatentSpaceDisplay",
     "LayoutWarning",
-    "LearningCurveDisplay",
     "MaskingNoise",
     "ReconstructionDisplay",
     "SaltAndPepperNoise",
     "SparseAutoencoder",
     "SwapNoise",
+    "TrainingHistoryDisplay",
     "VariationalAutoencoder",
     "blend",
     "interpolate",

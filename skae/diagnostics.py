@@ -11,9 +11,9 @@ from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from skae._collapse import find_active
-from skae._fitted import check_autoencoder
-from skae._statistics import describe
+from skae._data.statistics import describe
+from skae._estimators.fitted import check_autoencoder
+from skae._model.collapse import find_active
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
 _ACTIVE_VARIANCE = 0.01

@@ -6,8 +6,8 @@ from functools import partial
 
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import BaseAutoencoder
-from skae._onnx import build_onnx
+from skae._estimators.base import BaseAutoencoder
+from skae._persistence.onnx import build_onnx
 
 
 def register_converters():

@@ -16,10 +16,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from skae import AutoencoderTransformer, VariationalAutoencoder
-from skae._assembly import check_width
-from skae._layout import Layout
-from skae._random import RandomStream
-from skae.architectures import (
+from skae._data.layout import Layout
+from skae._networks.architectures import (
     ACTIVATIONS,
     ARCHITECTURES,
     Conv,
@@ -29,7 +27,9 @@ from skae.architectures import (
     is_shipped,
     resolve,
 )
-from skae.modules import BatchNorm1d, BatchNorm2d, TransposedLinear
+from skae._networks.assembly import check_width
+from skae._networks.modules import BatchNorm1d, BatchNorm2d, TransposedLinear
+from skae._random import RandomStream
 
 FLAT = Layout((12,))
 PICTURE = Layout((3, 4), (1, 3, 4))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import Subset, TensorDataset
 
-from skae._batches import BatchIterator, HoldOut, Rows
+from skae._data.batches import BatchIterator, HoldOut, Rows
 from skae._random import RandomStream
 
 FLOAT32 = np.dtype("float32")

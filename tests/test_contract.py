@@ -43,7 +43,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._batches import HoldOut
+from skae._data.batches import HoldOut
 from skae._random import RandomStream
 
 # Inputs ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skae.corruption import (
+from skae._data.transforms import (
     NOISES,
     GaussianNoise,
     MaskingNoise,

@@ -27,8 +27,8 @@ from skae import (
     DenoisingAutoencoder,
     SparseAutoencoder,
     VariationalAutoencoder,
-    _collapse,
 )
+from skae._model import collapse as _collapse
 from skae.diagnostics import Report, report
 
 # Four columns without correlation, of the deviations 4, 2, 1 and 0.

@@ -24,10 +24,10 @@ from skae import (
     InterpolationDisplay,
     LatentDiagnosticsDisplay,
     LatentSpaceDisplay,
-    LearningCurveDisplay,
     MaskingNoise,
     ReconstructionDisplay,
     SparseAutoencoder,
+    TrainingHistoryDisplay,
     VariationalAutoencoder,
 )
 
@@ -518,7 +518,7 @@ def test_thumbnails_of_signals_are_curves():
 
 
 def test_every_term_has_a_panel_with_both_curves(vae):
-    display = LearningCurveDisplay.from_estimator(vae)
+    display = TrainingHistoryDisplay.from_estimator(vae)
     titles = [panel.get_title() for panel in display.axes_]
     assert titles == ["loss", "reconstruction", "kl"]
     assert set(display.lines_) == {
@@ -532,24 +532,24 @@ def test_every_term_has_a_panel_with_both_curves(vae):
 
 
 def test_early_stopping_marks_the_best_epoch(vae, ae):
-    display = LearningCurveDisplay.from_estimator(vae)
+    display = TrainingHistoryDisplay.from_estimator(vae)
     losses = [epoch["valid_loss"] for epoch in vae.history_]
     best = 1 + int(np.argmin(losses))
     assert [list(line.get_xdata()) for line in display.best_lines_] == [[best] * 2] * 3
     legend = _texts(display.axes_[0].get_legend().get_texts())
     assert legend == ["training", "validation", "best epoch"]
-    assert LearningCurveDisplay.from_estimator(ae).best_lines_ == []
+    assert TrainingHistoryDisplay.from_estimator(ae).best_lines_ == []
 
 
 def test_no_epoch_is_marked_as_kept_where_partial_fit_went_on():
     ae = AutoencoderTransformer(2, max_epochs=2, early_stopping=True, random_state=0)
-    assert len(LearningCurveDisplay.from_estimator(ae.fit(ROWS)).best_lines_) == 1
+    assert len(TrainingHistoryDisplay.from_estimator(ae.fit(ROWS)).best_lines_) == 1
     ae.partial_fit(ROWS)
-    assert LearningCurveDisplay.from_estimator(ae).best_lines_ == []
+    assert TrainingHistoryDisplay.from_estimator(ae).best_lines_ == []
 
 
 def test_a_single_term_is_drawn_once(ae):
-    display = LearningCurveDisplay.from_estimator(make_pipeline(ae))
+    display = TrainingHistoryDisplay.from_estimator(make_pipeline(ae))
     assert [panel.get_title() for panel in display.axes_] == ["reconstruction"]
     assert display.axes_[0].get_legend() is None
 
@@ -559,7 +559,7 @@ def test_a_term_of_some_epochs_is_drawn_for_these():
         {"epoch": 1, "train_loss": 3.0, "train_a": 3.0},
         {"epoch": 2, "train_loss": 3.0, "train_a": 1.0, "train_b": 2.0},
     ]
-    display = LearningCurveDisplay(history).plot()
+    display = TrainingHistoryDisplay(history).plot()
     assert_array_equal(display.lines_["train_b"].get_ydata(), [np.nan, 2])
 
 
@@ -568,11 +568,11 @@ def test_a_term_that_falls_far_has_a_logarithmic_axis():
         {"epoch": i, "train_loss": x, "train_a": x, "train_b": 2 + x, "train_c": -x}
         for i, x in enumerate([100.0, 10.0, 1.0])
     ]
-    display = LearningCurveDisplay(history).plot()
+    display = TrainingHistoryDisplay(history).plot()
     scales = [panel.get_yscale() for panel in display.axes_]
     assert scales == ["log", "log", "log", "linear"]
     history[-1]["train_b"] = 50.0
-    assert LearningCurveDisplay(history).plot().axes_[2].get_yscale() == "linear"
+    assert TrainingHistoryDisplay(history).plot().axes_[2].get_yscale() == "linear"
 
 
 def test_diagnostics_are_those_of_the_report(vae):
@@ -608,7 +608,7 @@ def _draw(kind, ae, X, **kwargs):
     inputs = {
         InterpolationDisplay: (X[0], X[1]),
         BlendDisplay: (X[:4],),
-        LearningCurveDisplay: (),
+        TrainingHistoryDisplay: (),
     }
     return kind.from_estimator(ae, *inputs.get(kind, (X,)), **kwargs)
 
@@ -618,8 +618,8 @@ DISPLAYS = [
     InterpolationDisplay,
     LatentDiagnosticsDisplay,
     LatentSpaceDisplay,
-    LearningCurveDisplay,
     ReconstructionDisplay,
+    TrainingHistoryDisplay,
 ]
 
 
@@ -712,7 +712,7 @@ def test_style_is_merged_over_defaults(ae, vae):
         vae, ROWS, LABELS, scatter_kw={"s": 7, "alpha": 0.5}
     )
     assert points.scatter_.get_sizes() == [7]
-    history = LearningCurveDisplay.from_estimator(
+    history = TrainingHistoryDisplay.from_estimator(
         vae, train_kw={"c": "k"}, valid_kw={"ls": ":"}
     )
     assert history.lines_["train_kl"].get_color() == "k"
@@ -804,24 +804,24 @@ def test_thumbnails_need_samples_and_a_number(vae):
 
 def test_a_curve_needs_a_history():
     with pytest.raises(TypeError, match=r"PCA has no history_. Pass an autoencoder"):
-        LearningCurveDisplay.from_estimator(PCA(2).fit(ROWS))
+        TrainingHistoryDisplay.from_estimator(PCA(2).fit(ROWS))
     with pytest.raises(ValueError, match="history is empty: no epoch"):
-        LearningCurveDisplay([]).plot()
+        TrainingHistoryDisplay([]).plot()
 
 
 def test_axes_are_divided_once(ae):
     ax = plt.subplots()[1]
-    LearningCurveDisplay.from_estimator(ae, ax=ax)
+    TrainingHistoryDisplay.from_estimator(ae, ax=ax)
     free = plt.figure().add_axes((0, 0, 1, 1))
     for given in (ax, free):
         with pytest.raises(ValueError, match="ax cannot be divided into panels"):
-            LearningCurveDisplay.from_estimator(ae, ax=given)
+            TrainingHistoryDisplay.from_estimator(ae, ax=given)
 
 
 def test_one_unit_and_one_epoch_are_counted_in_whole_numbers():
     ae = VariationalAutoencoder(1, max_epochs=1, random_state=0).fit(ROWS)
     for display in (
-        LearningCurveDisplay.from_estimator(ae),
+        TrainingHistoryDisplay.from_estimator(ae),
         LatentDiagnosticsDisplay.from_estimator(ae, ROWS),
     ):
         for panel in display.axes_:

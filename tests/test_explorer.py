@@ -22,7 +22,7 @@ from torch import nn
 
 import skae
 from skae import explorer
-from skae._fitted import FittedAutoencoder
+from skae._estimators.fitted import FittedAutoencoder
 
 pytest.importorskip("plotly", reason="needs plotly")
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -644,7 +644,7 @@ def test_without_plotly_the_way_to_get_it_is_told(flat, tmp_path, monkeypatch):
 
 
 def test_the_runtime_is_what_its_readme_says():
-    folder = files("skae") / "_vendor" / "onnxruntime_web"
+    folder = files("skae.explorer") / "vendor" / "onnxruntime_web"
     recorded = dict(
         re.findall(r"\| `(.+?)` \| `(\w{64})` \|", (folder / "README.md").read_text())
     )

@@ -25,7 +25,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def _signature(function):
-    """Return name, kind and default of each parameter; the order of keywords is free."""
+    """Return name, kind and default of each parameter; keywords in any order."""
     found = [
         [p.name, p.kind.description, repr(p.default)]
         for p in inspect.signature(function).parameters.values()

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from skae import _inference
-from skae._inference import map_rows
-from skae._layout import Layout
+from skae._data.layout import Layout
+from skae._model import inference as _inference
+from skae._model.inference import map_rows
+from skae._networks.architectures import Conv, Dense
 from skae._random import RandomStream
-from skae.architectures import Conv, Dense
 
 LAYOUT = Layout((8, 8), (1, 8, 8))
 NETWORKS = {

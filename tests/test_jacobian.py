@@ -8,15 +8,15 @@ from sklearn.base import clone
 from torch import nn
 
 from skae import ContractiveAutoencoder
-from skae._layout import Layout
-from skae.architectures import ACTIVATIONS, Conv, Dense
-from skae.jacobian import (
+from skae._data.layout import Layout
+from skae._networks.architectures import ACTIVATIONS, Conv, Dense
+from skae._networks.jacobian import (
     exact_squared_norm,
     has_closed_form,
     is_known,
     stochastic_squared_norm,
 )
-from skae.modules import FirstHalf, Hardsigmoid, Standardize, TopK, run
+from skae._networks.modules import FirstHalf, Hardsigmoid, Standardize, TopK, run
 
 SMOOTH = ["Tanh", "Sigmoid", "Softplus", "GELU", "SiLU", "Mish", "Softsign"]
 KINKED = ["ReLU", "LeakyReLU", "ELU", "SELU", "Hardtanh"]
@@ -123,7 +123,7 @@ def test_one_layer_takes_no_product_of_matrices(monkeypatch):
     x = _rows()
     code = encoder(x)
     expected = ((code * (1 - code)) ** 2) @ (encoder[0].weight ** 2).sum(1)
-    monkeypatch.delattr("skae.jacobian._pull_back")
+    monkeypatch.delattr("skae._networks.jacobian._pull_back")
     norm = exact_squared_norm(encoder, x)
     torch.testing.assert_close(norm, expected, rtol=1e-12, atol=0)
 
@@ -380,7 +380,7 @@ def test_every_shipped_activation_has_a_fast_path(name, hidden):
 @pytest.mark.parametrize("hidden", [(6,), (6, 4)])
 @pytest.mark.parametrize("code", [None, nn.Sigmoid()], ids=["linear", "sigmoid"])
 def test_gram_matrix_changes_nothing(monkeypatch, gram, hidden, code):
-    monkeypatch.setattr("skae.jacobian._gram_pays", lambda *sizes: gram)
+    monkeypatch.setattr("skae._networks.jacobian._gram_pays", lambda *sizes: gram)
     _assert_exact(_double(_mlp(N_IN, *hidden, 3, code=code)), _rows())
 
 
@@ -388,7 +388,7 @@ def test_gram_matrix_changes_nothing(monkeypatch, gram, hidden, code):
 @pytest.mark.parametrize("chunk", [1, 80])
 def test_rows_taken_in_parts_are_exact(monkeypatch, kind, chunk):
     # 80 numbers are two to six rows here, which do not divide seven.
-    monkeypatch.setattr("skae.jacobian._CHUNK", chunk)
+    monkeypatch.setattr("skae._networks.jacobian._CHUNK", chunk)
     layout = Layout((4, 5), (1, 4, 5))
     encoder = {
         "one hidden layer": Dense((6,)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skae.latent import PATHS, linear_path, mix_pairs, spherical_path
+from skae._model.latent import PATHS, linear_path, mix_pairs, spherical_path
 
 
 def _codes(n_pairs=6, n_components=5, seed=0, dtype=np.float64):

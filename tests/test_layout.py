@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skae import LayoutWarning
-from skae._layout import LAYOUTS, Layout, infer_layout
+from skae._data.layout import LAYOUTS, Layout, infer_layout
 
 
 @pytest.mark.parametrize("width", [1, 2, 64, 65])

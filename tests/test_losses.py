@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skae.losses import (
+from skae._objective.losses import (
     LIKELIHOODS,
     LOSSES,
     Exp,

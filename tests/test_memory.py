@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch.overrides import TorchFunctionMode
 
 import skae
-from skae._inference import _BATCH_SIZE
+from skae._model.inference import _BATCH_SIZE
 
 WIDTH = 256
 FEW, MANY = 8192, 32_768  # both give 2048 rows to what looks for principal axes

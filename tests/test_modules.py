@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from skae._random import RandomStream
-from skae.modules import (
+from skae._networks.modules import (
     GELU,
     AutoencoderModule,
     FirstHalf,
@@ -21,6 +20,7 @@ from skae.modules import (
     VariationalAutoencoderModule,
     run,
 )
+from skae._random import RandomStream
 
 
 def _rows(*shape, seed=0):

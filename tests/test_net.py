@@ -13,12 +13,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skae import DivergenceError, GaussianNoise, KLDivergence, L1Sparsity
-from skae._batches import BatchIterator, HoldOut, Rows
-from skae._net import LR_SCHEDULES, AutoencoderNet
+from skae._data.batches import BatchIterator, HoldOut, Rows
+from skae._networks.modules import AutoencoderModule, VariationalAutoencoderModule
+from skae._objective.losses import LOSSES, Loss
+from skae._objective.objective import Objective
 from skae._random import RandomStream
-from skae.losses import LOSSES, Loss
-from skae.modules import AutoencoderModule, VariationalAutoencoderModule
-from skae.objective import Objective
+from skae._training.net import LR_SCHEDULES, AutoencoderNet
 
 N_ROWS, N_FEATURES = 23, 4
 X = np.random.default_rng(0).standard_normal((N_ROWS, N_FEATURES)).astype(np.float32)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from skae._networks.modules import AutoencoderModule
+from skae._objective.losses import LIKELIHOODS, LOSSES, Loss
+from skae._objective.objective import Objective
+from skae._objective.penalties import L1Sparsity
 from skae._random import RandomStream
-from skae.losses import LIKELIHOODS, LOSSES, Loss
-from skae.modules import AutoencoderModule
-from skae.objective import Objective
-from skae.penalties import L1Sparsity
 
 
 def _module(scale=1.0):

@@ -21,8 +21,8 @@ from skae import (
     L1Sparsity,
     SwapNoise,
     VariationalAutoencoder,
-    _params,
 )
+from skae._estimators import params as _params
 
 X = np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32)
 FAST = {"max_epochs": 1, "random_state": 0}

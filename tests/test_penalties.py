@@ -8,9 +8,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
+from skae._networks.modules import AutoencoderModule, VariationalAutoencoderModule
+from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
 from skae._random import RandomStream
-from skae.modules import AutoencoderModule, VariationalAutoencoderModule
-from skae.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
 
 
 def _rows(n_rows=8, n_features=5, seed=0):

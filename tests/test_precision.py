@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import skae
-from skae import _precision
+from skae._training import precision as _precision
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
 SMALL = {"n_components": 4, "max_epochs": 3, "random_state": 0}

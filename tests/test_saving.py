@@ -42,11 +42,11 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae._persistence.format import _NO_DIGEST, _digest, to_bytes
+from skae._persistence.reader import Reader
+from skae._persistence.registry import check_trusted
+from skae._persistence.writer import Writer
 from skae._random import RandomStream
-from skae._store.describe import Writer
-from skae._store.files import _NO_DIGEST, _digest, to_bytes
-from skae._store.names import check_trusted
-from skae._store.restore import Reader
 
 DATA = Path(__file__).parent / "data"
 N = 40
@@ -285,7 +285,7 @@ def test_what_is_saved_again_has_the_same_bytes(name):
     classes = {f"skae.{type(ae).__name__}": type(ae)}
     trusted = {key.replace(":", ".") for key in foreign}
     assert trusted <= set(TRUSTED)
-    again, _ = to_bytes(skae._store.files.from_bytes(data, classes, trusted))
+    again, _ = to_bytes(skae._persistence.format.from_bytes(data, classes, trusted))
     assert again == data
 
 
@@ -968,7 +968,7 @@ def test_skops_asks_for_trust_in_parts_of_ones_own():
     ae = CASES["builders"]().fit(PICTURES)
     data = skops.io.dumps(ae)
     listed = skops.io.get_untrusted_types(data=data)
-    ours = "skae._contractive.ContractiveAutoencoder"
+    ours = "skae._estimators.contractive.ContractiveAutoencoder"
     assert listed == [ours, "test_saving.Mine", "test_saving.mine_back"]
     with pytest.raises(UntrustedTypesFoundException):
         skops.io.loads(data, trusted=[ours])

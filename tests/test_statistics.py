@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skae import _statistics
-from skae._statistics import Statistics, describe
+from skae._data import statistics as _statistics
+from skae._data.statistics import Statistics, describe
 
 
 def _assert_describes(found, rows, rtol=1e-12, atol=0.0):

@@ -25,8 +25,8 @@ from sklearn.model_selection import train_test_split
 from skae import (
     AutoencoderTransformer,
     ConvAutoencoder,
-    LearningCurveDisplay,
     ReconstructionDisplay,
+    TrainingHistoryDisplay,
 )
 
 digits = load_digits().images / 16
@@ -108,7 +108,7 @@ compare(X_train, X_test, dense=dense, convolutional=conv)
 # lost on those learnt from, tells how much was learnt by heart. The curves show when.
 
 for name, ae in {"dense": dense, "convolutional": conv}.items():
-    display = LearningCurveDisplay.from_estimator(ae)
+    display = TrainingHistoryDisplay.from_estimator(ae)
     display.axes_[0].set_title(name)
     last = ae.history_[-1]
     print(f"{name}: {last['valid_loss'] / last['train_loss']:.1f}")

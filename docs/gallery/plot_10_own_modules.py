@@ -20,9 +20,9 @@ from skae import (
     AutoencoderTransformer,
     DenoisingAutoencoder,
     L1Sparsity,
-    LearningCurveDisplay,
     MaskingNoise,
     ReconstructionDisplay,
+    TrainingHistoryDisplay,
     VariationalAutoencoder,
 )
 
@@ -81,7 +81,7 @@ models = [
 for model in models:
     print(f"{type(model).__name__}: R² {model.fit(X_train).score(X_test):.2f}")
 
-LearningCurveDisplay.from_estimator(models[-1])
+TrainingHistoryDisplay.from_estimator(models[-1])
 plt.show()
 
 # %%

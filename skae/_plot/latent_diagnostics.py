@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae._plot.style import (
+from skae._plot.axes import (
     check_matplotlib,
     few_whole_numbers,
     merge_style,

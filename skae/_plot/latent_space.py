@@ -7,15 +7,15 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from skae._plot.codes import find_classes, find_places
-from skae._plot.samples import (
+from skae._plot.axes import check_matplotlib, merge_style, single_axes
+from skae._plot.cells import (
     find_limits,
     known_layout,
     sample_style,
     to_box,
     to_cells,
 )
-from skae._plot.style import check_matplotlib, merge_style, single_axes
+from skae._plot.projection import find_classes, find_places
 from skae._plot.words import share_words
 
 _NAMES_IN_COLUMN = 16

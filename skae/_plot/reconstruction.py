@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._plot.samples import (
+from skae._estimators.blending import as_batch, find_input
+from skae._plot.axes import check_matplotlib
+from skae._plot.cells import (
     Line,
     are_pictures,
     draw_lines,
@@ -17,9 +19,7 @@ from skae._plot.samples import (
     sample_style,
     to_cells,
 )
-from skae._plot.style import check_matplotlib
 from skae._plot.words import share_words
-from skae.blending import as_batch, find_input
 
 
 @share_words

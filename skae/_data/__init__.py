@@ -1,0 +1,1 @@
+"""From what a user passes as X to the batches that a network sees."""

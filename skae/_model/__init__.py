@@ -1,0 +1,1 @@
+"""What a trained network computes: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Encoders and decoders: architectures, layers, and how they are built."""

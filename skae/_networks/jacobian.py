@@ -1,0 +1,403 @@
+"""The squared Frobenius norm of an encoder's Jacobian, for each row.
+
+A vector on the code is pulled back through the layers, last to first, down to the row;
+several at a time, and for many layers without autograd. The unit vectors give the exact
+norm, random ones an estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skae._networks.modules import (
+    GELU,
+    FirstHalf,
+    Hardsigmoid,
+    LifetimeTopK,
+    Standardize,
+    Step,
+    ToImage,
+    TopK,
+    ToRows,
+    is_plain,
+    leaves,
+    run,
+)
+
+# Layers that act on each entry alone, or keep and drop entries: their Jacobian is
+# diagonal, and the gradient of the sum of their outputs is that diagonal.
+_DIAGONAL = (
+    nn.ELU,
+    nn.GELU,
+    nn.Hardsigmoid,
+    nn.Hardtanh,
+    nn.Identity,
+    nn.LeakyReLU,
+    nn.LogSigmoid,
+    nn.Mish,
+    nn.ReLU,
+    nn.SELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Softplus,
+    nn.Softsign,
+    nn.Tanh,
+    Hardsigmoid,
+    LifetimeTopK,
+    TopK,
+    GELU,
+)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# By the number of axes of the weight.
+_TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+# Numbers that are pulled back at a time: what is made of them should stay in the cache.
+_CHUNK = 2**19
+
+_Slopes = Sequence[Tensor | None]
+
+
+def _is_diagonal(layer: nn.Module) -> bool:
+    return is_plain(layer, *_DIAGONAL)
+
+
+def _is_convolution(layer: Any) -> bool:
+    if not is_plain(layer, *_CONVOLUTIONS):
+        return False
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def _is_known(layer: nn.Module) -> bool:
+    known = is_plain(layer, nn.Linear, nn.Flatten, FirstHalf, Standardize, ToImage)
+    return known or _is_diagonal(layer) or _is_convolution(layer)
+
+
+def is_known(encoder: nn.Module) -> bool:
+    """Tell whether every layer of an encoder is one whose Jacobian is written here."""
+    return all(map(_is_known, leaves(encoder)))
+
+
+def has_closed_form(encoder: nn.Module) -> bool:
+    """Tell whether the exact norm costs no matrix for each row: one hidden layer."""
+    layers = [x for x in leaves(encoder) if not is_plain(x, Standardize, FirstHalf)]
+    linear = [is_plain(layer, nn.Linear) for layer in layers]
+    known = all(map(_is_known, layers))
+    return known and linear in ([True], [True, False], [True, False, True])
+
+
+def _slope(step: Step) -> Tensor | None:
+    """Return the diagonal of the Jacobian of a layer, or None if it has none."""
+    layer, x, out = step
+    if not _is_diagonal(layer):
+        return None
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        if not out.requires_grad:
+            x = x.detach().requires_grad_()
+            out = layer(x.clone())  # which may work in place
+        (slope,) = torch.autograd.grad(
+            out.sum(), x, create_graph=create_graph, retain_graph=True
+        )
+    return slope
+
+
+def _pull_back(step: Step, slope: Tensor | None, vectors: Tensor) -> Tensor:
+    """Multiply vectors, (n or 1, n_vectors, ...), by the Jacobian of a layer."""
+    layer: Any = step.layer
+    if slope is not None:
+        return vectors * slope.unsqueeze(1)
+    if is_plain(layer, nn.Linear):
+        return vectors @ layer.weight
+    if is_plain(layer, Standardize):
+        return vectors / layer.scale
+    if is_plain(layer, FirstHalf):
+        return F.pad(vectors, (0, step.x.shape[1] - vectors.shape[2]))
+    if is_plain(layer, nn.Flatten):
+        return vectors.unflatten(2, step.x.shape[1:])
+    if not _is_known(layer):
+        return _pull_back_by_autograd(step, vectors)
+    # What is left treats rows one by one, and so it does their vectors.
+    flat = vectors.flatten(0, 1)
+    if _is_convolution(layer):
+        flat = _transposed(layer, flat, step.x.shape[2:])
+    else:
+        flat = ToRows(layer.channels_last)(flat)
+    return flat.unflatten(0, vectors.shape[:2])
+
+
+def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Apply the transpose of a convolution, back to maps of a given size."""
+    axes = range(len(size))
+    pads, gaps = layer.padding, layer.dilation
+    reach = [gaps[i] * (layer.kernel_size[i] - 1) + 1 - 2 * pads[i] for i in axes]
+    # What no kernel saw, as the stride did not get there.
+    unseen = [
+        size[i] - (maps.shape[2 + i] - 1) * layer.stride[i] - reach[i] for i in axes
+    ]
+    return _TRANSPOSED[layer.weight.ndim](
+        maps,
+        layer.weight,
+        stride=layer.stride,
+        padding=layer.padding,
+        output_padding=unseen,
+        groups=layer.groups,
+        dilation=layer.dilation,
+    )
+
+
+def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = step.x if step.x.requires_grad else step.x.detach().requires_grad_()
+        out = step.layer(x.clone())  # which may work in place
+        pulled = [
+            torch.autograd.grad(
+                out,
+                x,
+                vector.expand_as(out),
+                create_graph=create_graph,
+                retain_graph=True,
+            )[0]
+            for vector in vectors.unbind(1)
+        ]
+    return torch.stack(pulled, 1)
+
+
+class _Gram(torch.autograd.Function):
+    """``W W^T``, for a gradient that is symmetric: autograd takes two products."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(weight)
+        return weight @ weight.T
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (weight,) = ctx.saved_tensors
+        return (2 * grad) @ weight
+
+
+class _QuadraticForm(torch.autograd.Function):
+    r"""The sum of :math:`a^\top G a` over vectors :math:`a = D v`, for each row.
+
+    Here v is one of `vectors`, (n or 1, n_vectors, n_units), D the diagonal matrix of
+    `slope`, (n, n_units), and G a symmetric `matrix`. Of what the backward pass needs,
+    the forward pass has nearly all: autograd takes one product more, and many tensors.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, slope: Tensor, matrix: Tensor) -> Tensor:
+        scaled = vectors * slope.unsqueeze(1)
+        product = scaled @ matrix
+        along = (vectors * product).sum(1)  # half the gradient with respect to slope
+        ctx.save_for_backward(scaled, product, slope, along)
+        return (along * slope).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        scaled, product, slope, along = ctx.saved_tensors
+        grad = grad.unsqueeze(1)
+        vectors = None
+        if ctx.needs_input_grad[0]:
+            vectors = product * (2 * grad * slope).unsqueeze(1)
+        weighted = (scaled * grad.unsqueeze(1)).flatten(0, 1)
+        return vectors, 2 * grad * along, weighted.T @ scaled.flatten(0, 1)
+
+
+def _is_one_layer(steps: Sequence[Step]) -> bool:
+    """Tell whether all there is, is one linear layer and its activation."""
+    return (
+        len(steps) == 2
+        and is_plain(steps[0].layer, nn.Linear)
+        and _is_diagonal(steps[1].layer)
+    )
+
+
+def _squared_norm(steps: Sequence[Step], vectors: Tensor | None) -> Tensor:
+    r"""Sum :math:`\|v^\top J\|^2` over vectors v of shape (n or 1, n_vectors, n_units).
+
+    None stands for the unit vectors. Then one layer, with :math:`J = D_1 W_1`, takes no
+    product of matrices: the sum is :math:`\sum_i d_i^2 \|w_i\|^2`.
+
+    With :math:`J = B D_1 W_1`, the first matrix enters by its Gram matrix where that
+    takes fewer products: :math:`\|v^\top J\|^2 = a^\top W_1 W_1^\top a` with
+    :math:`a = D_1 B^\top v`. If B is the same for all rows, as with one hidden layer
+    and a linear code, no a is formed at all: the sum over v is
+    :math:`d_1^\top [(B^\top V^\top V B) \circ (W_1 W_1^\top)]\, d_1`.
+    """
+    first: Any = steps[0].layer if steps else None
+    if len(steps) > 1 and is_plain(first, Standardize) and first.scale.ndim == 0:
+        return _squared_norm(steps[1:], vectors) / first.scale**2
+    if vectors is None:
+        if _is_one_layer(steps):
+            slope: Any = _slope(steps[1])
+            return slope**2 @ (first.weight**2).sum(1)
+        code = steps[-1].out
+        vectors = torch.eye(code.shape[1], dtype=code.dtype, device=code.device)[None]
+    slopes = [_slope(step) for step in steps]
+    matrix = None
+    if is_plain(first, nn.Linear) and slopes[1:] and slopes[1] is not None:
+        upper = steps[2:]
+        shared = len(vectors) == 1 and all(
+            _is_known(step.layer) and not _is_diagonal(step.layer) for step in upper
+        )
+        n_vectors = len(steps[0].x) * vectors.shape[1]
+        n_forms = len(steps[0].x) if shared else n_vectors
+        if _gram_pays(first.weight, n_forms, n_vectors):
+            matrix = _Gram.apply(first.weight)
+            steps, slopes = steps[1:], slopes[1:]
+            if shared:
+                for step in reversed(upper):
+                    vectors = _pull_back(step, None, vectors)
+                matrix = matrix * (vectors[0].T @ vectors[0])
+                steps, slopes = steps[:1], slopes[:1]
+                vectors = vectors.new_ones(1, 1, 1)  # so that a is d
+    if all(_is_known(step.layer) for step in steps):
+        parts = _by_rows(steps, slopes, vectors)
+        return torch.cat([_norm(steps, *part, matrix) for part in parts])
+    # Autograd takes one vector at a time, for the whole batch.
+    each = vectors.split(1, dim=1)
+    return torch.stack([_norm(steps, slopes, one, matrix) for one in each]).sum(0)
+
+
+def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
+    """Count the products, forward and backward, with the Gram matrix and without."""
+    n_units, n_features = weight.shape
+    with_gram = n_units * (2 * n_features + 3 * n_forms)
+    return with_gram < 3 * n_features * n_vectors
+
+
+def _by_rows(
+    steps: Sequence[Step], slopes: _Slopes, vectors: Tensor
+) -> Iterator[tuple[_Slopes, Tensor]]:
+    """Split slopes and vectors into parts of as many rows as the cache takes."""
+    varying = [x for x in (*slopes, vectors) if x is not None and len(x) > 1]
+    n_rows = len(varying[0]) if varying else 1
+    widest = max([step.x[0].numel() for step in steps], default=1)
+    size = max(_CHUNK // (widest * vectors.shape[1]), 1)
+    # Once for all parts: the gradient of a slice would be as large as the whole.
+    slopes_of = [None if slope is None else slope.split(size) for slope in slopes]
+    vectors_of = vectors.split(size) if len(vectors) > 1 else None
+    for i in range(math.ceil(n_rows / size)):
+        part = [None if split is None else split[i] for split in slopes_of]
+        yield part, vectors if vectors_of is None else vectors_of[i]
+
+
+def _norm(
+    steps: Sequence[Step], slopes: _Slopes, vectors: Tensor, matrix: Tensor | None
+) -> Tensor:
+    """Pull vectors back and sum their squares, the last two steps by a Gram matrix."""
+    first = 0 if matrix is None else 1
+    for step, slope in reversed(list(zip(steps, slopes, strict=True))[first:]):
+        vectors = _pull_back(step, slope, vectors)
+    if matrix is None:
+        return (vectors**2).flatten(1).sum(1)
+    return _QuadraticForm.apply(vectors, slopes[0], matrix)
+
+
+def _steps(encoder: nn.Module, x: Tensor, steps: Sequence[Step] | None) -> list[Step]:
+    """Return the steps of an encoder at x: those that there are, or new ones."""
+    if steps and steps[0].x is x and all(_is_known(step.layer) for step in steps):
+        return list(steps)
+    return run(encoder, x, copy=True)[1]
+
+
+def exact_squared_norm(
+    encoder: nn.Module,
+    x: Tensor,
+    *,
+    steps: Sequence[Step] | None = None,
+    create_graph: bool = True,
+) -> Tensor:
+    r"""Return :math:`\sum_i \|\nabla_x z_i\|^2` for each row.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        From rows to codes; a row of the code may depend on its own row only.
+    x : Tensor of shape (n, n_features)
+        Where the Jacobian is taken.
+    steps : sequence of Step or None, default=None
+        What the encoder did with some rows. If these were x, it need not run again.
+    create_graph : bool, default=True
+        Whether the result can be differentiated with respect to the weights.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+    """
+    with torch.set_grad_enabled(create_graph):
+        steps = _steps(encoder, x, steps) or [Step(nn.Identity(), x, x)]
+        return _squared_norm(steps, None).expand(len(x))
+
+
+def stochastic_squared_norm(
+    encoder: nn.Module,
+    x: Tensor,
+    *,
+    n_probes: int,
+    generator: torch.Generator,
+    steps: Sequence[Step] | None = None,
+    create_graph: bool = True,
+) -> Tensor:
+    r"""Return an unbiased estimate of :math:`\sum_i \|\nabla_x z_i\|^2`.
+
+    It is :math:`\frac1m \sum_{k=1}^m \|v_k^\top J\|^2` [1]_, where the vectors v hold
+    random signs: m different rows of a Hadamard matrix of size K, the power of two from
+    the number of units, with the signs of its columns drawn anew for each row of x. Its
+    variance is
+
+    .. math:: \frac{2}{m} \, \frac{K - m}{K - 1} \sum_{i \ne j} (J J^\top)_{ij}^2 .
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        From rows to codes; a row of the code may depend on its own row only.
+    x : Tensor of shape (n, n_features)
+        Where the Jacobian is taken.
+    n_probes : int
+        The number m of vectors for each row. With as many as units of the code, or
+        more, the norm is exact.
+    generator : torch.Generator
+        Draws the vectors.
+    steps : sequence of Step or None, default=None
+        What the encoder did with some rows. If these were x, it need not run again.
+    create_graph : bool, default=True
+        Whether the result can be differentiated with respect to the weights.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+
+    References
+    ----------
+    .. [1] Hutchinson, "A stochastic estimator of the trace of the influence matrix",
+       Communications in Statistics 19 (2), 1990. :doi:`10.1080/03610919008812866`
+    """
+    with torch.set_grad_enabled(create_graph):
+        steps = _steps(encoder, x, steps)
+        code = steps[-1].out if steps else x
+        if n_probes >= code.shape[1]:
+            return exact_squared_norm(
+                encoder, x, steps=steps, create_graph=create_graph
+            )
+        vectors = _probes(code.detach(), n_probes, generator)
+        return _squared_norm(steps, vectors) / n_probes
+
+
+def _probes(code: Tensor, n_probes: int, generator: torch.Generator) -> Tensor:
+    """Draw vectors of signs, of shape (n, n_probes, n_units)."""
+    signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1
+    signs = signs.unsqueeze(1)
+    if n_probes == 1:
+        return signs
+    hadamard = code.new_ones(1, 1)
+    while len(hadamard) < code.shape[1]:
+        hadamard = torch.kron(hadamard.new_tensor([[1, 1], [1, -1]]), hadamard)
+    order = torch.randperm(len(hadamard), generator=generator, device=code.device)
+    return signs * hadamard[order[:n_probes], : code.shape[1]]

@@ -1,0 +1,249 @@
+"""Further terms of the objective: one value for each row, weight included."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from skae._networks.jacobian import (
+    exact_squared_norm,
+    has_closed_form,
+    stochastic_squared_norm,
+)
+
+_TINY = 1e-12
+_WEIGHT = Interval(Real, 0, None, closed="left")
+
+
+class L1Sparsity(BaseEstimator):
+    r"""The sum of the absolute values of the code, :math:`\lambda \sum_i |z_i|`.
+
+    Alone, the sum can be made as small as one likes by a small code and a large
+    decoder. So each unit is divided by its root mean square over the batch, with the
+    gradient kept: what is left to gain is a unit that speaks seldom, and then loudly.
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+        The weight :math:`\lambda`.
+
+    normalize : bool, default=True
+        Whether to divide each unit by its root mean square over the batch.
+
+    References
+    ----------
+    .. [1] Olshausen & Field, "Emergence of simple-cell receptive field properties by
+       learning a sparse code for natural images", Nature 381, 1996.
+       :doi:`10.1038/381607a0`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae import L1Sparsity
+    >>> code = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
+    >>> L1Sparsity(0.5, normalize=False)(None, {"code": code}, None)
+    tensor([1.5000, 2.0000])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(self, weight: float = 0.1, *, normalize: bool = True) -> None:
+        self.weight = weight
+        self.normalize = normalize
+
+    def __call__(self, x: Tensor, output: Any, module: nn.Module) -> Tensor:
+        size = output["code"].abs()
+        if self.normalize:
+            size = size / (size**2).mean(0).clamp_min(_TINY).sqrt()
+        return self.weight * size.sum(1)
+
+
+class KLSparsity(BaseEstimator):
+    r"""How far the mean activation of each unit is from a small target.
+
+    :math:`\lambda \sum_i \rho \log\frac{\rho}{\hat\rho_i} + (1 - \rho)
+    \log\frac{1 - \rho}{1 - \hat\rho_i}`, where :math:`\hat\rho_i` is the mean of unit
+    i over the batch and :math:`\rho` the target. The code has to lie in [0, 1].
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+        The weight :math:`\lambda`.
+
+    target_activation : float, default=0.05
+        The target :math:`\rho`.
+
+    References
+    ----------
+    .. [1] Ng, "Sparse autoencoder", CS294A lecture notes, Stanford, 2011.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae import KLSparsity
+    >>> code = torch.full((4, 3), 0.05)
+    >>> KLSparsity(1.0)(None, {"code": code}, None).abs().max() < 1e-6
+    tensor(True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "target_activation": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, weight: float = 0.1, *, target_activation: float = 0.05) -> None:
+        self.weight = weight
+        self.target_activation = target_activation
+
+    def __call__(self, x: Tensor, output: Any, module: nn.Module) -> Tensor:
+        code = output["code"]
+        target = self.target_activation
+        mean = code.mean(0).clamp(1e-6, 1 - 1e-6)
+        divergence = target * torch.log(target / mean) + (1 - target) * torch.log(
+            (1 - target) / (1 - mean)
+        )
+        return (self.weight * divergence.sum()).expand(len(code))
+
+
+class Contraction(BaseEstimator):
+    r"""The squared Jacobian of the code, :math:`\lambda \sum_i \|\nabla_x z_i\|^2`.
+
+    X is taken in units of its training scale. Alone, the sum can be made as small as
+    one likes by a small code and a large decoder. So the code is divided by its
+    standard deviation over the batch, with the gradient kept: what is left to gain is
+    a code that ignores directions in which the data do not vary.
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+        The weight :math:`\lambda`.
+
+    jacobian : {"auto", "exact", "stochastic"}, default="auto"
+        ``"exact"`` computes the sum itself; ``"stochastic"`` estimates it along random
+        directions, without bias. ``"auto"`` is exact where there is a closed form, for
+        a dense encoder with one hidden layer and a linear code, and otherwise
+        stochastic.
+
+    n_probes : int, default=1
+        Random directions for each row of the stochastic estimate, m. Its variance for
+        a row with the Jacobian J is :math:`\frac2m \frac{K - m}{K - 1} \sum_{i \ne j}
+        (J J^\top)_{ij}^2`, with K the power of two from the number of units. With as
+        many directions as units it is exact.
+
+    normalize : bool, default=True
+        Whether to divide the code by its standard deviation over the batch.
+
+    References
+    ----------
+    .. [1] Rifai, Vincent, Muller, Glorot & Bengio, "Contractive auto-encoders:
+       explicit invariance during feature extraction", ICML 2011.
+
+    Examples
+    --------
+    >>> from skae import Contraction, ConvAutoencoder
+    >>> ae = ConvAutoencoder(16, penalty=Contraction(0.1, n_probes=2))
+    """
+
+    needs_steps = True  # of the encoder, in what the module gives
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "jacobian": [StrOptions({"auto", "exact", "stochastic"})],
+        "n_probes": [Interval(Integral, 1, None, closed="left")],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        weight: float = 0.1,
+        *,
+        jacobian: str = "auto",
+        n_probes: int = 1,
+        normalize: bool = True,
+    ) -> None:
+        self.weight = weight
+        self.jacobian = jacobian
+        self.n_probes = n_probes
+        self.normalize = normalize
+
+    def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
+        encoder = module.code_layers()
+        exact = self.jacobian == "exact" or (
+            self.jacobian == "auto" and has_closed_form(encoder)
+        )
+        if any(isinstance(layer, _BatchNorm) for layer in encoder.modules()):
+            raise ValueError(
+                "A contraction needs rows that do not depend on each other, but the "
+                "encoder holds batch normalisation. Set batch_norm=False, or use layer "
+                "normalisation in a module of your own."
+            )
+        options: dict[str, Any] = {
+            "steps": output.get("steps"),
+            "create_graph": torch.is_grad_enabled(),
+        }
+        if exact:
+            norm = exact_squared_norm(encoder, x, **options)
+        else:
+            generator = module.stream.on(x.device)
+            norm = stochastic_squared_norm(
+                encoder, x, n_probes=self.n_probes, generator=generator, **options
+            )
+        norm = norm * module.scale**2
+        code = output.get("mean", output["code"])  # never a draw of a posterior
+        if self.normalize and len(code) > 1:
+            norm = norm / code.var(0).mean().clamp_min(_TINY)
+        return self.weight * norm
+
+
+class KLDivergence(BaseEstimator):
+    r"""How far the posterior of each row is from the standard normal prior.
+
+    :math:`\beta \sum_i \tfrac12 (\mu_i^2 + \sigma_i^2 - \log\sigma_i^2 - 1)`.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        The weight :math:`\beta`.
+
+    warmup : int, default=0
+        Number of epochs of training over which the weight rises to its full value.
+
+    References
+    ----------
+    .. [1] Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, appendix B.
+       :arxiv:`1312.6114`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae import KLDivergence
+    >>> prior = {"mean": torch.zeros(2, 3), "log_var": torch.zeros(2, 3)}
+    >>> KLDivergence()(None, prior, None)
+    tensor([0., 0.])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [_WEIGHT],
+        "warmup": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, weight: float = 1.0, *, warmup: int = 0) -> None:
+        self.weight = weight
+        self.warmup = warmup
+
+    def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
+        mean, log_var = output["mean"], output["log_var"]
+        divergence = 0.5 * (mean**2 + log_var.exp() - log_var - 1).sum(1)
+        weight = self.weight
+        if self.warmup and module.training:
+            weight *= min(1.0, module.n_epochs / self.warmup)
+        return weight * divergence

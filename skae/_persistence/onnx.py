@@ -1,0 +1,148 @@
+"""How a part of a fitted estimator becomes a model of ONNX."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, BinaryIO
+
+import torch
+from torch import nn
+
+from skae._persistence.atomic import write_whole
+
+# What the output of each part is called.
+_OUTPUTS = {
+    "encoder": "code",
+    "decoder": "reconstruction",
+    "reconstruct": "reconstruction",
+}
+
+# The set of operators that torch translates into; newer ones it converts from there.
+_OPSET = 18
+
+
+def write_onnx(estimator: Any, path: str | os.PathLike | BinaryIO, part: str) -> None:
+    """Write a part of a fitted estimator to a file, or to a file that is open."""
+    model = build_onnx(estimator, part)  # which says what is missing
+    import onnx_ir
+
+    content = onnx_ir.to_proto(model).SerializeToString()
+    if hasattr(path, "write"):
+        path.write(content)
+    else:
+        write_whole(path, content)
+
+
+def build_onnx(estimator: Any, part: str, opset: int | None = _OPSET) -> Any:
+    """Return a part of a fitted estimator as a model of ONNX.
+
+    It computes in float32, even what was trained in float64: onnxruntime has neither
+    convolutions nor the error function of gelu for that.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        A fitted estimator, which stays as it is.
+    part : {"encoder", "decoder", "reconstruct"}
+        What the model computes.
+    opset : int or None, default=18
+        Version of the operators; None is torch's choice.
+
+    Returns
+    -------
+    onnx_ir.Model
+    """
+    if part not in _OUTPUTS:
+        raise ValueError(
+            f"part={part!r} is not known. Choose one of "
+            f"{', '.join(map(repr, _OUTPUTS))}."
+        )
+    module = copy.deepcopy(_find_module(estimator, part)).cpu().float().eval()
+    width = estimator._n_features_out if part == "decoder" else estimator.n_features_in_
+    model = _translate(module, width, part, opset)
+    model.producer_name, model.producer_version = "skae", version("skae")
+    model.metadata_props.update(
+        estimator=type(estimator).__name__,
+        part=part,
+        n_components=str(estimator._n_features_out),
+        sample_shape=json.dumps(estimator._layout.sample_shape),
+    )
+    return model
+
+
+def _find_module(estimator: Any, part: str) -> nn.Module:
+    if part == "encoder":
+        return estimator.encoder_
+    if part == "decoder":
+        return estimator.decoder_
+    return nn.Sequential(estimator.encoder_, estimator.decoder_)
+
+
+def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> Any:
+    """Let torch translate a module from rows to as many rows."""
+    try:
+        import onnx_ir
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "ONNX models need the packages onnx and onnxscript: pip install skae[onnx]."
+        ) from error
+
+    try:
+        with _quiet():
+            program: Any = torch.onnx.export(
+                module,
+                (torch.zeros(2, width),),  # one row would be taken for a rule
+                input_names=["X"],
+                output_names=[_OUTPUTS[part]],
+                dynamic_shapes=({0: torch.export.Dim("n_samples")},),
+                opset_version=opset,
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(_root(error)).partition("\n")[0]
+        raise ValueError(
+            f"torch cannot translate part={part!r} into ONNX: {reason} -- A module of "
+            "your own has to do the same with every batch, by operations that ONNX "
+            "has. Choose between values with torch.where, for instance, not with `if`."
+        ) from error
+    n_rows = program.model.graph.inputs[0].shape[0]
+    if isinstance(n_rows, int):
+        raise ValueError(
+            f"part={part!r} would become an ONNX model of {n_rows} rows only. A module "
+            "of your own counts the rows of a batch in Python, with len(x) or in a "
+            "loop: let it work on all rows at once."
+        )
+    # What torch notes there are lines of code and paths of this machine.
+    return onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model).model
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what torch says about itself while it exports."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    logger.addFilter(_is_news)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "torchvision is not installed" not in record.getMessage()

@@ -1,0 +1,217 @@
+"""How values come back from JSON and tensors, without running foreign code."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skae._persistence.registry import find
+
+# What torch calls in place of `forward`, where it is set.
+_CALLED = ("_compiled_call_impl",)
+
+
+def names_in(description: Any) -> Iterator[str]:
+    """Yield the names of the classes and functions in a description."""
+    if isinstance(description, dict):
+        if description.get("type") in ("name", "object"):
+            yield description["name"]
+        description = list(description.values())
+    if isinstance(description, list):
+        for part in description:
+            yield from names_in(part)
+
+
+class Reader:
+    """Makes values from their descriptions.
+
+    Parameters
+    ----------
+    tensors : dict of Tensor
+        What was stored beside the JSON.
+    trusted : collection of str
+        Dotted names of what may be imported.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], trusted: Collection[str]) -> None:
+        self.tensors = tensors
+        self.trusted = trusted
+        self._made: dict[tuple[str, str], Any] = {}
+        self._shared: dict[int, Any] = {}
+
+    def restore(self, description: Any) -> Any:
+        """Return the value that a description describes."""
+        if isinstance(description, list):
+            return [self.restore(item) for item in description]
+        if not isinstance(description, dict):
+            return description
+        if description.get("type") == "again":
+            return self._shared[description["id"]]
+        if "type" in description:
+            made = _READERS[description["type"]](self, description)
+            return self.keep(description, made)
+        return {key: self.restore(value) for key, value in description.items()}
+
+    def find(self, name: str) -> Any:
+        """Return the class or the function of a name, if that is known or trusted."""
+        return find(name, self.trusted, "The file")
+
+    def keep(self, description: Any, made: Any) -> Any:
+        """Return what was made, and keep it if it is referred to again."""
+        if "id" in description:
+            self._shared[description["id"]] = made
+        return made
+
+    def made_once(self, description: Any, make: Callable[[Tensor], Any]) -> Any:
+        """Return what is made of a stored tensor, the same where it is met again."""
+        key = description["type"], description["tensor"]
+        if key not in self._made:
+            self._made[key] = make(self.tensors[key[1]])
+        return self._made[key]
+
+
+def _read_items(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
+    return make(reader.restore(found["items"]))
+
+
+def _read_text(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
+    return make(found["value"])
+
+
+def _to_torch_dtype(text: str) -> torch.dtype:
+    dtype = vars(torch).get(text.removeprefix("torch."))  # getattr would import
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"{text} is not a type of torch")
+    return dtype
+
+
+def _read_scalar(reader: Reader, found: Any) -> Any:
+    return np.dtype(found["dtype"]).type(reader.restore(found["value"]))
+
+
+def _read_texts(reader: Reader, found: Any) -> np.ndarray:
+    array = np.empty(len(found["items"]), dtype=found["dtype"])
+    array[:] = reader.restore(found["items"])
+    return array.reshape(found["shape"])
+
+
+def _read_array(reader: Reader, found: Any) -> Any:
+    return reader.made_once(found, Tensor.numpy)
+
+
+def _is_dense(shape: Any, stride: Any) -> bool:
+    """Tell whether so many entries, so far apart, leave no gap between them."""
+    steps = sorted((by, n) for by, n in zip(stride, shape, strict=True) if n != 1)
+    expected = 1
+    for by, n in steps:
+        if by != expected:
+            return False
+        expected *= n
+    return True
+
+
+def _read_tensor(reader: Reader, found: Any) -> Any:
+    def make(data: Tensor) -> Tensor:
+        stride = found.get("stride")
+        if stride is not None and _is_dense(data.shape, stride):
+            data = torch.empty_strided(data.shape, stride, dtype=data.dtype).copy_(data)
+        if found["type"] == "tensor":
+            return data
+        return nn.Parameter(data, requires_grad=not found.get("frozen", False))
+
+    return reader.made_once(found, make)
+
+
+def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
+    state = reader.restore(found["state"])
+    if not 0 <= state["state"]["pos"] <= 624:  # numpy reads there, wherever it is
+        raise ValueError("a RandomState has no such position")
+    random_state = np.random.RandomState(0)
+    random_state.set_state(state)
+    return random_state
+
+
+def _read_partial(reader: Reader, found: Any) -> Any:
+    function, args, keywords = (
+        reader.restore(found[part]) for part in ("function", "args", "keywords")
+    )
+    return functools.partial(function, *args, **keywords)
+
+
+def _read_name(reader: Reader, found: Any) -> Any:
+    return reader.find(found["name"])
+
+
+def check_attributes(cls: type, name: str, attributes: Iterable[str]) -> None:
+    """Refuse attributes that would take the place of methods, unless they are trusted.
+
+    Whoever calls a method, and be it Python that copies an object, counts on what the
+    class does.
+
+    Parameters
+    ----------
+    cls : type
+        The class of an object.
+    name : str
+        The name that the class has in the file.
+    attributes : iterable of str
+        Names that are to be set.
+    """
+    for attribute in attributes if ":" not in name else ():
+        own = getattr(cls, attribute, None)
+        is_method = callable(own) or hasattr(own, "__get__")
+        if is_method or attribute.startswith("__") or attribute in _CALLED:
+            raise TypeError(f"{attribute} is no attribute that a {name} can have")
+
+
+def _read_object(reader: Reader, found: Any) -> Any:
+    cls = reader.find(found["name"])
+    if not isinstance(cls, type):
+        raise TypeError(f"{found['name']} is not a class")
+
+    def values(part: str) -> Any:
+        values = reader.restore(found.get(part, {}))
+        check_attributes(cls, found["name"], values)
+        return values
+
+    if "parameters" in found:
+        made = cls(**values("parameters"))
+        vars(made).update(values("attributes"))
+        return made
+    made = reader.keep(found, object.__new__(cls))  # its parts may refer to it
+    if isinstance(made, nn.Module):
+        nn.Module.__init__(made)
+    attributes = values("attributes")
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(attributes)
+    else:
+        vars(made).update(attributes)
+    return made
+
+
+_READERS: dict[str, Callable[[Reader, Any], Any]] = {
+    "float": functools.partial(_read_text, float),
+    "tuple": functools.partial(_read_items, tuple),
+    "set": functools.partial(_read_items, set),
+    "Size": functools.partial(_read_items, torch.Size),
+    "dict": functools.partial(_read_items, dict),
+    "OrderedDict": functools.partial(_read_items, OrderedDict),
+    "device": functools.partial(_read_text, torch.device),
+    "torch.dtype": functools.partial(_read_text, _to_torch_dtype),
+    "dtype": functools.partial(_read_text, np.dtype),
+    "scalar": _read_scalar,
+    "texts": _read_texts,
+    "array": _read_array,
+    "tensor": _read_tensor,
+    "parameter": _read_tensor,
+    "RandomState": _read_random_state,
+    "partial": _read_partial,
+    "name": _read_name,
+    "object": _read_object,
+}

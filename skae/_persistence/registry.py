@@ -1,0 +1,150 @@
+"""The classes and functions that a file may name, and how they are found again."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+import types
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import torch
+from skorch import callbacks
+from torch import nn
+from torch.nn import functional
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from torch.optim import Optimizer, lr_scheduler
+from torch.utils.data import DataLoader
+
+from skae._data import layout, statistics, transforms
+from skae._networks import architectures, modules
+from skae._objective import losses, penalties
+
+# What a file may name without being trusted: making one of these, or calling it, does
+# nothing but compute. A name that was once written stays here for ever.
+_KNOWN: dict[str, Any] = {
+    f"skae.{name}": own
+    for file in (
+        layout,
+        statistics,
+        transforms,
+        architectures,
+        losses,
+        modules,
+        penalties,
+    )
+    for name, own in vars(file).items()
+    if not name.startswith("_") and getattr(own, "__module__", None) == file.__name__
+} | {
+    "skorch.callbacks.EarlyStopping": callbacks.EarlyStopping,
+    "skorch.callbacks.EpochScoring": callbacks.EpochScoring,
+    "skorch.callbacks.GradientNormClipping": callbacks.GradientNormClipping,
+    "skorch.callbacks.LRScheduler": callbacks.LRScheduler,
+    # What transformers of torch are made of, beside what is in torch.nn.
+    "torch.nn.functional.gelu": functional.gelu,
+    "torch.nn.functional.relu": functional.relu,
+    "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": (
+        NonDynamicallyQuantizableLinear
+    ),
+    "torch.utils.data.DataLoader": DataLoader,
+    "builtins.print": print,
+}
+_NAMESPACES: dict[str, tuple[types.ModuleType, type]] = {
+    "torch.nn": (nn, nn.Module),
+    "torch.optim": (torch.optim, Optimizer),
+    "torch.optim.lr_scheduler": (lr_scheduler, lr_scheduler.LRScheduler),
+}
+
+
+def find_known(name: str) -> Any:
+    """Return what a name that needs no trust stands for, None for other names."""
+    if name in _KNOWN:
+        return _KNOWN[name]
+    package, _, own = name.rpartition(".")
+    namespace, base = _NAMESPACES.get(package, (None, object))
+    found = getattr(namespace, own, None)
+    return found if isinstance(found, type) and issubclass(found, base) else None
+
+
+def _follow(module: Any, path: str) -> Any:
+    return functools.reduce(getattr, path.split("."), module)
+
+
+def _dotted(name: str) -> str:
+    """Return a name as a user writes it, ``package.module.Class``."""
+    return name.replace(":", ".")
+
+
+def name_of(value: Any, where: str) -> str:
+    """Return the name by which a class or a function can be found again.
+
+    What needs trust is written ``module:name``, with a colon.
+
+    Parameters
+    ----------
+    value : class or function
+        What is to be found.
+    where : str
+        What holds it, for the error.
+    """
+    own = getattr(value, "__qualname__", "")
+    for name in (*_KNOWN, *(f"{package}.{own}" for package in _NAMESPACES)):
+        if find_known(name) is value:
+            return name
+    module = str(getattr(value, "__module__", None))
+    try:
+        is_found = _follow(sys.modules[module], own) is value
+    except (AttributeError, KeyError):
+        is_found = False
+    if not is_found:
+        raise ValueError(
+            f"{where}={value!r} cannot be saved, as it cannot be found by its name "
+            "when it is loaded: a lambda, or what was defined inside a function. "
+            "Define it at the top level of a module."
+        )
+    return f"{module}:{own}"
+
+
+def check_trusted(names: Iterable[str], trusted: Collection[str], source: str) -> None:
+    """Refuse names that are neither known nor trusted.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names in a file.
+    trusted : collection of str
+        What the user trusts, dotted.
+    source : str
+        What the file is called, for the error.
+    """
+    unknown = {name for name in names if find_known(name) is None}
+    ours = sorted(name for name in unknown if ":" not in name)
+    if ours:
+        raise ValueError(
+            f"{source} uses {', '.join(ours)}, which the installed versions of skae, "
+            "torch and skorch do not have: upgrade them."
+        )
+    found = {_dotted(name) for name in unknown}
+    if found - set(trusted):
+        raise ValueError(
+            f"{source} uses {', '.join(sorted(found - set(trusted)))}, not known to "
+            "skae: to load it is to import those modules and to run what is in them. "
+            f"If you trust them and the file, pass trusted={sorted(found)!r}."
+        )
+
+
+def find(name: str, trusted: Collection[str], source: str) -> Any:
+    """Return the class or the function of a name, imported if it is trusted."""
+    known = find_known(name)
+    if known is not None:
+        return known
+    check_trusted([name], trusted, source)
+    module, _, own = name.partition(":")
+    try:
+        return _follow(importlib.import_module(module), own)
+    except (AttributeError, ImportError) as error:
+        raise ImportError(
+            f"{source} uses {_dotted(name)}, which cannot be imported here: {error}. "
+            "Put it where it was when the file was saved."
+        ) from error

@@ -1,0 +1,352 @@
+"""What lies between samples: walks from one to another, a grid between four."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skae._estimators.blending import as_batch, blend, find_input, interpolate, mix
+from skae._plot.axes import check_matplotlib
+from skae._plot.cells import (
+    Line,
+    are_pictures,
+    draw_lines,
+    find_limits,
+    known_layout,
+    label_columns,
+    sample_style,
+    to_cells,
+)
+from skae._plot.words import share_words
+
+_KINDS = ("content", "representation")
+
+
+@share_words
+class InterpolationDisplay:
+    """Walks from one sample to another, each kind of walk on a line of its own.
+
+    It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    walks : dict of str to array-like of shape (n_pairs, n_steps, ...)
+        The walks of each kind, such as ``"content"`` and ``"representation"``, between
+        the same pairs and with as many steps.
+
+    {limits}
+
+    {layout}
+
+    {image_shape}
+
+    Attributes
+    ----------
+    {ax_}
+
+    artists_ : ndarray of shape (n_pairs * n_kinds, n_steps, n_artists)
+        The image of each cell, or a curve for each channel. The lines of a pair follow
+        each other.
+
+    See Also
+    --------
+    interpolate : The walks as arrays.
+    BlendDisplay : A grid between four samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer, InterpolationDisplay
+    >>> X = load_digits().images / 16
+    >>> ae = AutoencoderTransformer(16, max_epochs=5, random_state=0).fit(X)
+    >>> display = InterpolationDisplay.from_estimator(ae, X[0], X[1], n_steps=5)
+    >>> display.artists_.shape
+    (2, 5, 1)
+    """
+
+    def __init__(self, walks, *, limits=None, layout=None, image_shape=None):
+        self.walks = walks
+        self.limits = limits
+        self.layout = layout
+        self.image_shape = image_shape
+
+    def plot(self, ax=None, *, sample_kw=None):
+        """Draw the walks.
+
+        Parameters
+        ----------
+        {ax}
+
+        {sample_kw}
+
+        Returns
+        -------
+        InterpolationDisplay
+            The display itself.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        walks = {kind: np.asarray(walk) for kind, walk in self.walks.items()}
+        n_pairs, n_steps, *shape = next(iter(walks.values())).shape
+        cells = {
+            kind: _to_cells(walk.reshape(-1, *shape), self)
+            for kind, walk in walks.items()
+        }
+        limits = self.limits or find_limits(*cells.values())
+        style = sample_style(next(iter(cells.values())), sample_kw)
+        lines = [
+            Line(kind, x[pair * n_steps : (pair + 1) * n_steps], limits, style)
+            for pair in range(n_pairs)
+            for kind, x in cells.items()
+        ]
+        self.ax_, self.artists_ = draw_lines(ax, lines, group=len(cells))
+        label_columns(self.ax_, _shares(n_steps), "share of the second sample")
+        self.figure_ = self.ax_.figure
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        x1,
+        x2,
+        n_steps=7,
+        *,
+        path="linear",
+        kinds=_KINDS,
+        layout=None,
+        image_shape=None,
+        ax=None,
+        sample_kw=None,
+    ):
+        """Walk from samples to samples and draw the way.
+
+        Parameters
+        ----------
+        {estimator}
+
+        x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
+            Where the walk begins and ends. A sample and a batch are paired with each
+            other.
+
+        n_steps : int, default=7
+            Number of points of the walk, both ends included.
+
+        path : {"linear", "spherical"}, default="linear"
+            The way between the two codes.
+
+        kinds : tuple of str, default=("content", "representation")
+            Which walks to draw, from top to bottom: ``"content"`` overlays the samples
+            themselves, ``"representation"`` decodes the codes between theirs.
+
+        {known_layout}
+
+        {image_shape}
+
+        {ax}
+
+        {sample_kw}
+
+        Returns
+        -------
+        InterpolationDisplay
+            What was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        kinds = _check_kinds(kinds)
+        representation = interpolate(estimator, x1, x2, n_steps, path=path)
+        shapes = find_input(estimator)[1]
+        batch, is_one = as_batch(x1, shapes, "x1")
+        if is_one and as_batch(x2, shapes, "x2")[1]:
+            x1, representation = batch, representation[np.newaxis]
+        shares = np.linspace(0, 1, n_steps)
+        content = [blend(estimator, x1, x2, share, kind="content") for share in shares]
+        walks = {"content": np.stack(content, axis=1), "representation": representation}
+        layout, image_shape, limits = _describe(
+            estimator, np.concatenate([content[0], content[-1]]), layout, image_shape
+        )
+        display = cls(
+            {kind: walks[kind] for kind in kinds},
+            limits=limits,
+            layout=layout,
+            image_shape=image_shape,
+        )
+        return display.plot(ax, sample_kw=sample_kw)
+
+
+@share_words
+class BlendDisplay:
+    """A grid of blends between four samples, which stand in its corners.
+
+    It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    blends : array-like of shape (n_steps, n_steps, ...)
+        The blends, from the upper left one to the lower right one.
+
+    {limits}
+
+    {layout}
+
+    {image_shape}
+
+    Attributes
+    ----------
+    {ax_}
+
+    artists_ : ndarray of shape (n_steps, n_steps, n_artists)
+        The image of each cell, or a curve for each channel.
+
+    See Also
+    --------
+    mix : The blends as arrays.
+    InterpolationDisplay : Walks between two samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer, BlendDisplay
+    >>> X = load_digits().images / 16
+    >>> ae = AutoencoderTransformer(16, max_epochs=5, random_state=0).fit(X)
+    >>> display = BlendDisplay.from_estimator(ae, X[:4], n_steps=5)
+    >>> display.artists_.shape
+    (5, 5, 1)
+    """
+
+    def __init__(self, blends, *, limits=None, layout=None, image_shape=None):
+        self.blends = blends
+        self.limits = limits
+        self.layout = layout
+        self.image_shape = image_shape
+
+    def plot(self, ax=None, *, sample_kw=None):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        {ax}
+
+        {sample_kw}
+
+        Returns
+        -------
+        BlendDisplay
+            The display itself.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        blends = np.asarray(self.blends)
+        n_steps = len(blends)
+        cells = _to_cells(blends.reshape(-1, *blends.shape[2:]), self)
+        limits = self.limits or find_limits(cells)
+        style = sample_style(cells, sample_kw)
+        shares = _shares(n_steps)
+        lines = [
+            Line(share, x, limits, style)
+            for share, x in zip(shares, np.split(cells, n_steps), strict=True)
+        ]
+        self.ax_, self.artists_ = draw_lines(ax, lines, group=n_steps)
+        label_columns(self.ax_, shares, "share of the right corners")
+        self.ax_.set_ylabel("share of the lower corners")
+        self.figure_ = self.ax_.figure
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        n_steps=5,
+        *,
+        kind="representation",
+        layout=None,
+        image_shape=None,
+        ax=None,
+        sample_kw=None,
+    ):
+        """Blend four samples and draw the grid between them.
+
+        Parameters
+        ----------
+        {estimator}
+
+        X : array-like of shape (4, ...)
+            The corners: upper left, upper right, lower left and lower right.
+
+        n_steps : int, default=5
+            Number of blends on each side, corners included.
+
+        kind : {"representation", "content"}, default="representation"
+            Whether codes or inputs are mixed.
+
+        {known_layout}
+
+        {image_shape}
+
+        {ax}
+
+        {sample_kw}
+
+        Returns
+        -------
+        BlendDisplay
+            What was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        check_scalar(n_steps, "n_steps", Integral, min_val=2)
+        if kind not in _KINDS:
+            raise ValueError(
+                f"kind={kind!r} is not known. Choose 'representation' or 'content'."
+            )
+        X, is_one = as_batch(X, find_input(estimator)[1], "X")
+        if is_one or len(X) != 4:
+            raise ValueError(
+                f"X has {len(X)} sample(s), but the corners are 4: upper left, upper "
+                "right, lower left and lower right."
+            )
+        right = np.tile(np.linspace(0, 1, n_steps), n_steps)
+        low = np.repeat(np.linspace(0, 1, n_steps), n_steps)
+        weights = np.stack(
+            [(1 - low) * (1 - right), (1 - low) * right, low * (1 - right), low * right]
+        ).T
+        corners = blend(estimator, X, X, kind="content")
+        if kind == "content":
+            blends = np.tensordot(weights, corners, axes=1)
+        else:
+            blends = mix(estimator, X, weights)
+        layout, image_shape, limits = _describe(estimator, corners, layout, image_shape)
+        display = cls(
+            blends.reshape(n_steps, n_steps, *blends.shape[1:]),
+            limits=limits,
+            layout=layout,
+            image_shape=image_shape,
+        )
+        return display.plot(ax, sample_kw=sample_kw)
+
+
+def _describe(estimator, originals, layout, image_shape):
+    """Return what the originals are, and the range of values of pictures."""
+    n_features = math.prod(originals.shape[1:])
+    layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
+    cells = to_cells(originals, layout, image_shape)
+    limits = find_limits(cells) if are_pictures(cells) else None
+    return layout, image_shape, limits
+
+
+def _to_cells(samples, display):
+    return to_cells(samples, display.layout, display.image_shape)
+
+
+def _shares(n_steps):
+    return [f"{share:.2g}" for share in np.linspace(0, 1, n_steps)]
+
+
+def _check_kinds(kinds):
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if not kinds or set(kinds) - set(_KINDS):
+        raise ValueError(
+            f"kinds={kinds!r} must hold 'content', 'representation' or both."
+        )
+    return kinds

@@ -1,0 +1,171 @@
+"""How training went: every term of the objective, epoch by epoch."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skae._estimators.blending import real_steps
+from skae._plot.axes import (
+    check_matplotlib,
+    few_whole_numbers,
+    merge_style,
+    panel_axes,
+)
+from skae._plot.words import share_words
+
+_LOGARITHMIC = 20  # ratio of the first to the last value from which it helps
+
+
+@share_words
+class TrainingHistoryDisplay:
+    """Every term of the objective over the epochs, on training and on held-out rows.
+
+    It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Each term has a panel, with a logarithmic axis where all values are positive and the
+    last is less than a twentieth of the first. Where a single term makes up the loss,
+    the sum is left out.
+
+    Parameters
+    ----------
+    history : list of dict
+        For each epoch its number, ``epoch``, and the terms, ``train_loss``,
+        ``valid_loss`` and so on: `history_` of an estimator.
+
+    best_epoch : int, default=None
+        Epoch whose weights were kept. It is marked by a vertical line.
+
+    Attributes
+    ----------
+    {axes_}
+
+    lines_ : dict of str to matplotlib Line2D
+        The curve of each term, under its name in `history`.
+
+    best_lines_ : list of matplotlib Line2D
+        The mark of the best epoch in each panel; empty where there is none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import TrainingHistoryDisplay, VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(2, max_epochs=5, validation_fraction=0.2,
+    ...                              random_state=0).fit(X)
+    >>> display = TrainingHistoryDisplay.from_estimator(vae)
+    >>> [panel.get_title() for panel in display.axes_]
+    ['loss', 'reconstruction', 'kl']
+    """
+
+    def __init__(self, history, *, best_epoch=None):
+        self.history = history
+        self.best_epoch = best_epoch
+
+    def plot(self, ax=None, *, train_kw=None, valid_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        {bounds}
+
+        train_kw, valid_kw : dict, default=None
+            Keywords of matplotlib's `plot` for the training rows and for those held
+            out.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            The display itself.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        from matplotlib.lines import Line2D
+
+        if not self.history:
+            raise ValueError("history is empty: no epoch has been trained.")
+        epochs = [epoch["epoch"] for epoch in self.history]
+        marker = "o" if len(epochs) < 10 else ""
+        common = {"marker": marker, "markersize": 3}
+        styles = {
+            "train": merge_style(
+                Line2D, {"color": "C0", "label": "training", **common}, train_kw
+            ),
+            "valid": merge_style(
+                Line2D,
+                {"color": "C1", "label": "validation", "linestyle": "--", **common},
+                valid_kw,
+            ),
+        }
+        terms = _terms(self.history)
+        self.ax_, self.axes_ = panel_axes(ax, len(terms))
+        self.figure_ = self.ax_.figure
+        self.lines_, self.best_lines_ = {}, []
+        for panel, term in zip(self.axes_, terms, strict=True):
+            drawn = []
+            for part, style in styles.items():
+                name = f"{part}_{term}"
+                values = np.array([epoch.get(name, np.nan) for epoch in self.history])
+                if not np.isnan(values).all():
+                    (self.lines_[name],) = panel.plot(epochs, values, **style)
+                    drawn.append(values)
+            if self.best_epoch is not None:
+                self.best_lines_.append(
+                    panel.axvline(
+                        self.best_epoch, color="0.6", linewidth=1, label="best epoch"
+                    )
+                )
+            if np.nanmin(drawn) > 0 and drawn[0][0] > _LOGARITHMIC * drawn[0][-1]:
+                panel.set_yscale("log")
+            panel.set(title=term, xlabel="epoch")
+        few_whole_numbers(self.axes_)
+        if len(self.axes_[0].lines) > 1:
+            self.axes_[0].legend()
+        return self
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, train_kw=None, valid_kw=None):
+        """Draw how a fitted estimator was trained.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted autoencoder of skae, or a Pipeline or search that holds one.
+
+        {bounds}
+
+        train_kw, valid_kw : dict, default=None
+            Keywords of matplotlib's `plot` for the training rows and for those held
+            out.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            What was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        trained = [step for step in real_steps(estimator) if hasattr(step, "history_")]
+        if not trained:
+            raise TypeError(
+                f"{type(estimator).__name__} has no history_. Pass an autoencoder of "
+                "skae, or a Pipeline that holds one."
+            )
+        display = cls(trained[-1].history_, best_epoch=_best_epoch(trained[-1].net_))
+        return display.plot(ax, train_kw=train_kw, valid_kw=valid_kw)
+
+
+def _terms(history):
+    """Return the names of the terms, the loss first if it is a sum of several."""
+    names = [name for epoch in history for name in epoch if name != "epoch"]
+    terms = list(dict.fromkeys(name.partition("_")[2] for name in names))
+    return [t for t in terms if t != "loss"] if len(terms) == 2 else terms
+
+
+def _best_epoch(net):
+    """Return the epoch whose weights early stopping has kept, or None."""
+    best = [
+        callback.best_epoch_
+        for _, callback in net.callbacks_
+        if getattr(callback, "load_best", False)
+        and getattr(callback, "best_epoch_", 0)
+        and callback.monitor in net.history[-1]  # or `partial_fit` went on from there
+    ]
+    return best[-1] if best else None

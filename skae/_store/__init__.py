@@ -1,1 +1,0 @@
-"""Fitted estimators as files of safetensors and JSON, and back."""
