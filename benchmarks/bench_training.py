@@ -29,7 +29,7 @@ from common import (
 )
 
 import skae
-from skae._networks.modules import VariationalAutoencoderModule
+from skae._networks.autoencoder import VariationalAutoencoderModule
 from skae._training.schedules import LR_SCHEDULES
 
 EPOCHS = 5

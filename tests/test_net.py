@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from skae import DivergenceError, GaussianNoise, KLDivergence, L1Sparsity
 from skae._data.batches import Batch, BatchIterator, HoldOut, RowDataset
-from skae._networks.modules import AutoencoderModule, VariationalAutoencoderModule
+from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoderModule
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._random import RandomStream

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from skae._data.batches import Batch
-from skae._networks.modules import AutoencoderModule
+from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import LIKELIHOODS, LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._objective.penalties import L1Sparsity

@@ -53,7 +53,7 @@ from skae._exceptions import CollapsedCodeWarning, DivergenceError, warn
 from skae._model.blending import Blender
 from skae._model.collapse import find_collapse
 from skae._model.model import TrainedModel, draw_seed
-from skae._networks.architectures import Dense
+from skae._networks.dense import Dense
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.penalties import L1Sparsity
 from skae._persistence.atomic import write_whole

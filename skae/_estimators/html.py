@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skae._model.model import TrainedModel
-from skae._networks.modules import leaves, run
+from skae._networks.tracing import leaves, run
 from skae._random import RandomStream
 
 try:

@@ -8,22 +8,28 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._data.transforms import NOISES
-from skae._networks.architectures import ACTIVATIONS, ARCHITECTURES, Conv, Dense
+from skae._networks.architecture import ACTIVATIONS, Architecture
+from skae._networks.factory import ARCHITECTURES
 from skae._objective.penalties import named_penalties
 
 _Class = TypeVar("_Class", bound=type)
 
 # What may be passed as an encoder or a decoder.
-Network = str | BaseEstimator | nn.Module | Callable[[int, int], nn.Module] | None
+Network = str | Architecture | nn.Module | Callable[[int, int], nn.Module] | None
 
 COUNT = Interval(Integral, 1, None, closed="left")
 WEIGHT = Interval(Real, 0, None, closed="left")
-NETWORK = [StrOptions(set(ARCHITECTURES)), Dense, Conv, nn.Module, callable, None]
+NETWORK = [
+    StrOptions(set(ARCHITECTURES)),
+    Architecture,
+    nn.Module,
+    callable,
+    None,
+]
 
 # Constraints of parameters that most classes declare.
 DENSE = {
@@ -80,8 +86,8 @@ def is_net_param(name: str) -> bool:
 # What a nested name asks for in a slot that holds nothing to tune: the first of these
 # that has the parameter.
 _TUNABLE = {
-    "encoder": (Conv, Dense),
-    "decoder": (Conv, Dense),
+    "encoder": tuple(ARCHITECTURES.values())[::-1],
+    "decoder": tuple(ARCHITECTURES.values())[::-1],
     "corruption": tuple(NOISES.values()),
     "noise": tuple(NOISES.values()),
 }

@@ -12,8 +12,9 @@ from torch import nn
 
 from skae._estimators.checks import check_conflict, default_of
 from skae._estimators.parameters import has_parameters
-from skae._networks.architectures import ACTIVATIONS, is_shipped, is_tied, resolve
-from skae._networks.modules import without_link
+from skae._networks.architecture import ACTIVATIONS, Architecture
+from skae._networks.autoencoder import without_link
+from skae._networks.factory import resolve_network
 from skae._objective.losses import Loss
 from skae._objective.penalties import check_unique, named_penalties
 from skae._training.plan import Networks, Plan, Task, Training
@@ -67,7 +68,7 @@ def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
     check_conflict(estimator, "hidden_layer_sizes", "encoder")
     check_conflict(estimator, "activation", "encoder")
     if estimator.encoder not in (None, "dense"):
-        return resolve(estimator.encoder, "encoder")
+        return resolve_network(estimator.encoder, "encoder")
     names = ("hidden_layer_sizes", "activation")
     given = {name: getattr(estimator, name) for name in names}
     return clone(default).set_params(
@@ -88,11 +89,11 @@ def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) ->
         Makes what follows the decoder; a trained one may end with it.
     """
     if estimator.decoder is not None:
-        decoder = resolve(estimator.decoder, "decoder")
+        decoder = resolve_network(estimator.decoder, "decoder")
         return (
             without_link(decoder, link) if isinstance(decoder, nn.Module) else decoder
         )
-    if not is_shipped(encoder):
+    if not isinstance(encoder, Architecture):
         raise ValueError(
             "An encoder of your own cannot be mirrored. Pass a decoder too: "
             "'dense', 'conv', or a builder (n_in, n_out) -> torch.nn.Module."
@@ -106,15 +107,19 @@ def code_activation_layer(estimator: Any) -> Callable[[], nn.Module] | None:
     return None if name in (None, "identity") else ACTIVATIONS[name]
 
 
+def _is_tied(slot: Any) -> bool:
+    return isinstance(slot, Architecture) and slot.tied
+
+
 def _check_tied(estimator: Any, networks: Networks) -> None:
     """Refuse to tie what is no mirror image."""
     encoder, decoder = networks.encoder, networks.decoder
-    if estimator.decoder is not None and is_tied(decoder):
+    if estimator.decoder is not None and _is_tied(decoder):
         raise ValueError(
             f"decoder={estimator.decoder!r} has no encoder to share its weights with. "
             "Pass encoder=Dense(..., tied=True) and decoder=None, or set tied=False."
         )
-    if not is_tied(encoder):
+    if not _is_tied(encoder):
         return
     if estimator.decoder is not None:
         raise ValueError(

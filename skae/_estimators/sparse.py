@@ -13,8 +13,8 @@ from torch import nn
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import CODE, COUNT, DENSE, Network, parameters
-from skae._networks.architectures import ACTIVATIONS
-from skae._networks.modules import LifetimeTopK, TopK
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.layers import LifetimeTopK, TopK
 from skae._objective.penalties import KLSparsity, L1Sparsity
 from skae._training.plan import Networks
 

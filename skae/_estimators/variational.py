@@ -19,8 +19,8 @@ from skae._model.posterior import (
     mean_and_std,
     measure_noise_variance,
 )
-from skae._networks.architectures import Dense
-from skae._networks.modules import VariationalAutoencoderModule
+from skae._networks.autoencoder import VariationalAutoencoderModule
+from skae._networks.dense import Dense
 from skae._objective.losses import LIKELIHOODS
 from skae._objective.penalties import KLDivergence
 from skae._training.plan import Networks

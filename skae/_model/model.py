@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, describe
 from skae._model.inference import map_rows
+from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
 from skae._networks.jacobian import exact_squared_norm
-from skae._networks.modules import AutoencoderModule, LinkedDecoder
 from skae._objective.losses import Loss
 from skae._random import RandomStream
 from skae._training.history import terms_of

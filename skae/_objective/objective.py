@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 from torch import Tensor
 
 from skae._data.batches import Batch
-from skae._networks.modules import AutoencoderModule
+from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
 
 Penalty = Callable[[Tensor, Any, Any], Tensor]

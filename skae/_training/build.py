@@ -14,12 +14,11 @@ from torch import nn
 from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
-from skae._networks.architectures import Dense
 from skae._networks.assembly import Assembly
-from skae._networks.pca_start import PrincipalAxes, can_carry, find_principal_axes
+from skae._networks.initialization import PrincipalAxes, find_principal_axes
 from skae._training.callbacks import STOPPING, Stopping, check_callback_names
 from skae._training.net import AutoencoderNet
-from skae._training.plan import Networks, Plan, resolve_device
+from skae._training.plan import Plan, resolve_device
 from skae._training.precision import find_precision
 
 
@@ -64,7 +63,8 @@ def build_net(
         layout=layout,
         n_components=plan.n_components,
         code_layer=networks.code_layer,
-        loss=loss,
+        link=loss.link,
+        start=loss.start(statistics.mean),
         statistics=statistics,
         axes=axes,
         seed=seed,
@@ -141,24 +141,17 @@ def find_batch_size(batch_size: int | str, n_rows: int) -> int:
     return batch_size
 
 
-def _can_start_at_pca(dense: Dense) -> bool:
-    return dense.init == "pca" and not dense.batch_norm and not dense.tied
-
-
 def _starts_at_pca(plan: Plan) -> bool:
+    """Tell whether both networks carry a linear map, by pairs of the same units."""
     networks = plan.networks
     is_linear = networks.code_layer is None and plan.task.loss.link is nn.Identity
-    return is_linear and _are_dense(networks, plan.n_components)
-
-
-def _are_dense(networks: Networks, n_components: int) -> bool:
-    encoder, decoder = networks.encoder, networks.decoder
-    slots = (encoder, decoder)
-    if not all(isinstance(slot, Dense) and _can_start_at_pca(slot) for slot in slots):
+    if not (is_linear and networks.are_shipped):
         return False
-    return encoder.activation == decoder.activation and can_carry(
-        (*encoder.widths(), *decoder.widths()), encoder.activation, n_components
+    encoder, decoder = (
+        network.linear_activation(plan.n_components)
+        for network in (networks.encoder, networks.decoder)
     )
+    return encoder is not None and encoder == decoder
 
 
 def _find_axes(

@@ -13,8 +13,8 @@ from torch import nn
 
 from skae._data.batches import HoldOut
 from skae._data.layout import Layout, infer_layout
-from skae._networks.architectures import Conv, is_shipped
-from skae._networks.modules import AutoencoderModule
+from skae._networks.architecture import Architecture
+from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
 from skae._objective.objective import Objective
 
@@ -25,7 +25,7 @@ class Networks:
 
     Parameters
     ----------
-    encoder, decoder : Dense, Conv, torch.nn.Module or callable
+    encoder, decoder : Architecture, torch.nn.Module or callable
         Architectures, modules that are copied, or builders.
     code_layer : callable or None
         Makes the last layer of the encoder.
@@ -41,10 +41,10 @@ class Networks:
     @property
     def are_shipped(self) -> bool:
         """Whether both are architectures of this package."""
-        return is_shipped(self.encoder) and is_shipped(self.decoder)
+        return all(isinstance(x, Architecture) for x in (self.encoder, self.decoder))
 
     def find_layout(self, sample_shape: tuple[int, ...], layout: str | None) -> Layout:
-        """Return the layout of samples, for which a convolution needs axes.
+        """Return the layout of samples, with the axes that an architecture needs.
 
         Parameters
         ----------
@@ -54,8 +54,8 @@ class Networks:
             What the user says of its axes.
         """
         slots = (self.encoder, self.decoder)
-        convolutions = [slot for slot in slots if isinstance(slot, Conv)]
-        shapes = [c.image_shape for c in convolutions if c.image_shape is not None]
+        shipped = [slot for slot in slots if isinstance(slot, Architecture)]
+        shapes = [x.image_shape for x in shipped if x.image_shape is not None]
         if any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
             raise ValueError(
                 f"image_shape={shapes[0]!r} of the encoder contradicts image_shape="
@@ -65,7 +65,7 @@ class Networks:
             sample_shape,
             layout=layout,
             image_shape=shapes[0] if shapes else None,
-            needs_image=bool(convolutions),
+            needs_image=any(x.needs_axes for x in shipped),
         )
 
 
