@@ -12,7 +12,9 @@ from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from skae._data.statistics import describe
-from skae._estimators.base import open_model, random_source_of, rows_of
+from skae._estimators.base import open_model
+from skae._estimators.fitting import checked_rows
+from skae._estimators.planning import random_source
 from skae._model.collapse import find_active
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
@@ -219,7 +221,7 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     """
     model = open_model(ae, "report(pipe[-1], pipe[:-1].transform(X))")
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
-    rows = rows_of(ae, X)
+    rows = checked_rows(X, ae, model)
     codes = model.encode(rows)
     std = np.sqrt(describe(codes).variance)
     kl, active = None, find_active(std)
@@ -227,8 +229,9 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
         kl = _kl_of_units(*ae.posterior(X))
         active = std**2 > _ACTIVE_VARIANCE
     spectrum = _spectrum(codes)
-    draw = random_source_of(ae, random_state).permutation(len(rows))
+    draw = random_source(ae, random_state).permutation(len(rows))
     chosen = np.sort(draw[:n_sensitivity_samples])
+    fitted = rows if X_train is None else checked_rows(X_train, ae, model)
     return Report(
         estimator=type(ae).__name__,
         n_samples=len(rows),
@@ -242,7 +245,7 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
         spectrum=spectrum,
         effective_rank=_effective_rank(spectrum),
         r2=ae.score(X),
-        pca_r2=_pca_r2(model, rows, rows if X_train is None else rows_of(ae, X_train)),
+        pca_r2=_pca_r2(model, rows, fitted),
         pca_fitted_on="X" if X_train is None else "X_train",
         sensitivity=float(ae.sensitivity(_safe_indexing(X, chosen)).mean()),
     )

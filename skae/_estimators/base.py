@@ -4,60 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
-from numbers import Real
+from dataclasses import field
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.random import RandomState
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.optim import Optimizer
 
-from skae._data.batches import RowDataset
-from skae._data.layout import LAYOUTS
-from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
-from skae._data.statistics import Statistics, describe
-from skae._estimators.checks import check_instances, check_net_params
-from skae._estimators.html import draw
+from skae._estimators.fitting import checked_rows, extend, restore, resume, start, train
 from skae._estimators.parameters import (
-    COUNT,
-    NETWORK,
-    WEIGHT,
+    SHARED,
     Network,
     check_nested,
-    is_net_param,
-    nested_penalties,
+    divide_params,
+    nested_params,
     parameters,
-    set_nested_penalties,
+    with_nested,
 )
 from skae._estimators.planning import (
-    OPTIMIZERS,
     code_activation_layer,
-    copy_of,
+    common_remedies,
     find_decoder,
     find_encoder,
     make_plan,
     make_task,
-    make_training,
 )
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, warn
 from skae._model.blending import Blender
 from skae._model.collapse import find_collapse
-from skae._model.model import TrainedModel, draw_seed
+from skae._model.diagram import draw, draw_plain
+from skae._model.model import TrainedModel
 from skae._networks.dense import Dense
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.penalties import L1Sparsity
 from skae._persistence.atomic import write_whole
-from skae._persistence.format import Document, Saved, to_bytes
+from skae._persistence.format import Document, to_bytes
 from skae._persistence.onnx import write_onnx
 from skae._persistence.skops import (
     estimator_of_skops,
@@ -66,16 +56,10 @@ from skae._persistence.skops import (
     pickled,
     state_for_skops,
 )
-from skae._training.build import build_net, prepare_net, resume_net
-from skae._training.callbacks import (
-    CallbackSupportMixin,
-    reported_epochs,
-    shown_epochs,
-    with_callbacks,
-)
+from skae._training.build import resume_net
+from skae._training.callbacks import CallbackSupportMixin, with_callbacks
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Networks, Plan, Task
-from skae._training.schedules import LR_SCHEDULES
 
 
 @parameters
@@ -118,32 +102,7 @@ class BaseAutoencoder(
     random_state: int | RandomState | None = None
     verbose: int = 0
 
-    _parameter_constraints: ClassVar = {
-        "n_components": [COUNT],
-        "decoder": NETWORK,
-        "penalty": [callable, list, None],
-        "augmentation": [callable, None],
-        "loss": [StrOptions(set(LOSSES)), callable],
-        "layout": [StrOptions(set(LAYOUTS)), None],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [WEIGHT, None],
-        "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
-        "max_epochs": [COUNT],
-        "batch_size": [COUNT, StrOptions({"auto"})],
-        "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
-        "early_stopping": ["boolean"],
-        "n_iter_no_change": [COUNT, None],
-        "tol": [WEIGHT],
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "net_params": [dict, None],
-        "device": [str, Hidden(torch.device)],
-        "dtype": [StrOptions({"float32", "float64", "auto"})],
-        "precision": [StrOptions({"float32", "bfloat16", "auto"})],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar = SHARED
 
     _dense = Dense()
     _losses: ClassVar = LOSSES
@@ -164,13 +123,7 @@ class BaseAutoencoder(
             Names and values.
         """
         params = super().get_params(deep)
-        if deep:
-            params.update(nested_penalties(params["penalty"]))
-        if deep and isinstance(params["net_params"], dict):
-            for name, value in params["net_params"].items():
-                if is_net_param(name):
-                    params.setdefault(name, value)
-        return params
+        return {**params, **nested_params(params)} if deep else params
 
     def set_params(self, **params):
         """Set parameters, nested ones and settings of the net included.
@@ -186,22 +139,12 @@ class BaseAutoencoder(
         self : estimator
             The estimator itself.
         """
-        check_nested(super().get_params(deep=False), params)
-        of_net = {k: params.pop(k) for k in list(params) if is_net_param(k)}
-        penalties: Any = params.get("penalty", self.penalty)
-        nested = {}
-        if isinstance(penalties, list):
-            start = "penalty__"
-            nested = {
-                k.removeprefix(start): params.pop(k)
-                for k in list(params)
-                if k.startswith(start)
-            }
-        super().set_params(**params)
-        if nested:
-            self.penalty = set_nested_penalties(penalties, nested)
-        if of_net:
-            self.net_params = {**(self.net_params or {}), **of_net}
+        own = super().get_params(deep=False)
+        check_nested(own, params)
+        plain, nested = divide_params(own, params)
+        super().set_params(**plain)
+        for name, values in nested.items():
+            setattr(self, name, with_nested(name, getattr(self, name), values))
         return self
 
     # The four questions -----------------------------------------------------------
@@ -241,20 +184,7 @@ class BaseAutoencoder(
 
         First of all what this estimator sacrifices its code to.
         """
-        remedies = [
-            f"lower {name}={penalty.weight:g}"
-            for name, penalty in self._penalties()
-            if penalty.weight
-        ]
-        if self.penalty:
-            remedies.append("lower the weights of penalty")
-        if self._noise() is not None:
-            remedies.append("weaken the noise")
-        remedies.append(
-            f"another lr than {self.lr:g}, or more epochs; a scaled X, where its "
-            "columns differ in units or the modules are your own"
-        )
-        return remedies
+        return common_remedies(self, self._penalties(), self._noise())
 
     def _plan(self) -> Plan:
         """Return what the parameters say of the network and its training."""
@@ -295,9 +225,12 @@ class BaseAutoencoder(
         CollapsedCodeWarning
             If the code holds next to nothing after ten epochs or more.
         """
-        self._check_parameters()
+        self._validate_params()
         is_resumed = self.warm_start and self.__sklearn_is_fitted__()
-        model, rows = self._resumed(X) if is_resumed else self._started(X)
+        if is_resumed:
+            model, rows = resume(X, self, self._model, self._task())
+        else:
+            model, rows = start(X, self, self._plan())
         with self._holding(model):
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
@@ -327,72 +260,15 @@ class BaseAutoencoder(
         self : estimator
             The estimator itself.
         """
-        self._check_parameters()
+        self._validate_params()
         is_first = not self.__sklearn_is_fitted__()
-        model, rows = self._started(X) if is_first else self._extended(X)
+        if is_first:
+            model, rows = start(X, self, self._plan())
+        else:
+            model, rows = extend(X, self, self._model)
         with self._holding(model), model.net.without_schedule_and_split():
             self._train(model, rows, 1)
         return self
-
-    def _check_parameters(self) -> None:
-        self._validate_params()
-        check_instances(self)
-        check_net_params(self)
-
-    def _started(self, X: Any) -> tuple[TrainedModel, np.ndarray]:
-        """Return a model that is yet to be trained, and the rows of X."""
-        rows, sample_shape, feature_names = first_rows(X, self)
-        plan = self._plan()
-        layout = plan.networks.find_layout(sample_shape, plan.layout)
-        dtype = resolve_dtype(plan.dtype, rows)
-        check_range(rows, dtype)
-        statistics = describe(rows)
-        plan.task.loss.check(statistics.low, statistics.high)
-        seed = draw_seed(check_random_state(self.random_state))
-        net = build_net(plan, layout, statistics, dtype, seed=seed, rows=rows)
-        model = TrainedModel(
-            net=net,
-            layout=layout,
-            statistics=statistics,
-            dtype=dtype,
-            feature_names=feature_names,
-            built_with=plan,
-            trained_with=plan,
-        )
-        return model, rows
-
-    def _resumed(self, X: Any) -> tuple[TrainedModel, np.ndarray]:
-        """Return the model with a new plan of its training, and the rows of X."""
-        rows, statistics = self._more_rows(X)
-        plan = replace(
-            self._model.built_with,
-            parameters=copy_of(self),
-            task=self._task(),
-            training=make_training(self),
-        )
-        model = replace(self._model, statistics=statistics, trained_with=plan)
-        return model, rows
-
-    def _extended(self, X: Any) -> tuple[TrainedModel, np.ndarray]:
-        """Return the model with the statistics of one chunk more, and its rows."""
-        rows, statistics = self._more_rows(X)
-        known = self._model.statistics
-        return replace(self._model, statistics=known.merge(statistics)), rows
-
-    def _more_rows(self, X: Any) -> tuple[np.ndarray, Statistics]:
-        """Return rows to go on with, and their statistics, once they are checked."""
-        built_with = self._model.built_with.parameters
-        for name in ("n_components", "loss"):
-            if getattr(self, name) != built_with[name]:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}, but the weights to go on from "
-                    f"were trained with {name}={built_with[name]!r}. Set it back, or "
-                    "fit a clone."
-                )
-        rows = self._check_X(X)
-        statistics = describe(rows)
-        self._model.loss.check(statistics.low, statistics.high)
-        return rows, statistics
 
     @contextmanager
     def _holding(self, model: TrainedModel) -> Iterator[None]:
@@ -415,21 +291,8 @@ class BaseAutoencoder(
             raise
 
     def _train(self, model: TrainedModel, rows: np.ndarray, n_epochs: int) -> None:
-        net = model.net
-        prepare_net(
-            net,
-            batch_size=self.batch_size,
-            precision=self.precision,
-            lr=self.lr,
-            shape=rows.shape,
-        )
-        name = type(self).__name__
         try:
-            with (
-                shown_epochs(name, self.verbose, net, n_epochs),
-                reported_epochs(self, net, rows, n_epochs),
-            ):
-                net.partial_fit(RowDataset(rows, model.dtype), None, epochs=n_epochs)
+            train(self, model, rows, n_epochs)
         except (DivergenceError, KeyboardInterrupt):
             self._after_fit(model, rows)
             raise
@@ -508,7 +371,7 @@ class BaseAutoencoder(
         return self._fitted().n_components
 
     def _sk_visual_block_(self) -> Any:
-        return draw(self, self._model if self.__sklearn_is_fitted__() else None)
+        return draw(self._model) if self.__sklearn_is_fitted__() else draw_plain(self)
 
     # Using it ---------------------------------------------------------------------
 
@@ -692,15 +555,7 @@ class BaseAutoencoder(
 
     def _check_X(self, X: Any) -> np.ndarray:
         """Return the flat rows of X, checked against what `fit` saw."""
-        model = self._fitted()
-        rows = check_rows(X, self, model.layout.sample_shape)
-        check_range(rows, model.dtype)
-        return rows
-
-    def _random_source(self, random_state: Any) -> RandomState:
-        """Return what a method draws from: the estimator's random_state on None."""
-        own = self.random_state if random_state is None else random_state
-        return check_random_state(own)
+        return checked_rows(X, self, self._fitted())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -810,48 +665,15 @@ class BaseAutoencoder(
         super().__setstate__(state)
 
 
-def restored(saved: Saved) -> BaseAutoencoder:
-    """Return the estimator that was saved in a file.
-
-    Parameters
-    ----------
-    saved : Saved
-        What the file holds.
-    """
-    cls = saved.cls
-    if not issubclass(cls, BaseAutoencoder):
-        raise TypeError(f"skae.{cls.__name__} is no autoencoder")
-    estimator = cls(**saved.parameters)
-    now = estimator.get_params(deep=False)  # those that are new since, too
-    built, trained = {**now, **saved.built_with}, {**now, **saved.trained_with}
-    builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
-    for each in (builder, trainer):
-        each._validate_params()
-    built_with = replace(builder._plan(), parameters=built)
-    trained_with = replace(
-        built_with,
-        parameters=trained,
-        task=trainer._task(),
-        training=make_training(trainer),
-    )
-    estimator.__dict__.update(saved.attributes)
-    estimator._model = saved.rebuild(built_with, trained_with)
-    return estimator
-
-
 def blender_of(estimator: BaseAutoencoder) -> Blender:
     """Return what blends samples by the code of a fitted estimator."""
     model = open_model(estimator)
 
     def check(batch: Any, shape: tuple[int, ...]) -> np.ndarray:
-        return rows_of(estimator, batch).astype(model.dtype, copy=False)
+        return checked_rows(batch, estimator, model).astype(model.dtype, copy=False)
 
-    return Blender(
-        encode=estimator.transform,
-        decode=estimator.inverse_transform,
-        check=check,
-        shapes=(model.layout.sample_shape, None),
-    )
+    shapes = (model.layout.sample_shape, None)
+    return Blender(estimator.transform, estimator.inverse_transform, check, shapes)
 
 
 def open_model(estimator: Any, call: str = "") -> TrainedModel:
@@ -873,11 +695,5 @@ def open_model(estimator: Any, call: str = "") -> TrainedModel:
     return estimator._fitted()
 
 
-def rows_of(estimator: BaseAutoencoder, X: Any) -> np.ndarray:
-    """Return the flat rows of X, checked against what a fitted autoencoder saw."""
-    return estimator._check_X(X)
-
-
-def random_source_of(estimator: BaseAutoencoder, random_state: Any) -> RandomState:
-    """Return what is drawn from: the estimator's own random_state on None."""
-    return estimator._random_source(random_state)
+# Makes an estimator of what was read from a file.
+restored = partial(restore, BaseAutoencoder)

@@ -12,6 +12,7 @@ from skae._data.transforms import NOISES
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.checks import check_at_default
 from skae._estimators.parameters import CODE, DENSE, WEIGHT, Network, parameters
+from skae._estimators.planning import random_source
 
 
 @parameters
@@ -265,7 +266,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             Noisy samples, in the layout that `fit` saw.
         """
         model = self._fitted()
-        source = self._random_source(random_state)
+        source = random_source(self, random_state)
         return model.layout.restore(model.corrupt(self._check_X(X), source))
 
     def denoise(self, X: Any) -> np.ndarray:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
+import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
 from skorch.callbacks import LRScheduler
 from torch import nn
 
-from skae._estimators.checks import check_conflict, default_of
-from skae._estimators.parameters import has_parameters
+from skae._estimators.checks import (
+    check_conflict,
+    check_instances,
+    check_net_params,
+    default_of,
+)
+from skae._estimators.parameters import OPTIMIZERS, has_parameters
 from skae._networks.architecture import ACTIVATIONS, Architecture
 from skae._networks.autoencoder import without_link
 from skae._networks.factory import resolve_network
@@ -19,13 +25,6 @@ from skae._objective.losses import Loss
 from skae._objective.penalties import check_unique, named_penalties
 from skae._training.plan import Networks, Plan, Task, Training
 from skae._training.schedules import LR_SCHEDULES
-
-OPTIMIZERS = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
 
 
 def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
@@ -156,6 +155,8 @@ def make_task(
     corruption : callable or None
         What corrupts a batch.
     """
+    check_instances(estimator)
+    check_net_params(estimator)
     penalties = [*penalties, *named_penalties(estimator.penalty)]
     check_unique([name for name, _ in penalties])
     return Task(
@@ -214,6 +215,45 @@ def _find_lr_schedule(estimator: Any) -> Any:
             "both set the learning rate. Give one of them."
         )
     return "constant"
+
+
+# What methods ask of parameters -------------------------------------------------------
+
+
+def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
+    """Return what a method draws from: the estimator's random_state on None."""
+    own = estimator.random_state if random_state is None else random_state
+    return check_random_state(own)
+
+
+def common_remedies(
+    estimator: Any, penalties: list[tuple[str, Any]], corruption: Callable | None
+) -> list[str]:
+    """Return what to change where a code has collapsed, in any class.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Whose code it is.
+    penalties : list of (str, callable)
+        Penalties with a parameter of the same name.
+    corruption : callable or None
+        What corrupts a batch.
+    """
+    remedies = [
+        f"lower {name}={penalty.weight:g}"
+        for name, penalty in penalties
+        if penalty.weight
+    ]
+    if estimator.penalty:
+        remedies.append("lower the weights of penalty")
+    if corruption is not None:
+        remedies.append("weaken the noise")
+    remedies.append(
+        f"another lr than {estimator.lr:g}, or more epochs; a scaled X, where its "
+        "columns differ in units or the modules are your own"
+    )
+    return remedies
 
 
 # Copies -------------------------------------------------------------------------------

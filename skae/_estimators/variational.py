@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
+from skae._estimators.planning import random_source
 from skae._model.model import TrainedModel
 from skae._model.posterior import (
     log_likelihood,
@@ -325,7 +326,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         draw = model.loss.draw
         if noise and draw is None:
             raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
-        rng = self._random_source(random_state)
+        rng = random_source(self, random_state)
         codes = rng.standard_normal((n_samples, model.n_components))
         samples = self.inverse_transform(codes.astype(model.dtype))
         if noise and draw is not None:
@@ -367,7 +368,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if model.loss.log_density is None:
             raise ValueError(_no_likelihood("log_likelihood", self.loss))
-        source = self._random_source(random_state)
+        source = random_source(self, random_state)
         return log_likelihood(model, self._check_X(X), n_samples, source)
 
 

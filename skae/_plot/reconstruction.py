@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import BaseAutoencoder, open_model, random_source_of, rows_of
+from skae._estimators.base import BaseAutoencoder, open_model
 from skae._estimators.blending import find_blender
+from skae._estimators.fitting import checked_rows
+from skae._estimators.planning import random_source
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
@@ -240,8 +242,9 @@ def _add_noise(estimator, X, random_state, corrupted):
     model = open_model(estimator)
     if model.net.corruption is None:
         return None
-    rows, source = rows_of(estimator, X), random_source_of(estimator, random_state)
-    return model.layout.restore(model.corrupt(rows, source))
+    rows = checked_rows(X, estimator, model)
+    noisy = model.corrupt(rows, random_source(estimator, random_state))
+    return model.layout.restore(noisy)
 
 
 def _short(value):

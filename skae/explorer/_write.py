@@ -15,7 +15,8 @@ from sklearn.utils._param_validation import (
 )
 
 from skae._data.layout import LAYOUTS, infer_layout
-from skae._estimators.base import open_model, rows_of
+from skae._estimators.base import open_model
+from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.cells import find_limits
 from skae._plot.projection import find_classes, find_places
@@ -141,7 +142,7 @@ def write(
         "random_state": random_state,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="write")
-    rows = rows_of(ae, X)
+    rows = checked_rows(X, ae, model)
     n_samples = len(rows)
     if n_samples < 2:
         raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")

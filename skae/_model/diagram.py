@@ -17,21 +17,20 @@ except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock
 
 
-def draw(estimator: Any, model: TrainedModel | None) -> Any:
-    """Return the diagram of an estimator; once fitted, of its encoder and decoder.
+def draw_plain(value: Any) -> Any:
+    """Return the diagram of an estimator that is not fitted."""
+    name = type(value).__name__
+    return _VisualBlock("single", value, names=name, name_details=str(value))
+
+
+def draw(model: TrainedModel) -> Any:
+    """Return the diagram of a trained encoder and decoder.
 
     Parameters
     ----------
-    estimator : estimator
-        An autoencoder.
-    model : TrainedModel or None
-        What `fit` left, if it was called.
+    model : TrainedModel
+        What `fit` left.
     """
-    name = type(estimator).__name__
-    if model is None:
-        return _VisualBlock(
-            "single", estimator, names=name, name_details=str(estimator)
-        )
     net = model.net
     # Two rows: layers that take statistics of a batch refuse one.
     mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
