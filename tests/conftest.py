@@ -15,6 +15,8 @@ from sklearn.model_selection import train_test_split
 import skae
 
 torch.set_num_threads(1)
+# Plain asserts of these files, too, are to show what was compared.
+pytest.register_assert_rewrite("cases", "helpers", "saving")
 
 ESTIMATORS = [
     skae.AutoencoderTransformer,
