@@ -43,6 +43,15 @@ def small(digits):
     return digits[0][:100]
 
 
+@pytest.fixture
+def close_figures():
+    """Close the figures that a test has drawn."""
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Drive chromium without a window and without a network beyond this machine.
