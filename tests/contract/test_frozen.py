@@ -21,7 +21,7 @@ from skae import diagnostics, explorer, export
 
 DATA = Path(__file__).parents[1] / "data"
 
-# The public API --------------------------------------------------------------------
+# The public API -----------------------------------------------------------------------
 
 
 def _signature(function):
@@ -79,7 +79,7 @@ def test_public_api_is_unchanged():
             assert found[module][name] == description, f"{module}.{name}"
 
 
-# Numbers ---------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------
 
 
 def _machine():

@@ -122,16 +122,16 @@ def test_channels_last_describes_flat_rows_too():
 
 
 @pytest.mark.parametrize(
-    ("width", "image_shape", "told"),
+    ("width", "image_shape", "message"),
     [(64, (1, 8, 8), "8x8 picture"), (60, (1, 60), "signal of length 60")],
 )
 @pytest.mark.parametrize(
     "ae", [ConvAutoencoder(2), DenoisingAutoencoder(2, encoder="conv")], ids=str
 )
-def test_an_inferred_layout_is_warned_of_once(ae, width, image_shape, told):
+def test_an_inferred_layout_is_warned_of_once(ae, width, image_shape, message):
     ae = clone(ae).set_params(max_epochs=1)
     X = ROWS[:, :width]
-    with pytest.warns(skae.LayoutWarning, match=told) as record:
+    with pytest.warns(skae.LayoutWarning, match=message) as record:
         ae.fit(X)
     assert len(record) == 1
     assert ae.image_shape_ == image_shape

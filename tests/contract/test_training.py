@@ -193,9 +193,9 @@ def test_module_instances_are_templates():
     assert all(p.grad is None for p in encoder.parameters())
     assert_array_equal(ae.fit(IMAGES).transform(IMAGES), codes)
     # And training starts from their weights.
-    still = clone(ae).set_params(lr=1e-12, max_epochs=1).fit(IMAGES)
+    unchanged = clone(ae).set_params(lr=1e-12, max_epochs=1).fit(IMAGES)
     expected = encoder(torch.from_numpy(ROWS)).detach().numpy()
-    assert_allclose(still.transform(IMAGES), expected, atol=1e-5)
+    assert_allclose(unchanged.transform(IMAGES), expected, atol=1e-5)
 
 
 def test_kl_warmup_starts_at_zero():
