@@ -1,6 +1,7 @@
 """The page of the explorer in a browser, and what is written into it."""
 
 import base64
+import copy
 import gzip
 import hashlib
 import json
@@ -45,14 +46,19 @@ def _unpack(path):
 
 
 @pytest.fixture(scope="module")
-def digits_page(tmp_path_factory):
-    """A small variational autoencoder, 200 digits, and the page of both."""
+def digits_page_once(tmp_path_factory):
     X, y = load_digits(return_X_y=True)
     X = (X[:200] / 16).astype(np.float32).reshape(-1, 8, 8)
     vae = skae.VariationalAutoencoder(2, max_epochs=5, random_state=0).fit(X)
     path = tmp_path_factory.mktemp("explorer") / "digits.html"
     explorer.write(vae, X, path, labels=y[:200])
     return vae, X, path
+
+
+@pytest.fixture
+def digits_page(digits_page_once):
+    """A small variational autoencoder, 200 digits, and the page of both."""
+    return copy.deepcopy(digits_page_once)
 
 
 @pytest.fixture(scope="module")
@@ -427,12 +433,17 @@ def light(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def flat():
-    """Digits as flat rows, and a plain autoencoder with a code of three units."""
+def flat_once():
     X, y = load_digits(return_X_y=True)
     X, y = X[:60], y[:60]
     ae = skae.AutoencoderTransformer(3, max_epochs=1, random_state=0).fit(X)
     return ae, X, y
+
+
+@pytest.fixture
+def flat(flat_once):
+    """Digits as flat rows, and a plain autoencoder with a code of three units."""
+    return copy.deepcopy(flat_once)
 
 
 def test_equal_arguments_give_equal_files(flat, tmp_path):

@@ -167,13 +167,18 @@ def test_the_encoder_gives_codes_with_their_exact_zeros():
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted_once():
     return conv(loss="binary_cross_entropy").fit(IMAGES)
 
 
+@pytest.fixture
+def fitted(fitted_once):
+    return copy.deepcopy(fitted_once)
+
+
 @pytest.fixture(scope="module")
-def decoder(fitted):
-    return export(fitted, "decoder")
+def decoder(fitted_once):
+    return export(fitted_once, "decoder")
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 1000])

@@ -1,5 +1,7 @@
 """What each class is for, on real digits and several seeds, with numbers."""
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -14,14 +16,14 @@ SEEDS = [0, 1, 2]
 
 @pytest.fixture(scope="module")
 def fitted(digits):
-    """Fit an estimator once for all tests of this file."""
+    """Fit an estimator once for all tests of this file; give a copy of it."""
     cache = {}
 
     def fit(estimator):
         key = repr(estimator)
         if key not in cache:
             cache[key] = clone(estimator).fit(digits[0])
-        return cache[key]
+        return copy.deepcopy(cache[key])
 
     return fit
 
