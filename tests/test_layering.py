@@ -28,8 +28,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Imports that still go up.
 STILL_UP = {
     ("_networks.assembly", "_objective.losses"),
-    ("_persistence.format", "_estimators.params"),
-    ("_training.build", "_estimators.params"),
+    ("_training.build", "_estimators.planning"),
 }
 
 

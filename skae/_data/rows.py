@@ -104,3 +104,10 @@ def _shape_of(X):
 
 def _flatten(X, shape):
     return np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
+
+
+def resolve_dtype(dtype, X):
+    """Return the numpy type to compute in for an array X."""
+    if dtype == "auto":
+        dtype = "float64" if X.dtype == np.float64 else "float32"
+    return np.dtype(dtype)

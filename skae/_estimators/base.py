@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import field
 from functools import wraps
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
-from sklearn.base import (
-    clone,
-)
+import torch
+from numpy.random import RandomState
+from sklearn.base import clone
+from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import validate_data
 from torch import nn
+from torch.optim import Optimizer
 
 from skae._data.batches import Rows
-from skae._data.layout import infer_layout
-from skae._data.rows import check_range, first_rows
+from skae._data.layout import LAYOUTS, infer_layout
+from skae._data.rows import check_range, first_rows, resolve_dtype
 from skae._data.statistics import describe
-from skae._estimators import params as _params
+from skae._estimators.checks import check_conflict, check_instances, check_net_params
 from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.parameters import (
+    COUNT,
+    NETWORK,
+    WEIGHT,
+    Network,
+    check_nested,
+    is_net_param,
+    nested_penalties,
+    parameters,
+    set_nested_penalties,
+)
+from skae._estimators.planning import OPTIMIZERS, copy_of
 from skae._exceptions import DivergenceError
 from skae._model.collapse import warn_if_collapsed
 from skae._networks.architectures import ACTIVATIONS, Conv, Dense, is_shipped, resolve
@@ -25,6 +42,7 @@ from skae._objective.losses import LOSSES, Loss
 from skae._objective.penalties import L1Sparsity
 from skae._training.build import STOPPING, build_net, find_batch_size, refresh_net
 from skae._training.callbacks import reported_epochs, with_callbacks
+from skae._training.net import LR_SCHEDULES
 from skae._training.precision import find_precision
 from skae._training.progress import shown_epochs
 
@@ -50,6 +68,7 @@ def undone_on_error(method):
     return guarded
 
 
+@parameters
 class BaseAutoencoder(FittedAutoencoder):
     """What all autoencoders share. A named class answers one of four questions.
 
@@ -62,68 +81,123 @@ class BaseAutoencoder(FittedAutoencoder):
     _module_class = AutoencoderModule
     _losses = LOSSES
     _dense = Dense()
-    net_: Any  # set by fit, as is the next one
-    _statistics: Any
+    net_: ClassVar[Any]
+    _statistics: ClassVar[Any]
 
-    def __init__(
-        self,
-        n_components,
-        *,
-        decoder,
-        penalty,
-        augmentation,
-        loss,
-        layout,
-        optimizer,
-        lr,
-        weight_decay,
-        lr_schedule,
-        max_epochs,
-        batch_size,
-        validation_fraction,
-        early_stopping,
-        n_iter_no_change,
-        tol,
-        warm_start,
-        callbacks,
-        net_params,
-        device,
-        dtype,
-        precision,
-        random_state,
-        verbose,
-    ):
-        self.n_components = n_components
-        self.decoder = decoder
-        self.penalty = penalty
-        self.augmentation = augmentation
-        self.loss = loss
-        self.layout = layout
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.early_stopping = early_stopping
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.device = device
-        self.dtype = dtype
-        self.precision = precision
-        self.random_state = random_state
-        self.verbose = verbose
+    n_components: int = field(default=16, kw_only=False)
+    decoder: Network = None
+    penalty: Callable | list | None = None
+    augmentation: Callable | None = None
+    loss: str | Callable = "squared_error"
+    layout: str | None = None
+    optimizer: str | type[Optimizer] = "adam"
+    lr: float = 1e-3
+    weight_decay: float | None = None
+    lr_schedule: str | Callable[[float], float] = "one_cycle"
+    max_epochs: int = 100
+    batch_size: int | str = "auto"
+    validation_fraction: float | None = None
+    early_stopping: bool = False
+    n_iter_no_change: int | None = 10
+    tol: float = 1e-4
+    warm_start: bool = False
+    callbacks: list | None = None
+    net_params: dict[str, Any] | None = None
+    device: str = "auto"
+    dtype: str = "float32"
+    precision: str = "float32"
+    random_state: int | RandomState | None = None
+    verbose: int = 0
+
+    _parameter_constraints: ClassVar = {
+        "n_components": [COUNT],
+        "decoder": NETWORK,
+        "penalty": [callable, list, None],
+        "augmentation": [callable, None],
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "layout": [StrOptions(set(LAYOUTS)), None],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [WEIGHT, None],
+        "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
+        "max_epochs": [COUNT],
+        "batch_size": [COUNT, StrOptions({"auto"})],
+        "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [COUNT, None],
+        "tol": [WEIGHT],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "device": [str, Hidden(torch.device)],
+        "dtype": [StrOptions({"float32", "float64", "auto"})],
+        "precision": [StrOptions({"float32", "bfloat16", "auto"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # Parameters -------------------------------------------------------------------
+
+    def get_params(self, deep=True):
+        """Return the parameters, nested ones and settings of the net included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return what is nested, too.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
+        params = super().get_params(deep)
+        if deep:
+            params.update(nested_penalties(params["penalty"]))
+        if deep and isinstance(params["net_params"], dict):
+            for name, value in params["net_params"].items():
+                if is_net_param(name):
+                    params.setdefault(name, value)
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, nested ones and settings of the net included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values, such as ``n_components=8``, ``penalty__weight=0.1`` or
+            ``optimizer__weight_decay=1e-4``.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+        """
+        check_nested(super().get_params(deep=False), params)
+        of_net = {k: params.pop(k) for k in list(params) if is_net_param(k)}
+        penalties: Any = params.get("penalty", self.penalty)
+        nested = {}
+        if isinstance(penalties, list):
+            start = "penalty__"
+            nested = {
+                k.removeprefix(start): params.pop(k)
+                for k in list(params)
+                if k.startswith(start)
+            }
+        super().set_params(**params)
+        if nested:
+            self.penalty = set_nested_penalties(penalties, nested)
+        if of_net:
+            self.net_params = {**(self.net_params or {}), **of_net}
+        return self
 
     # The four questions -----------------------------------------------------------
 
     def _slots(self):
         """Return the encoder and the decoder slot, resolved."""
-        _params.check_conflict(self, "hidden_layer_sizes", "encoder")
-        _params.check_conflict(self, "activation", "encoder")
+        check_conflict(self, "hidden_layer_sizes", "encoder")
+        check_conflict(self, "activation", "encoder")
         if self.encoder in (None, "dense"):
             names = ("hidden_layer_sizes", "activation")
             given = {name: getattr(self, name) for name in names}
@@ -228,8 +302,8 @@ class BaseAutoencoder(FittedAutoencoder):
     def _prepare(self, X, *, goes_on, keep_statistics):
         """Check everything, then set everything, and return the rows to train on."""
         self._validate_params()
-        _params.check_instances(self)
-        _params.check_net_params(self.net_params or {}, self)
+        check_instances(self)
+        check_net_params(self)
         if goes_on:
             self._check_unchanged()
             rows = self._check_X(X)
@@ -239,12 +313,12 @@ class BaseAutoencoder(FittedAutoencoder):
                 statistics = self._statistics.merge(statistics)
             else:
                 refresh_net(self.net_, self, self.n_features_in_)
-                self._trained_with = _params.copy_of(self)
+                self._trained_with = copy_of(self)
         else:
             rows, sample_shape, named = first_rows(X, self)
             encoder, decoder = self._slots()
             layout = self._find_layout(sample_shape, encoder, decoder)
-            dtype = _params.resolve_dtype(self.dtype, rows)
+            dtype = resolve_dtype(self.dtype, rows)
             check_range(rows, dtype)
             statistics = describe(rows)
             self._find_loss().check(statistics.low, statistics.high)
@@ -260,7 +334,7 @@ class BaseAutoencoder(FittedAutoencoder):
             self._dtype = dtype
             self._n_features_out = self.n_components
             self._fitted_loss = self.loss
-            self._built_with = self._trained_with = _params.copy_of(self)
+            self._built_with = self._trained_with = copy_of(self)
         self._statistics = statistics
         self.mean_ = statistics.mean
         return rows

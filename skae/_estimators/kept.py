@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators import params as _params
-from skae._estimators.tunable import TunableEstimator
+from skae._estimators.planning import copy_of
 from skae._persistence.atomic import write_whole
 from skae._persistence.format import from_bytes, name_of, to_bytes
 from skae._persistence.onnx import write_onnx
@@ -16,7 +16,7 @@ from skae._persistence.onnx import write_onnx
 _IS_REDUCED: ContextVar[bool] = ContextVar("_IS_REDUCED", default=False)
 
 
-class KeptEstimator(TunableEstimator):
+class KeptEstimator(BaseEstimator):
     """An estimator that can be written to files of several kinds."""
 
     def save(self, path, *, include_optimizer=True):
@@ -71,7 +71,7 @@ class KeptEstimator(TunableEstimator):
         super().__setstate__(state)
         if self.__sklearn_is_fitted__() and "_built_with" not in vars(self):
             # A pickle from before there was `save`.
-            self._built_with = self._trained_with = _params.copy_of(self)
+            self._built_with = self._trained_with = copy_of(self)
 
     def __reduce_ex__(self, protocol):
         token = _IS_REDUCED.set(True)

@@ -29,12 +29,12 @@ import numpy as np
 import torch
 from skorch.exceptions import SkorchException
 
-from skae._estimators import params as _params
 from skae._exceptions import warn
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
 from skae._persistence.writer import Writer
 from skae._training.build import build_net, refresh_net
+from skae._training.plan import resolve_device
 
 _FORMAT = 1
 _NO_DIGEST = b"0" * 64
@@ -324,7 +324,7 @@ def _check_fused(optimizer: torch.optim.Optimizer) -> None:
 
 def _find_device(device: Any) -> torch.device:
     """Return the device of a parameter, the CPU where that is not there."""
-    found = _params.resolve_device(device)
+    found = resolve_device(device)
     try:
         torch.empty(0, device=found)
     except (AssertionError, ImportError, RuntimeError):  # of torch without the device

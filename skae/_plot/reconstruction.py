@@ -19,10 +19,8 @@ from skae._plot.cells import (
     sample_style,
     to_cells,
 )
-from skae._plot.words import share_words
 
 
-@share_words
 class ReconstructionDisplay:
     """Samples, their reconstructions and the errors, below each other.
 
@@ -44,13 +42,21 @@ class ReconstructionDisplay:
     corrupted : array-like of the shape of X, default=None
         What was reconstructed, where it is not the originals.
 
-    {layout}
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of a sample are, as in the estimators.
 
-    {image_shape}
+    image_shape : tuple of int or None, default=None
+        Shape of the picture that a flat row holds: ``(height, width)``, or with
+        channels where `layout` says, first if it is None. Flat rows without a shape
+        are drawn as curves.
 
     Attributes
     ----------
-    {ax_}
+    ax_ : matplotlib Axes
+        What was drawn on.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     artists_ : ndarray of shape (n_lines, n_samples, n_artists)
         The image of each cell, or a curve for each channel. The lines are the
@@ -85,9 +91,12 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         error_kw : dict, default=None
             The same for the errors.
@@ -150,7 +159,9 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        {estimator}
+        estimator : estimator
+            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
+            Pipeline, a PCA.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the layout that `fit` saw, or flattened.
@@ -162,16 +173,24 @@ class ReconstructionDisplay:
             What is reconstructed. ``"auto"`` is X with the noise of training, where
             `estimator` is an autoencoder of skae that has any; None is X itself.
 
-        {known_layout}
+        layout : {"channels_first", "channels_last", "signal"} or None, default=None
+            What the axes of a sample are, as in the estimators. If it and
+            `image_shape` are None, they are those of `estimator`.
 
-        {image_shape}
+        image_shape : tuple of int or None, default=None
+            Shape of the picture that a flat row holds: ``(height, width)``, or with
+            channels where `layout` says, first if it is None. Flat rows without a shape
+            are drawn as curves.
 
         random_state : int, RandomState instance or None, default=None
             Draws the noise. None is the `random_state` of the estimator.
 
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         error_kw : dict, default=None
             The same for the errors.

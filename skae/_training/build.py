@@ -14,13 +14,16 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from skae._data.batches import BatchIterator, HoldOut
-from skae._estimators import params as _params
+from skae._estimators.planning import OPTIMIZERS, find_lr_schedule
 from skae._networks.architectures import Dense, is_shipped, is_tied
 from skae._networks.assembly import Assembly
 from skae._networks.pca_start import can_carry, find_principal_axes
 from skae._objective.losses import Loss
 from skae._objective.objective import Objective
+from skae._objective.penalties import check_unique, named_penalties
+from skae._training.callbacks import check_callback_names
 from skae._training.net import LR_SCHEDULES, AutoencoderNet
+from skae._training.plan import resolve_device
 
 STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
 
@@ -165,7 +168,7 @@ def build_net(
     net.initialize()
     task.give_to(net)
     net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
-    _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
+    check_callback_names(estimator.net_params or {}, net.callbacks_)
     return net
 
 
@@ -234,9 +237,9 @@ def _starts_at_pca(encoder, decoder, n_components):
 def _find_task(estimator):
     penalties = [
         *estimator._own_penalties(),
-        *_params.named_penalties(estimator.penalty),
+        *named_penalties(estimator.penalty),
     ]
-    _params.check_unique([name for name, _ in penalties])
+    check_unique([name for name, _ in penalties])
     return Task(
         loss=estimator._find_loss(),
         penalties=[(name, clone(penalty, safe=False)) for name, penalty in penalties],
@@ -247,11 +250,11 @@ def _find_task(estimator):
 
 def _settings(estimator, seed, n_features, task):
     """Return what the net is told of the training: skorch's names and values."""
-    device = _params.resolve_device(estimator.device)
+    device = resolve_device(estimator.device)
     optimizer = estimator.optimizer
     if isinstance(optimizer, str):
-        optimizer = _params.OPTIMIZERS[optimizer]
-    schedule = _params.find_lr_schedule(estimator)
+        optimizer = OPTIMIZERS[optimizer]
+    schedule = find_lr_schedule(estimator)
     if isinstance(schedule, str):
         schedule = LR_SCHEDULES[schedule]
     settings = {

@@ -82,3 +82,17 @@ def reported_epochs(estimator, net, X, n_epochs):
     context.call_on_fit_task_end(
         estimator=estimator, X=X, y=X, reconstruction_attributes={}
     )
+
+
+def check_callback_names(net_params, callbacks):
+    """Refuse settings of callbacks that the net does not have."""
+    names = [name for name, _ in callbacks]
+    for key, value in net_params.items():
+        prefix, _, rest = key.partition("__")
+        name = rest.partition("__")[0]
+        # None takes a callback away.
+        if prefix == "callbacks" and rest and value is not None and name not in names:
+            raise ValueError(
+                f"{key} sets a callback named {name!r}, but the callbacks are "
+                f"{', '.join(map(repr, names))}."
+            )

@@ -1,0 +1,181 @@
+"""Parameters: how a class declares them, and how nested ones are reached."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, TypeVar, dataclass_transform
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from skae._data.transforms import NOISES
+from skae._networks.architectures import ACTIVATIONS, ARCHITECTURES, Conv, Dense
+from skae._objective.penalties import named_penalties
+
+_Class = TypeVar("_Class", bound=type)
+
+# What may be passed as an encoder or a decoder.
+Network = str | BaseEstimator | nn.Module | Callable[[int, int], nn.Module] | None
+
+COUNT = Interval(Integral, 1, None, closed="left")
+WEIGHT = Interval(Real, 0, None, closed="left")
+NETWORK = [StrOptions(set(ARCHITECTURES)), Dense, Conv, nn.Module, callable, None]
+
+# Constraints of parameters that most classes declare.
+DENSE = {
+    "hidden_layer_sizes": ["array-like", COUNT, None],
+    "activation": [StrOptions(set(ACTIVATIONS)), None],
+    "encoder": NETWORK,
+}
+CODE = {
+    "code_activation": [StrOptions(set(ACTIVATIONS)), None],
+    "sparsity": [WEIGHT],
+}
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def parameters(cls: _Class) -> _Class:
+    """Make an ``__init__`` that takes and assigns the annotated fields of a class.
+
+    Each field is a parameter with a default; all are keyword-only, but for those that
+    say otherwise. Inherited parameters follow those of the class itself. A name without
+    a default, such as ``net_: Any``, would become a parameter, too: what `fit` sets is
+    not annotated in a class.
+
+    Parameters
+    ----------
+    cls : type
+        An estimator, whose bases may declare parameters as well.
+    """
+    made: Any = dataclass(eq=False, repr=False, match_args=False, kw_only=True)(cls)
+    signature = inspect.signature(made.__init__)
+    own = inspect.get_annotations(cls)
+
+    def place(parameter: inspect.Parameter) -> tuple[bool, bool]:
+        is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        return is_keyword, is_keyword and parameter.name not in own
+
+    ordered = sorted(signature.parameters.values(), key=place)
+    made.__init__.__signature__ = signature.replace(parameters=ordered)
+    return made
+
+
+# Names of the settings of the net -----------------------------------------------------
+
+_PREFIXES = ("optimizer", "iterator_train", "iterator_valid", "callbacks", "compile")
+
+
+def is_net_param(name: str) -> bool:
+    """Tell whether a nested name, such as ``optimizer__betas``, belongs to the net."""
+    prefix, _, rest = name.partition("__")
+    return bool(rest) and prefix in _PREFIXES
+
+
+# Nested names -------------------------------------------------------------------------
+
+# What a nested name asks for in a slot that holds nothing to tune: the first of these
+# that has the parameter.
+_TUNABLE = {
+    "encoder": (Conv, Dense),
+    "decoder": (Conv, Dense),
+    "corruption": tuple(NOISES.values()),
+    "noise": tuple(NOISES.values()),
+}
+
+
+def has_parameters(value: Any) -> bool:
+    """Tell whether a value is an object with parameters that can be set."""
+    return hasattr(value, "set_params") and not isinstance(value, type)
+
+
+def check_nested(own: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse nested parameters of a slot that holds nothing with parameters.
+
+    Parameters
+    ----------
+    own : dict
+        Names and values of the parameters of an estimator.
+    params : dict
+        Names and values to set, as `set_params` takes them.
+    """
+    values = {**own, **params}
+    for key in params:
+        name, _, parameter = key.partition("__")
+        slots = (*_TUNABLE, "augmentation", "penalty")
+        if not parameter or name not in values or name not in slots:
+            continue
+        value = values[name]
+        if name == "penalty" and isinstance(value, list):
+            continue  # set_nested_penalties looks into them
+        if not has_parameters(value):
+            raise ValueError(
+                f"{key} cannot be set: {name}={value!r} has no parameters. Set "
+                f"{name}={_tunable(name, parameter)} to search {key}."
+            )
+
+
+def _tunable(name: str, parameter: str) -> str:
+    """Write down what a slot may hold that has a parameter of that name."""
+    if name == "augmentation":
+        return "an object with get_params and set_params"
+    if name == "penalty":
+        listed, _, inner = parameter.partition("__")
+        return f"[({listed!r}, L1Sparsity())]" if inner else "L1Sparsity()"
+    for cls in _TUNABLE[name]:
+        if parameter in inspect.signature(cls).parameters:
+            return f"{cls.__name__}()"
+    return f"{_TUNABLE[name][0].__name__}()"
+
+
+def nested_penalties(penalty: Any) -> dict[str, Any]:
+    """Return the parameters of a list of penalties, as a Pipeline does of its steps."""
+    found: dict[str, Any] = {}
+    for item in penalty if isinstance(penalty, list) else ():
+        if not (isinstance(item, (tuple, list)) and len(item) == 2):
+            continue
+        name, inner = item
+        found[f"penalty__{name}"] = inner
+        if hasattr(inner, "get_params"):
+            for key, value in inner.get_params().items():
+                found[f"penalty__{name}__{key}"] = value
+    return found
+
+
+def set_nested_penalties(
+    penalty: list, params: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """Return a list of penalties with some replaced, and set parameters of others.
+
+    Parameters
+    ----------
+    penalty : list of (str, callable)
+        The value of the slot.
+    params : Mapping of str
+        ``name`` or ``name__parameter`` to a value.
+    """
+    named = named_penalties(penalty)
+    for key in sorted(params, key=lambda key: "__" in key):
+        name, _, parameter = key.partition("__")
+        places = [i for i, (known, _) in enumerate(named) if known == name]
+        if not places:
+            known = ", ".join(repr(known) for known, _ in named)
+            raise ValueError(
+                f"Invalid parameter {'penalty__' + key!r}: the penalties are "
+                f"{known or 'none'}."
+            )
+        for i in places:  # several of one name are refused by fit
+            if not parameter:
+                named[i] = (name, params[key])
+            elif has_parameters(named[i][1]):
+                named[i][1].set_params(**{parameter: params[key]})
+            else:
+                raise ValueError(
+                    f"penalty__{key} cannot be set: {named[i][1]!r} has no "
+                    f"parameters. Set penalty__{name}=L1Sparsity() to search "
+                    f"penalty__{key}."
+                )
+    return named
