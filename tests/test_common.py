@@ -135,6 +135,7 @@ def _name(estimator, check):
 
 
 # As parametrize_with_checks, whose generator pytest 9 refuses in scikit-learn 1.6.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "check"),
     [

@@ -134,6 +134,7 @@ def test_feature_union_and_column_transformer_join_codes(Estimator):
     assert_array_equal(out.iloc[:, :3], alone.transform(ROWS))
 
 
+@pytest.mark.slow
 def test_feature_union_in_two_processes_is_equal():
     union = FeatureUnion([(cls.__name__, small(cls)) for cls in ESTIMATORS])
     codes = clone(union).fit_transform(ROWS)
@@ -167,6 +168,7 @@ def test_set_output_gives_frames_of_codes_only(Estimator, library):
 # Searches -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes_reaches_everything_nested():
     penalties = [("l1", skae.L1Sparsity(0.1)), ("far", skae.Contraction(0.1))]
     searches = [
@@ -290,6 +292,7 @@ def test_halving_search_spends_rows_or_epochs(Estimator):
     assert rows.best_estimator_.n_iter_ == 2
 
 
+@pytest.mark.slow
 def test_halving_search_in_two_processes():
     search = HalvingGridSearchCV(
         small(AutoencoderTransformer, penalty=skae.L1Sparsity()),

@@ -511,6 +511,7 @@ def test_many_rows_are_sampled(monkeypatch, small):
     assert seen == [25]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("Estimator", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("n_components", [1, 16, 40])
 def test_ordinary_use_gives_no_warning(Estimator, n_components, digits):

@@ -447,6 +447,7 @@ def flat(flat_once):
     return copy.deepcopy(flat_once)
 
 
+@pytest.mark.slow
 def test_equal_arguments_give_equal_files(flat, tmp_path):
     ae, X, y = flat
     first, second = tmp_path / "1.html", tmp_path / "2.html"
@@ -456,6 +457,7 @@ def test_equal_arguments_give_equal_files(flat, tmp_path):
     assert 6e6 < first.stat().st_size < 8e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 def test_the_decoder_of_every_class_is_in_the_page(tmp_path, small, cls):
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+# Each test starts a Python that imports torch.
+pytestmark = pytest.mark.slow
+
 BASE = "import torch, sklearn.base, sklearn.decomposition, skorch, skorch.callbacks"
 PROGRAM = """
 import json, sys

@@ -13,6 +13,8 @@ import skae
 
 SEEDS = [0, 1, 2]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fitted(digits):

@@ -128,6 +128,7 @@ np.savez({path!r}, **{{name: codes_of(make()) for name, make in ALL.items()}})
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_equal_bits(tmp_path):
     path = str(tmp_path / "codes.npz")
     folder = Path(__file__).parent  # of cases.py, and beneath that of conftest.py
@@ -139,6 +140,7 @@ def test_another_process_gives_equal_bits(tmp_path):
         assert_array_equal(codes[name], fitted(name).transform(IMAGES), name)
 
 
+@pytest.mark.slow
 def test_a_grid_in_two_processes_gives_equal_bits():
     ae = NAMED["DenoisingAutoencoder"]()
     grid = {"noise_level": [0.1, 0.3], "noise": ["gaussian", "swap"]}

@@ -194,6 +194,7 @@ def curve(scale=1.0):
     return copy.deepcopy(_curve(scale))
 
 
+@pytest.mark.slow
 def test_log_likelihood_agrees_with_numerical_integration():
     vae, X = curve()
     X = X[:20]
