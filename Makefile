@@ -9,6 +9,9 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 LOWEST ?= .venv-lowest
 LOWEST_TESTS := tests/test_common.py $(wildcard tests/test_contract.py tests/contract) \
 	tests/test_composition.py tests/test_saving.py
+# What old packages say about their newer neighbours; other warnings are errors here, too.
+LOWEST_WARNINGS := -W 'ignore:scipy.optimize:DeprecationWarning' \
+	-W 'ignore:You are using `torch.load`:FutureWarning'
 
 .PHONY: demo test test-all test-lowest lint doctest docstrings docs site-check bench dist clean
 
@@ -37,7 +40,8 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
 		$(if $(AT_PRESENT),--constraint constraints.txt) --editable . --group test
-	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal \
+		$(LOWEST_WARNINGS) $(LOWEST_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
