@@ -50,7 +50,7 @@ lint: $(STAMP)
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	$(BIN)/python tools/docstrings.py --check
 
-# Writes the entries of parameters that several classes share into their docstrings.
+# Copies docstring entries that several classes share from the first of them to the others.
 docstrings: $(STAMP)
 	$(BIN)/python tools/docstrings.py
 
