@@ -67,11 +67,11 @@ site-check: docs
 
 # A selection, which prints and leaves the committed results alone.
 bench: $(STAMP)
-	$(BIN)/python benchmarks/bench_training.py --quick --rounds 3
-	$(BIN)/python benchmarks/bench_inference.py --quick --rounds 3
-	$(BIN)/python benchmarks/bench_contraction.py --quick --rounds 3
-	$(BIN)/python benchmarks/bench_growth.py --quick
-	$(BIN)/python benchmarks/defaults.py --quick
+	$(BIN)/python -m benchmarks.speed.bench_training --quick --rounds 3
+	$(BIN)/python -m benchmarks.speed.bench_inference --quick --rounds 3
+	$(BIN)/python -m benchmarks.speed.bench_contraction --quick --rounds 3
+	$(BIN)/python -m benchmarks.speed.bench_growth --quick
+	$(BIN)/python -m benchmarks.defaults --quick
 
 dist: $(STAMP)
 	$(BIN)/python -m pip install --quiet build

@@ -1,4 +1,4 @@
-"""What every benchmark shares: PCA as the floor, data, and rows written as CSV."""
+"""What all benchmarks share: images, PCA as the baseline, timing, rows of CSV."""
 
 import csv
 import gc
@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def circumstances():
-    """Return versions, machine and threads: what belongs into every row."""
+    """Return versions, machine and threads, which every row of results holds."""
     return {
         "skae": skae.__version__,
         "sklearn": sklearn.__version__,
@@ -38,7 +38,7 @@ def circumstances():
 
 
 def _cpu_model():
-    """Return what the processor calls itself."""
+    """Return the name of the processor, as it reports it."""
     facts = Path("/proc/cpuinfo")
     lines = facts.read_text().splitlines() if facts.exists() else []
     models = [line.split(":", 1)[1] for line in lines if line.startswith("model name")]
@@ -46,7 +46,7 @@ def _cpu_model():
 
 
 def add_results_option(parser):
-    """Let the command line say where the CSV goes."""
+    """Add the option for the folder of the CSV."""
     parser.add_argument(
         "--results",
         type=Path,
@@ -59,7 +59,7 @@ def add_results_option(parser):
 def results_folder(args):
     """Return the folder that a run writes to, or None where it only prints.
 
-    What is committed is written by a full run alone, neither quick nor of some cases.
+    Only a full run, neither quick nor of some cases, writes to the committed folder.
     """
     if args.results is not None:
         return args.results
@@ -69,16 +69,16 @@ def results_folder(args):
 
 def write(name, rows, folder=RESULTS):
     """Print rows, a list of dicts, and write ``NAME.csv`` into a folder, if any."""
-    rows = [{**row, **circumstances()} for row in rows]
+    measured_with = circumstances()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / f"{name}.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            names = [*rows[0], *measured_with]
+            writer = csv.DictWriter(file, names, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(row | measured_with for row in rows)
     for row in rows:
-        facts = {k: v for k, v in row.items() if k not in circumstances()}
-        print("  ".join(f"{k}={v}" for k, v in facts.items()), flush=True)
+        print("  ".join(f"{k}={v}" for k, v in row.items()), flush=True)
 
 
 def timed_fit(estimator, X):
@@ -100,14 +100,15 @@ def compare(contestants, *, reference, rounds=7, warm_up=True, timer=time.proces
     Parameters
     ----------
     contestants : dict of callable
-        What to time, by name. In every other round they run in reverse.
+        What to time, by name. Every second round runs in reverse order.
     reference : str
-        The one that the others are divided by, round by round.
+        The contestant whose time the others are divided by, round by round.
     rounds : int
-        Measured rounds; one more, before them, is thrown away with `warm_up`.
+        Measured rounds. With `warm_up` one more round comes before them and is
+        discarded.
     timer : callable
-        Processor time of this process unless told otherwise, which what else runs
-        on the machine disturbs least.
+        Returns seconds. The default is the processor time of this process, which
+        other programs on the machine disturb least.
 
     Returns
     -------
@@ -125,18 +126,21 @@ def compare(contestants, *, reference, rounds=7, warm_up=True, timer=time.proces
     return [
         {
             "contestant": name,
-            **_spread("seconds", values),
-            **_spread(
-                "ratio",
-                [a / b for a, b in zip(values, seconds[reference], strict=True)],
-            ),
+            **spread("seconds", values),
+            **spread("ratio", ratios(values, seconds[reference])),
             "rounds": rounds,
         }
         for name, values in seconds.items()
     ]
 
 
-def _spread(name, values):
+def ratios(values, references):
+    """Return the ratio of each round."""
+    return [a / b for a, b in zip(values, references, strict=True)]
+
+
+def spread(name, values):
+    """Return three entries of a row: the median, the minimum and the maximum."""
     return {
         name: f"{statistics.median(values):.4g}",
         f"{name}_min": f"{min(values):.4g}",
@@ -145,23 +149,23 @@ def _spread(name, values):
 
 
 def fit_pca(n_components, X):
-    """Fit the floor that every autoencoder has to beat."""
+    """Fit PCA, the baseline of every autoencoder."""
     return PCA(n_components, random_state=0).fit(X.reshape(len(X), -1))
 
 
 def by_pca(pca, X):
-    """Return what PCA makes of X, in its shape."""
+    """Return the reconstruction of X by PCA, in the shape of X."""
     return pca.inverse_transform(pca.transform(X.reshape(len(X), -1))).reshape(X.shape)
 
 
 def r_squared(X, reconstructed, mean):
-    """Return the share of the variance around the training mean that is kept."""
-    flat, drawn = X.reshape(len(X), -1), reconstructed.reshape(len(X), -1)
-    return 1 - ((flat - drawn) ** 2).sum() / ((flat - mean) ** 2).sum()
+    """Return R², with the variance taken around the training mean."""
+    flat, found = X.reshape(len(X), -1), reconstructed.reshape(len(X), -1)
+    return 1 - ((flat - found) ** 2).sum() / ((flat - mean) ** 2).sum()
 
 
 def mean_r_squared_of_columns(X, reconstructed, mean):
-    """Return the mean over columns of the share of the variance that is kept."""
+    """Return the mean of the R² of each column."""
     return np.mean(
         1 - ((X - reconstructed) ** 2).sum(axis=0) / ((X - mean) ** 2).sum(axis=0)
     )
@@ -172,18 +176,36 @@ def mean_squared_error(X, reconstructed):
     return float(((X - reconstructed) ** 2).mean(dtype=np.float64))
 
 
-def load_pictures(args, n_rows=10_000):
-    """Return MNIST's training pixels; in a quick run few, and nothing is downloaded.
+def load_images(args, n_rows=1300):
+    """Return MNIST as `load_mnist` does; in a quick run few rows, and no download.
 
-    Without a file of MNIST a quick run has scikit-learn's digits, blown up to 28x28.
+    Without a file of MNIST a quick run has scikit-learn's digits, enlarged to 28x28
+    and repeated where more training rows are asked for than there are.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command line, with `quick` and `mnist`.
+    n_rows : int
+        Training rows of a quick run.
+
+    Returns
+    -------
+    X_train, X_test, y_train, y_test : ndarray
+        Rows of 784 float32 pixels in [0, 1], and their digits.
     """
+    if not args.quick or args.mnist is not None:
+        X_train, X_test, y_train, y_test = load_mnist(args.mnist)
+    else:
+        images, y = load_digits(return_X_y=True)
+        images = images.reshape(-1, 8, 8).repeat(3, axis=1).repeat(3, axis=2) / 16
+        images = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.float32)
+        X = images.reshape(len(images), -1)
+        X_train, X_test, y_train, y_test = X[:1300], X[1300:], y[:1300], y[1300:]
     if not args.quick:
-        return load_mnist(args.mnist)[0]
-    if args.mnist is not None:
-        return load_mnist(args.mnist)[0][:n_rows]
-    pictures = load_digits().images.repeat(3, axis=1).repeat(3, axis=2) / 16
-    pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2))).astype(np.float32)
-    return np.resize(pictures, (n_rows, 28 * 28))
+        return X_train, X_test, y_train, y_test
+    chosen = np.arange(n_rows) % len(X_train)
+    return X_train[chosen], X_test[:500], y_train[chosen], y_test[:500]
 
 
 def load_mnist(path):

@@ -8,7 +8,7 @@ import torch
 import skae
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "_ext"))
+sys.path[:0] = [str(HERE), str(HERE / "_ext")]
 
 project = "skae"
 author = "The skae developers"
@@ -21,10 +21,10 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "numpydoc",
+    "_tables",
     "defaults",
     "mathml",
-    "performance",
-    "published",
+    "measured",
     "reference",
     "sphinx_gallery.gen_gallery",
 ]

@@ -1,6 +1,7 @@
-"""The scripts that reproduce published tables run, and write what the docs read."""
+"""Reproductions of published tables run and write rows that the docs can read."""
 
 import csv
+import importlib
 import math
 import runpy
 import sys
@@ -8,37 +9,34 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-# What imports the module that reproductions share, except that module.
-SCRIPTS = sorted(
-    script
-    for script in FOLDER.glob("*.py")
-    if "from published import" in script.read_text()
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def _scripts(folder):
+    return sorted(path.stem for path in (BENCHMARKS / folder).glob("[!_]*.py"))
+
+
+PUBLISHED, SPEED = _scripts("published"), _scripts("speed")
+
+pytestmark = pytest.mark.skipif(
+    not BENCHMARKS.exists(), reason="not part of the archive"
 )
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="not part of the archive")
 
-
-@pytest.fixture
-def quick(monkeypatch, tmp_path):
-    """Run a script in a hurry and return the rows that it writes."""
-    monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.chdir(tmp_path)  # where long runs keep their weights
-
-    def run(script):
-        arguments = [str(script), "--quick", "--results", str(tmp_path)]
-        monkeypatch.setattr(sys, "argv", arguments)
-        runpy.run_path(str(script), run_name="__main__")
-        file = tmp_path / f"published_{script.stem}.csv"
-        return list(csv.DictReader(file.read_text().splitlines()))
-
-    return run
+@pytest.fixture(autouse=True)
+def importable(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.chdir(tmp_path)  # where long runs save their weights
 
 
 @pytest.mark.filterwarnings("ignore")  # few rows and epochs do not converge
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_reproduction_runs(script, quick):
-    rows = quick(script)
+@pytest.mark.parametrize("script", PUBLISHED)
+def test_reproduction_runs(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", [script, "--quick", "--results", str(tmp_path)])
+    runpy.run_module(f"benchmarks.published.{script}", run_name="__main__")
+    written = (tmp_path / f"published_{script}.csv").read_text()
+    rows = list(csv.DictReader(written.splitlines()))
     assert any(row["epochs"] for row in rows)  # something was trained
     for row in rows:
         assert row["case"]
@@ -51,8 +49,19 @@ def test_reproduction_runs(script, quick):
         assert low <= value <= high
 
 
-def test_every_reproduction_is_shown_in_the_docs():
-    page = (FOLDER.parent / "docs" / "published.rst").read_text()
-    for script in SCRIPTS:
-        assert f".. published-table:: {script.stem}" in page
-        assert f"python benchmarks/{script.stem}.py" in page
+@pytest.mark.parametrize("script", SPEED)
+def test_speed_benchmark_finds_what_it_imports(script):
+    module = importlib.import_module(f"benchmarks.speed.{script}")
+    assert callable(module.main)
+
+
+@pytest.mark.parametrize(
+    ("folder", "script"),
+    [("published", x) for x in PUBLISHED] + [("speed", x) for x in SPEED],
+)
+def test_every_benchmark_is_shown_in_the_docs(folder, script):
+    page = {"published": "published.rst", "speed": "performance.rst"}[folder]
+    text = (ROOT / "docs" / page).read_text()
+    assert f"python -m benchmarks.{folder}.{script}" in text
+    prefix = "published_" if folder == "published" else ""
+    assert f"generated/{prefix}{script}." in text

@@ -1,22 +1,15 @@
-"""Two directives: the defaults of all classes, and what was measured of them.
+"""The defaults of all classes in one table: ``.. defaults-table:: Dense Conv``.
 
-``.. defaults-table:: Dense Conv`` reads signatures, so that the page cannot fall
-behind the code. ``.. measured-tables:: benchmarks/results/defaults_*.csv`` takes the
-files that are there, and says so where there are none.
+It reads signatures, so that the page cannot fall behind the code. A default that all
+classes share spans their columns, which ``csv-table`` cannot do.
 """
 
-import csv
 import inspect
-from pathlib import Path
-from typing import ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 import skae
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def _defaults(name):
@@ -32,7 +25,6 @@ def _defaults(name):
 
 
 def _code(value):
-    # Two backticks keep reST from reading what stands between them.
     return "``" + repr(value).replace("'", '"') + "``"
 
 
@@ -85,79 +77,7 @@ class DefaultsTable(SphinxDirective):
         return row
 
 
-def _list_table(header, rows):
-    lines = [".. list-table::", "   :header-rows: 1", "   :class: wide", ""]
-    for row in (header, *rows):
-        lines += [
-            f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)
-        ]
-    return "\n".join(lines)
-
-
-class MeasuredTables(SphinxDirective):
-    """One table for each file that matches a pattern, relative to the repository."""
-
-    required_arguments = 1
-    option_spec: ClassVar = {"empty": directives.unchanged}
-
-    def run(self):
-        files = sorted(ROOT.glob(self.arguments[0]))
-        found = []
-        for path in files:
-            self.env.note_dependency(str(path))
-            found += self._table(path)
-        if not found:
-            found = self.parse_text_to_nodes(self.options.get("empty", ""))
-        return found
-
-    def _table(self, path):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        notes = [line.lstrip("# ") for line in lines if line.startswith("#")]
-        rows = list(csv.reader(line for line in lines if line and line[0] != "#"))
-        if len(rows) < 2:
-            return []
-        width = len(rows[0])
-        cells = [[*row, *[""] * width][:width] for row in rows]
-        cells, everywhere = _split_constant_columns(cells)
-        text = [f".. rubric:: ``{path.name}``", "", *notes, "", everywhere, ""]
-        text.append(_list_table(*_literal(cells)))
-        return self.parse_text_to_nodes("\n".join(text))
-
-
-def _split_constant_columns(rows):
-    """Return the columns whose values differ, and a sentence of the others."""
-    columns = list(zip(*rows, strict=True))
-    differ = [column for column in columns if len(set(column[1:])) > 1]
-    same = [
-        f"{name} {_escape(values[0])}"
-        for name, *values in columns
-        if len(set(values)) == 1
-    ]
-    sentence = f"In every row: {', '.join(same)}." if same else ""
-    return [list(row) for row in zip(*differ, strict=True)], sentence
-
-
-def _literal(rows):
-    """Return the header and the body, with every cell safe to be parsed as reST."""
-    header, *body = [[_escape(_short(cell)) for cell in row] for row in rows]
-    return header, body
-
-
-def _short(cell):
-    """Round what a program wrote in full."""
-    try:
-        return cell if len(cell) < 8 else f"{float(cell):.4g}"
-    except ValueError:
-        return cell
-
-
-def _escape(cell):
-    escaped = "".join("\\" + c if c in "\\`*_|" else c for c in cell.strip())
-    return escaped or "\\ "
-
-
 def setup(app):
-    """Register the directives."""
+    """Register the directive."""
     app.add_directive("defaults-table", DefaultsTable)
-    app.add_directive("measured-tables", MeasuredTables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

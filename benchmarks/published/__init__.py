@@ -1,0 +1,1 @@
+"""Reproductions: each script compares skae with a published result or a baseline."""

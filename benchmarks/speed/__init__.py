@@ -1,0 +1,1 @@
+"""Is skae fast? Each script ``bench_*.py`` answers one question."""

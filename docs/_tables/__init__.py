@@ -1,0 +1,21 @@
+"""A Sphinx extension that writes the tables of measurements before a build.
+
+It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` with
+``csv-table``, and the figure of ``bench_growth`` with ``raw``.
+"""
+
+from _tables import defaults, growth, performance, published
+
+
+def write(app):
+    """Write all tables and the figure."""
+    performance.write()
+    growth.write()
+    published.write()
+    defaults.write()
+
+
+def setup(app):
+    """Write the tables when the build starts."""
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
