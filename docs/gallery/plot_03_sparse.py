@@ -46,7 +46,8 @@ models = {
 table = {}
 for weight, model in models.items():
     codes = model.transform(X_test)
-    table[weight] = {"R²": model.score(X_test), "units": (codes > 0).sum(axis=1).mean()}
+    n_active = (codes > 0).sum(axis=1).mean()
+    table[weight] = {"R²": model.score(X_test), "active units": n_active}
 pd.DataFrame(table).T.rename_axis("λ").round(2)
 
 # %%

@@ -100,10 +100,9 @@ table = pd.DataFrame(table).T.rename_axis("components")
 table.round(2)
 
 # %%
-# The largest code gives the best reconstruction but detects the fewest anomalies,
-# because it also reconstructs anomalies well. Do not choose the size of the code by
-# `score`. If you have labelled anomalies, use them to choose it; otherwise use a small
-# code.
+# The largest code gives the best reconstruction but the lowest AUC, because it also
+# reconstructs anomalies well. Do not choose the size of the code by `score`. If you
+# have labelled anomalies, use them to choose it; otherwise use a small code.
 
 print("components with the best AUC:", table["AUC of the autoencoder"].idxmax())
 print("components with the best R²:", table["R²"].idxmax())
