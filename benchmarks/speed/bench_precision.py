@@ -105,9 +105,9 @@ def timed_contiguous(case, X):
     module = ae.net_.module_.to(memory_format=torch.contiguous_format)
     for parent in list(module.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, skae._networks.modules.ToImage):
+            if isinstance(layer, skae._networks.layers.ToImage):
                 layer.interleaved = False
-            elif isinstance(layer, skae._networks.modules.GELU):
+            elif isinstance(layer, skae._networks.layers.GELU):
                 setattr(parent, name, torch.nn.GELU())
     return lambda: ae.set_params(warm_start=True).fit(X)
 
