@@ -11,11 +11,11 @@ from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from skae._data.statistics import describe
+from skae._data.statistics import compute_statistics
 from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
 from skae._estimators.planning import random_source
-from skae._model.collapse import find_active
+from skae._model.collapse import active_units
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
 _ACTIVE_VARIANCE = 0.01
@@ -223,8 +223,8 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
     rows = checked_rows(X, ae, model)
     codes = model.encode(rows)
-    std = np.sqrt(describe(codes).variance)
-    kl, active = None, find_active(std)
+    std = np.sqrt(compute_statistics(codes).variance)
+    kl, active = None, active_units(std)
     if hasattr(ae, "posterior"):
         kl = _kl_of_units(*ae.posterior(X))
         active = std**2 > _ACTIVE_VARIANCE

@@ -24,7 +24,7 @@ from torch import nn
 import skae
 from skae import explorer
 from skae._estimators.base import BaseAutoencoder
-from skae.explorer._write import _describe_labels
+from skae.explorer._write import _label_facts
 
 pytest.importorskip("plotly", reason="needs plotly")
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -428,7 +428,7 @@ def rng():
 @pytest.fixture
 def light(monkeypatch):
     """Pages without plotly.js and decoder, where no browser looks at them."""
-    monkeypatch.setattr("skae.explorer._write.find_plotly", lambda: b"")
+    monkeypatch.setattr("skae.explorer._write.load_plotly", lambda: b"")
     monkeypatch.setattr(BaseAutoencoder, "to_onnx", lambda self, file, part: None)
 
 
@@ -589,8 +589,8 @@ def test_labels_are_classes_or_numbers(light, tmp_path, rng, labels, classes, ex
 
 
 def test_many_integers_are_numbers_and_not_classes():
-    assert _describe_labels(np.arange(21))["classes"] is None
-    assert len(_describe_labels(np.arange(20))["classes"]) == 20
+    assert _label_facts(np.arange(21))["classes"] is None
+    assert len(_label_facts(np.arange(20))["classes"]) == 20
 
 
 def test_a_constant_code_can_be_shown(light, tmp_path, rng):

@@ -104,7 +104,7 @@ def test_no_warning_where_nothing_is_inferred():
 def test_restored_rows_have_the_shape_that_fit_saw(sample_shape):
     X = np.arange(4 * 30).reshape(4, *sample_shape)
     layout = infer_layout(sample_shape)
-    np.testing.assert_array_equal(layout.restore(X.reshape(4, -1)), X)
+    np.testing.assert_array_equal(layout.unflatten(X.reshape(4, -1)), X)
 
 
 # Refusals ----------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Layout:
         """Shape of a sample as a module sees it, channels first."""
         return (self.n_features,) if self.image_shape is None else self.image_shape
 
-    def restore(self, rows: np.ndarray) -> np.ndarray:
+    def unflatten(self, rows: np.ndarray) -> np.ndarray:
         """Give flat rows the shape of the samples that ``fit`` saw."""
         return rows.reshape(len(rows), *self.sample_shape)
 

@@ -56,7 +56,7 @@ class Statistics:
         )
 
 
-def describe(rows: np.ndarray) -> Statistics:
+def compute_statistics(rows: np.ndarray) -> Statistics:
     """Return the statistics of the rows of an array of any numeric type."""
     n_chunk = max(1, _CHUNK_BYTES // max(1, 8 * rows.shape[1]))
     buffer = np.empty((min(n_chunk, len(rows)), rows.shape[1]))

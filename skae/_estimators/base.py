@@ -33,14 +33,14 @@ from skae._estimators.parameters import (
 from skae._estimators.planning import (
     code_activation_layer,
     common_remedies,
-    find_decoder,
-    find_encoder,
     make_plan,
     make_task,
+    resolve_decoder,
+    resolve_encoder,
 )
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, warn
 from skae._model.blending import Blender
-from skae._model.collapse import find_collapse
+from skae._model.collapse import detect_collapse
 from skae._model.diagram import draw, draw_plain
 from skae._model.model import TrainedModel
 from skae._networks.dense import Dense
@@ -151,7 +151,7 @@ class BaseAutoencoder(
 
     def _networks(self) -> Networks:
         """Return the encoder and the decoder, and what joins them."""
-        encoder = find_encoder(self, self._dense)
+        encoder = resolve_encoder(self, self._dense)
         return self._mirrored(encoder)
 
     def _noise(self) -> Callable | None:
@@ -173,7 +173,7 @@ class BaseAutoencoder(
 
     def _mirrored(self, encoder: Any) -> Networks:
         """Return an encoder with its decoder, the one given or its mirror."""
-        decoder = find_decoder(self, encoder, self._likelihood().link)
+        decoder = resolve_decoder(self, encoder, self._likelihood().link)
         return Networks(encoder, decoder, code_activation_layer(self))
 
     def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
@@ -235,7 +235,7 @@ class BaseAutoencoder(
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
             self._train(model, rows, self.max_epochs)
-        collapse = find_collapse(model, rows)
+        collapse = detect_collapse(model, rows)
         if collapse is not None:
             warn(collapse.message(self._remedies()), CollapsedCodeWarning)
         return self
@@ -411,7 +411,7 @@ class BaseAutoencoder(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was "
                 f"fitted with n_components={model.n_components}."
             )
-        return model.layout.restore(model.decode(codes))
+        return model.layout.unflatten(model.decode(codes))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode X in one pass.
@@ -427,7 +427,7 @@ class BaseAutoencoder(
             ``inverse_transform(transform(X))``.
         """
         model = self._fitted()
-        return model.layout.restore(model.reconstruct(self._check_X(X)))
+        return model.layout.unflatten(model.reconstruct(self._check_X(X)))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return minus the loss of each row.

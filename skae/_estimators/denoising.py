@@ -267,7 +267,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         """
         model = self._fitted()
         source = random_source(self, random_state)
-        return model.layout.restore(model.corrupt(self._check_X(X), source))
+        return model.layout.unflatten(model.corrupt(self._check_X(X), source))
 
     def denoise(self, X: Any) -> np.ndarray:
         """Redraw noisy samples without their noise.

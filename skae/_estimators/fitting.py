@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from skae._data.batches import RowDataset
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
-from skae._data.statistics import Statistics, describe
+from skae._data.statistics import Statistics, compute_statistics
 from skae._estimators.checks import check_instances, check_net_params
 from skae._estimators.planning import copy_of, make_training
 from skae._model.model import TrainedModel, draw_seed
@@ -33,10 +33,10 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
         What they say.
     """
     rows, sample_shape, feature_names = first_rows(X, estimator)
-    layout = plan.networks.find_layout(sample_shape, plan.layout)
+    layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype)
-    statistics = describe(rows)
+    statistics = compute_statistics(rows)
     plan.task.loss.check(statistics.low, statistics.high)
     seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
@@ -127,7 +127,7 @@ def _more_rows(
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."
             )
     rows = checked_rows(X, estimator, model)
-    statistics = describe(rows)
+    statistics = compute_statistics(rows)
     model.loss.check(statistics.low, statistics.high)
     return rows, statistics
 

@@ -12,10 +12,10 @@ from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
-from skae._persistence.format import from_bytes, name_of
+from skae._persistence.format import estimator_name, from_bytes
 
 _CLASSES = {
-    name_of(cls): cls
+    estimator_name(cls): cls
     for cls in (
         AutoencoderTransformer,
         ContractiveAutoencoder,

@@ -54,7 +54,7 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
 # Networks -----------------------------------------------------------------------------
 
 
-def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
+def resolve_encoder(estimator: Any, default: BaseEstimator) -> Any:
     """Return the encoder of an estimator that is dense by default.
 
     Parameters
@@ -75,7 +75,7 @@ def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
     )
 
 
-def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:
+def resolve_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:
     """Return the decoder of an estimator: the one given, or the encoder's mirror.
 
     Parameters
@@ -169,7 +169,7 @@ def make_task(
 
 def make_training(estimator: Any) -> Training:
     """Return how the parameters of an estimator say that training goes."""
-    optimizer, schedule = estimator.optimizer, _find_lr_schedule(estimator)
+    optimizer, schedule = estimator.optimizer, _resolve_lr_schedule(estimator)
     if isinstance(optimizer, str):
         optimizer = OPTIMIZERS[optimizer]
     if isinstance(schedule, str):
@@ -196,7 +196,7 @@ def make_training(estimator: Any) -> Training:
     )
 
 
-def _find_lr_schedule(estimator: Any) -> Any:
+def _resolve_lr_schedule(estimator: Any) -> Any:
     """Return the schedule of an estimator; a scheduler among its callbacks wins."""
     callbacks = [
         item[1] if isinstance(item, (tuple, list)) else item

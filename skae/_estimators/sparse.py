@@ -265,7 +265,7 @@ class SparseAutoencoder(BaseAutoencoder):
     }
 
     def _networks(self) -> Networks:
-        return replace(super()._networks(), code_layer=self._sparse_layer())
+        return replace(super()._networks(), code_activation=self._sparse_layer())
 
     def _sparse_layer(self) -> Callable[[], nn.Module]:
         """Return what makes the activation of the code, and its selection of units."""

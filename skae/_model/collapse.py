@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skae._data.statistics import describe
+from skae._data.statistics import compute_statistics
 from skae._model.model import TrainedModel
 
 _FEWEST_EPOCHS = 10  # a code that is younger says little
@@ -17,7 +17,7 @@ _LEAST_R2 = 0.05
 _MAX_ROWS = 4096
 
 
-def find_active(std: np.ndarray) -> np.ndarray:
+def active_units(std: np.ndarray) -> np.ndarray:
     """Tell of each unit whether it is active, given the standard deviations."""
     return (std > 0) & (std >= _LEAST_DEVIATION * std.max())
 
@@ -73,7 +73,7 @@ class Collapse:
         )
 
 
-def find_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
+def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     """Tell whether the code of a model has collapsed.
 
     Parameters
@@ -96,7 +96,7 @@ def find_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     if (some == some[0]).all():
         return None
     std, r2 = _measure(model, some)
-    n_units, n_active = len(std), int(find_active(std).sum())
+    n_units, n_active = len(std), int(active_units(std).sum())
     # More units than these are not needed, and may well be inactive.
     n_needed = min(n_units, some.shape[1], len(some) - 1)
     is_dead = n_active < n_needed / 2
@@ -117,5 +117,5 @@ def _measure(model: TrainedModel, rows: np.ndarray) -> tuple[np.ndarray, float]:
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = model.apply(code_and_error, rows)
-    std = np.sqrt(describe(both[:, :-1]).variance)
+    std = np.sqrt(compute_statistics(both[:, :-1]).variance)
     return std, model.r2_of_error(float(both[:, -1].sum(dtype=np.float64)), rows)

@@ -36,7 +36,7 @@ def draw(model: TrainedModel) -> Any:
     mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
     x = mean.to(net.device).expand(2, -1).clone()
     titles, blocks = [], []
-    with net.isolated(RandomStream(net.seed)), torch.no_grad():
+    with net.own_global_generator(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
             out, table = _trace(getattr(model, part), x)
             titles.append(f"{part}: {_shape(x)} → {_shape(out)}")

@@ -18,7 +18,7 @@ _SMALL_BLOCK = 32
 _BATCH_SIZE = 10 * _BLOCK
 
 
-def map_rows(
+def apply_in_batches(
     function: Callable[[Tensor], Tensor],
     rows: np.ndarray,
     *,

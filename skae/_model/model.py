@@ -14,8 +14,8 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from skae._data.layout import Layout
-from skae._data.statistics import Statistics, describe
-from skae._model.inference import map_rows
+from skae._data.statistics import Statistics, compute_statistics
+from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
 from skae._networks.jacobian import exact_squared_norm
 from skae._objective.losses import Loss
@@ -84,7 +84,7 @@ class TrainedModel:
     @property
     def encoder(self) -> nn.Module:
         """The encoder, from flat rows in the units of X to codes."""
-        return self.module.code_layers().eval()
+        return self.module.encoder_layers().eval()
 
     @property
     def decoder(self) -> nn.Module:
@@ -123,8 +123,8 @@ class TrainedModel:
         module = self.module
         if any(layer.training for layer in module.modules()):
             module.eval()
-        with self.net.isolated(RandomStream(self.net.seed)):
-            return map_rows(
+        with self.net.own_global_generator(RandomStream(self.net.seed)):
+            return apply_in_batches(
                 function,
                 rows,
                 dtype=self.dtype,
@@ -174,7 +174,7 @@ class TrainedModel:
         These are in units of the training scale: float32 holds no squares of X where
         its values are beyond 1e19, or all below 1e-22.
         """
-        seen = describe(rows)
+        seen = compute_statistics(rows)
         offset = (seen.mean - self.statistics.mean) ** 2
         total = seen.n_rows * (seen.variance + offset).sum() / self.scale**2
         if total == 0:

@@ -38,7 +38,7 @@ class Assembly:
         The shape of a sample.
     n_components : int
         Size of the code.
-    code_layer : callable or None
+    code_activation : callable or None
         Makes the last layer of the encoder.
     link : callable
         Makes the module from what a decoder gives to the units of X.
@@ -59,7 +59,7 @@ class Assembly:
     decoder: Any
     layout: Layout
     n_components: int
-    code_layer: Callable[[], nn.Module] | None
+    code_activation: Callable[[], nn.Module] | None
     link: Callable[[], nn.Module]
     start: np.ndarray
     statistics: Statistics
@@ -72,8 +72,8 @@ class Assembly:
         mean = torch.as_tensor(self.statistics.mean, dtype=dtype)
         n_out = self.n_components * self.module_class.n_columns_per_unit
         encoder, decoder = self._scaled(*self._networks(n_out), mean)
-        if self.code_layer is not None:
-            encoder = nn.Sequential(encoder, self.code_layer())
+        if self.code_activation is not None:
+            encoder = nn.Sequential(encoder, self.code_activation())
         module = self.module_class(
             encoder,
             decoder,

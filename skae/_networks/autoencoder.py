@@ -78,7 +78,7 @@ class AutoencoderModule(nn.Module):
         self.scale = scale
         self.stream = stream
         self.n_epochs = 0  # of training, so far: a warm-up counts them
-        self.keeps_steps = False  # of the encoder, for a penalty that asks for them
+        self.keeps_activations = False  # of the encoder, for a penalty that needs them
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row."""
@@ -88,16 +88,21 @@ class AutoencoderModule(nn.Module):
         """Return the reconstruction of each code, in the units of X."""
         return self.link(self.decoder(code))
 
-    def code_layers(self) -> nn.Sequential:
+    def encoder_layers(self) -> nn.Sequential:
         """Return the layers that :meth:`encode` runs through."""
         return RowEncoder(self.encoder)
 
     def forward(self, x: Tensor) -> dict[str, Any]:
-        if not self.keeps_steps:
+        if not self.keeps_activations:
             code = self.encoder(x)
             return {"code": code, "reconstruction": self.decoder(code)}
-        code, steps = run(self.encoder, x)
-        return {"code": code, "reconstruction": self.decoder(code), "steps": steps}
+        code, activations = run(self.encoder, x)
+        reconstruction = self.decoder(code)
+        return {
+            "code": code,
+            "reconstruction": reconstruction,
+            "activations": activations,
+        }
 
 
 class VariationalAutoencoderModule(AutoencoderModule):
@@ -121,7 +126,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
     def encode(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
 
-    def code_layers(self) -> nn.Sequential:
+    def encoder_layers(self) -> nn.Sequential:
         return RowEncoder(self.encoder, FirstHalf())
 
     def forward(self, x: Tensor) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class PrincipalAxes:
     deviations: np.ndarray
 
 
-def find_principal_axes(
+def compute_principal_axes(
     rows: Rows,
     indices: np.ndarray,
     n_axes: int,

@@ -153,7 +153,7 @@ class Contraction(BaseEstimator):
     >>> ae = ConvAutoencoder(16, penalty=Contraction(0.1, n_probes=2))
     """
 
-    needs_steps = True  # of the encoder, in what the module gives
+    needs_activations = True  # of the encoder, in the output of the module
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight": [_WEIGHT],
@@ -176,7 +176,7 @@ class Contraction(BaseEstimator):
         self.normalize = normalize
 
     def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
-        encoder = module.code_layers()
+        encoder = module.encoder_layers()
         exact = self.jacobian == "exact" or (
             self.jacobian == "auto" and has_closed_form(encoder)
         )
@@ -187,7 +187,7 @@ class Contraction(BaseEstimator):
                 "normalisation in a module of your own."
             )
         options: dict[str, Any] = {
-            "steps": output.get("steps"),
+            "steps": output.get("activations"),
             "create_graph": torch.is_grad_enabled(),
         }
         if exact:

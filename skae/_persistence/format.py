@@ -9,7 +9,7 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
   when training last began, less plain ones that are the same now;
 - ``attributes``, whatever else `fit` has set, and what it once set;
-- ``compiled_by``, where `net_params` ask for it: what needs trust like foreign code;
+- ``compiled_by``, where `net_params` ask for it: it needs trust, as user-defined code;
 - ``net_``, the state of the net: weights, optimizer, generators.
 
 The history is JSON too, of its own as it is long, and stored as a tensor of bytes.
@@ -103,56 +103,64 @@ def to_bytes(
     -------
     data : bytes
         What a file holds.
-    foreign : dict
+    user_defined : dict
         Names of the classes and functions that are not skae's, and they themselves.
     """
     import safetensors.torch
 
     writer = Writer()
     model = document.model
-    parameters = _describe_each(writer, document.parameters)
+    parameters = _encode_each(writer, document.parameters)
     written = {
         "sha256": _NO_DIGEST.decode(),
         "format": _FORMAT,
         "written_by": {
             name: version(name) for name in ("skae", "torch", "scikit-learn", "skorch")
         },
-        "estimator": _name_of(document.cls, writer),
+        "estimator": _written_name(document.cls, writer),
         "parameters": parameters,
     }
     plans = {"built_with": model.built_with, "trained_with": model.trained_with}
     for kind, plan in plans.items():
-        described = _describe_each(writer, plan.parameters)
+        encoded = _encode_each(writer, plan.parameters)
         written[kind] = {
             name: value
-            for name, value in described.items()
+            for name, value in encoded.items()
             if isinstance(value, (dict, list)) or value != parameters[name]
         }
     attributes = {**document.attributes, **_attributes_of(model)}
-    written["attributes"] = _describe_each(writer, attributes)
+    written["attributes"] = _encode_each(writer, attributes)
     if _is_compiled(document.parameters, *(p.parameters for p in plans.values())):
-        written["compiled_by"] = writer.describe(torch.compile, "net_params.compile")
-    written["net_"] = writer.describe(_state_of(model.net, include_optimizer), "net_")
-    history = writer.describe(list(model.net.history), "net_.history")
+        written["compiled_by"] = writer.encode_value(
+            torch.compile, "net_params.compile"
+        )
+    written["net_"] = writer.encode_value(
+        _net_state(model.net, include_optimizer), "net_"
+    )
+    history = writer.encode_value(list(model.net.history), "net_.history")
     text = bytearray(json.dumps(history).encode())
     writer.tensors["net_.history"] = torch.frombuffer(text, dtype=torch.uint8)
     metadata = {"skae": json.dumps(written)}
     data = safetensors.torch.save(writer.tensors, metadata)
-    return data.replace(_NO_DIGEST, _digest(data), 1), writer.foreign
+    return data.replace(_NO_DIGEST, _digest(data), 1), writer.user_defined
 
 
-def name_of(cls: type) -> str:
+def estimator_name(cls: type) -> str:
     """Return the name that a class of ours has in a file."""
     return f"skae.{cls.__name__}"
 
 
-def _name_of(cls: type, writer: Writer) -> str:
+def _written_name(cls: type, writer: Writer) -> str:
     is_ours = cls.__module__.startswith("skae.")
-    return name_of(cls) if is_ours else writer.name(cls, "the class of the estimator")
+    return (
+        estimator_name(cls)
+        if is_ours
+        else writer.name(cls, "the class of the estimator")
+    )
 
 
-def _describe_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: writer.describe(value, name) for name, value in values.items()}
+def _encode_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: writer.encode_value(value, name) for name, value in values.items()}
 
 
 def _attributes_of(model: TrainedModel) -> dict[str, Any]:
@@ -184,7 +192,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()
 
 
-def _state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
+def _net_state(net: Any, include_optimizer: bool) -> dict[str, Any]:
     module = net.module_
     return {
         **{name: getattr(net, own) for name, own in _NET.items()},
@@ -193,19 +201,19 @@ def _state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
         "n_epochs": module.n_epochs,
         "stream": module.stream.__getstate__(),
         "callbacks": {
-            name: {k: v for k, v in vars(callback).items() if _is_plain(v)}
+            name: {k: v for k, v in vars(callback).items() if _is_plain_data(v)}
             for name, callback in net.callbacks_
         },
         "optimizer": net.optimizer_.state_dict() if include_optimizer else None,
     }
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain_data(value: Any) -> bool:
     """Tell whether what a callback keeps is made of numbers and text alone."""
     if type(value) is dict:
         value = [*value, *value.values()]
     if type(value) in (list, tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_plain_data, value))
     return type(value) in _PLAIN
 
 
@@ -355,11 +363,11 @@ def _read(
 ) -> Saved:
     name = document["estimator"]
     # In the order of writing: later parts refer to what came before.
-    parameters = reader.restore(document["parameters"])
-    built_with = reader.restore(document["built_with"])
-    trained_with = reader.restore(document["trained_with"])
-    attributes = reader.restore(document["attributes"])
-    state = reader.restore(document["net_"])
+    parameters = reader.decode_value(document["parameters"])
+    built_with = reader.decode_value(document["built_with"])
+    trained_with = reader.decode_value(document["trained_with"])
+    attributes = reader.decode_value(document["attributes"])
+    state = reader.decode_value(document["net_"])
     history = json.loads(reader.tensors["net_.history"].numpy().tobytes())
     cls = classes.get(name) or reader.find(name)
     check_attributes(cls, name, set(attributes) - _KNOWN)
@@ -370,11 +378,11 @@ def _read(
         parameters=parameters,
         built_with=built_with,
         trained_with=trained_with,
-        device=_find_device(built_with.get("device", parameters["device"])),
+        device=_available_device(built_with.get("device", parameters["device"])),
         attributes={k: v for k, v in attributes.items() if k not in _KNOWN},
         known={k: v for k, v in attributes.items() if k in _KNOWN},
         state=state,
-        history=reader.restore(history),
+        history=reader.decode_value(history),
     )
 
 
@@ -410,7 +418,7 @@ def _load_state(net: Any, state: dict[str, Any]) -> None:
         _check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
         kept = state["callbacks"].get(name, {})
-        vars(callback).update({k: v for k, v in kept.items() if _is_plain(v)})
+        vars(callback).update({k: v for k, v in kept.items() if _is_plain_data(v)})
 
 
 def _check_fused(optimizer: torch.optim.Optimizer) -> None:
@@ -426,7 +434,7 @@ def _check_fused(optimizer: torch.optim.Optimizer) -> None:
                     )
 
 
-def _find_device(device: Any) -> torch.device:
+def _available_device(device: Any) -> torch.device:
     """Return the device of a parameter, the CPU where that is not there."""
     found = resolve_device(device)
     try:

@@ -83,7 +83,7 @@ def build_onnx(
             f"part={part!r} is not known. Choose one of "
             f"{', '.join(map(repr, _OUTPUTS))}."
         )
-    module = copy.deepcopy(_find_module(model, part)).cpu().float().eval()
+    module = copy.deepcopy(_select_part(model, part)).cpu().float().eval()
     width = model.n_components if part == "decoder" else model.n_features
     exported = _translate(module, width, part, opset)
     exported.producer_name, exported.producer_version = "skae", version("skae")
@@ -96,7 +96,7 @@ def build_onnx(
     return exported
 
 
-def _find_module(model: TrainedModel, part: str) -> nn.Module:
+def _select_part(model: TrainedModel, part: str) -> nn.Module:
     if part == "encoder":
         return model.encoder
     if part == "decoder":

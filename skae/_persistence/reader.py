@@ -45,10 +45,10 @@ class Reader:
         self._made: dict[tuple[str, str], Any] = {}
         self._shared: dict[int, Any] = {}
 
-    def restore(self, description: Any) -> Any:
+    def decode_value(self, description: Any) -> Any:
         """Return the value that a description describes."""
         if isinstance(description, list):
-            return [self.restore(item) for item in description]
+            return [self.decode_value(item) for item in description]
         if not isinstance(description, dict):
             return description
         if description.get("type") == "again":
@@ -56,7 +56,7 @@ class Reader:
         if "type" in description:
             made = _READERS[description["type"]](self, description)
             return self.keep(description, made)
-        return {key: self.restore(value) for key, value in description.items()}
+        return {key: self.decode_value(value) for key, value in description.items()}
 
     def find(self, name: str) -> Any:
         """Return the class or the function of a name, if that is known or trusted."""
@@ -77,7 +77,7 @@ class Reader:
 
 
 def _read_items(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
-    return make(reader.restore(found["items"]))
+    return make(reader.decode_value(found["items"]))
 
 
 def _read_text(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
@@ -92,12 +92,12 @@ def _to_torch_dtype(text: str) -> torch.dtype:
 
 
 def _read_scalar(reader: Reader, found: Any) -> Any:
-    return np.dtype(found["dtype"]).type(reader.restore(found["value"]))
+    return np.dtype(found["dtype"]).type(reader.decode_value(found["value"]))
 
 
 def _read_texts(reader: Reader, found: Any) -> np.ndarray:
     array = np.empty(len(found["items"]), dtype=found["dtype"])
-    array[:] = reader.restore(found["items"])
+    array[:] = reader.decode_value(found["items"])
     return array.reshape(found["shape"])
 
 
@@ -129,7 +129,7 @@ def _read_tensor(reader: Reader, found: Any) -> Any:
 
 
 def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
-    state = reader.restore(found["state"])
+    state = reader.decode_value(found["state"])
     if not 0 <= state["state"]["pos"] <= 624:  # numpy reads there, wherever it is
         raise ValueError("a RandomState has no such position")
     random_state = np.random.RandomState(0)
@@ -139,7 +139,7 @@ def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
 
 def _read_partial(reader: Reader, found: Any) -> Any:
     function, args, keywords = (
-        reader.restore(found[part]) for part in ("function", "args", "keywords")
+        reader.decode_value(found[part]) for part in ("function", "args", "keywords")
     )
     return functools.partial(function, *args, **keywords)
 
@@ -176,7 +176,7 @@ def _read_object(reader: Reader, found: Any) -> Any:
         raise TypeError(f"{found['name']} is not a class")
 
     def values(part: str) -> Any:
-        values = reader.restore(found.get(part, {}))
+        values = reader.decode_value(found.get(part, {}))
         check_attributes(cls, found["name"], values)
         return values
 

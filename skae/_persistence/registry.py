@@ -116,7 +116,7 @@ def _dotted(name: str) -> str:
     return name.replace(":", ".")
 
 
-def name_of(value: Any, where: str) -> str:
+def qualified_name(value: Any, where: str) -> str:
     """Return the name by which a class or a function can be found again.
 
     What needs trust is written ``module:name``, with a colon.

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from skae._persistence.format import Document, Saved, from_bytes, name_of, to_bytes
+from skae._persistence.format import (
+    Document,
+    Saved,
+    estimator_name,
+    from_bytes,
+    to_bytes,
+)
 
 _IS_PICKLED: ContextVar[bool] = ContextVar("_IS_PICKLED", default=False)
 
@@ -35,8 +41,8 @@ def is_pickled() -> bool:
 
 def state_for_skops(document: Document) -> dict[str, Any]:
     """Return the bytes of a file, and the classes and functions that they name."""
-    data, foreign = to_bytes(document)
-    return {"skae": data, "names": list(foreign.values())}
+    data, user_defined = to_bytes(document)
+    return {"skae": data, "names": list(user_defined.values())}
 
 
 def is_state_of_skops(state: dict[str, Any]) -> bool:
@@ -49,4 +55,4 @@ def estimator_of_skops(
 ) -> Any:
     """Return the estimator of a state; skops has asked for trust in what it names."""
     trusted = [f"{x.__module__}.{x.__qualname__}" for x in state["names"]]
-    return from_bytes(state["skae"], {name_of(cls): cls}, make, trusted)
+    return from_bytes(state["skae"], {estimator_name(cls): cls}, make, trusted)

@@ -15,11 +15,11 @@ from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._networks.assembly import Assembly
-from skae._networks.initialization import PrincipalAxes, find_principal_axes
+from skae._networks.initialization import PrincipalAxes, compute_principal_axes
 from skae._training.callbacks import STOPPING, Stopping, check_callback_names
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan, resolve_device
-from skae._training.precision import find_precision
+from skae._training.precision import resolve_precision
 
 
 def build_net(
@@ -54,7 +54,7 @@ def build_net(
     """
     axes = None
     if rows is not None and _starts_at_pca(plan):
-        axes = _find_axes(plan, rows, statistics, seed)
+        axes = _principal_axes(plan, rows, statistics, seed)
     networks, loss = plan.networks, plan.task.loss
     assembly = Assembly(
         module_class=networks.module_class,
@@ -62,7 +62,7 @@ def build_net(
         decoder=networks.decoder,
         layout=layout,
         n_components=plan.n_components,
-        code_layer=networks.code_layer,
+        code_activation=networks.code_activation,
         link=loss.link,
         start=loss.start(statistics.mean),
         statistics=statistics,
@@ -126,15 +126,15 @@ def prepare_net(
         Number of rows and features.
     """
     n_rows, n_features = shape
-    n_batch = find_batch_size(batch_size, n_rows)
+    n_batch = resolve_batch_size(batch_size, n_rows)
     batch_shape = (min(n_batch, n_rows), n_features)
-    net.precision = find_precision(precision, net.module_, batch_shape, net.device)
+    net.precision = resolve_precision(precision, net.module_, batch_shape, net.device)
     net.batch_size = n_batch
     if net.lr != lr:
         net.set_params(lr=lr)
 
 
-def find_batch_size(batch_size: int | str, n_rows: int) -> int:
+def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     """Return the number of rows in a batch, for a number of training rows."""
     if isinstance(batch_size, str):
         return int(np.clip(n_rows // 32, 32, 128))
@@ -144,7 +144,7 @@ def find_batch_size(batch_size: int | str, n_rows: int) -> int:
 def _starts_at_pca(plan: Plan) -> bool:
     """Tell whether both networks carry a linear map, by pairs of the same units."""
     networks = plan.networks
-    is_linear = networks.code_layer is None and plan.task.loss.link is nn.Identity
+    is_linear = networks.code_activation is None and plan.task.loss.link is nn.Identity
     if not (is_linear and networks.are_shipped):
         return False
     encoder, decoder = (
@@ -154,14 +154,14 @@ def _starts_at_pca(plan: Plan) -> bool:
     return encoder is not None and encoder == decoder
 
 
-def _find_axes(
+def _principal_axes(
     plan: Plan, rows: np.ndarray, statistics: Statistics, seed: int
 ) -> PrincipalAxes:
     split = plan.training.split(seed)  # rows held out must not be looked at
     trained_on = np.arange(len(rows))
     if split is not None:
         trained_on, _ = split.split(len(rows))
-    return find_principal_axes(
+    return compute_principal_axes(
         rows, trained_on, plan.n_components, statistics=statistics, seed=seed
     )
 
@@ -177,7 +177,7 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
         "train_split": training.split(seed),
         "device": str(device),
         "verbose": 0,  # until it is trained
-        "callbacks": _callbacks(plan, n_features),
+        "callbacks": _make_callbacks(plan, n_features),
         "criterion": plan.task.criterion,
         **training.settings,
     }
@@ -189,7 +189,7 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
     return settings
 
 
-def _callbacks(plan: Plan, n_features: int) -> list[Any]:
+def _make_callbacks(plan: Plan, n_features: int) -> list[Any]:
     training = plan.training
     callbacks = [clone(callback, safe=False) for callback in training.callbacks]
     if training.early_stopping or training.patience is not None:

@@ -15,7 +15,7 @@ from torch.optim import optimizer as _shared
 _SPECIAL = ("amsgrad", "capturable", "differentiable", "maximize")
 
 
-def find_step(optimizer: Optimizer) -> Callable[[], Any]:
+def make_step(optimizer: Optimizer) -> Callable[[], Any]:
     """Return what makes a step of an optimizer.
 
     It is the optimizer's own ``step``, unless that is plain fused Adam which nobody

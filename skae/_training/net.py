@@ -24,7 +24,7 @@ from skae._training.callbacks import (
     is_stop_of_callback,
 )
 from skae._training.divergence import FiniteWeights, check_finite, is_finite
-from skae._training.fused_adam import find_step
+from skae._training.fused_adam import make_step
 from skae._training.history import EpochTerms
 from skae._training.plan import Task
 from skae._training.schedules import LearningRate, Schedule
@@ -97,7 +97,7 @@ class AutoencoderNet(NeuralNet):
         self.criterion, self.criterion_ = task.criterion, task.criterion()
         # Not by setattr: there skorch refuses what is a module of torch.
         self.__dict__.update(augmentation=task.augmentation, corruption=task.corruption)
-        self.module_.keeps_steps = task.needs_steps
+        self.module_.keeps_activations = task.needs_activations
         if task.has_user_code:
             self.has_user_code = True
 
@@ -109,7 +109,7 @@ class AutoencoderNet(NeuralNet):
         leaves is trained.
         """
         before = {name: vars(self).get(name) for name in _SETTINGS}
-        keeps_steps = self.module_.keeps_steps
+        keeps_activations = self.module_.keeps_activations
         rates = [group["lr"] for group in self.optimizer_.param_groups]
         try:
             yield
@@ -117,7 +117,7 @@ class AutoencoderNet(NeuralNet):
             raise
         except Exception:
             self.__dict__.update(before)
-            self.module_.keeps_steps = keeps_steps
+            self.module_.keeps_activations = keeps_activations
             for group, lr in zip(self.optimizer_.param_groups, rates, strict=True):
                 group["lr"] = lr
             raise
@@ -180,9 +180,9 @@ class AutoencoderNet(NeuralNet):
             return self.module_(x)
         with torch.autocast(x.device.type, getattr(torch, self.precision)):
             output = self.module_(x)
-        # The loss and the penalties are taken in the type of the weights. The steps of
-        # the encoder were not: what needs them takes its own.
-        return {k: v.to(x.dtype) for k, v in output.items() if k != "steps"}
+        # The loss and the penalties are computed in the type of the weights. The
+        # activations of the encoder were not: penalties compute those they need again.
+        return {k: v.to(x.dtype) for k, v in output.items() if k != "activations"}
 
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
@@ -203,18 +203,18 @@ class AutoencoderNet(NeuralNet):
         """Make a step in skorch's own loop."""
         self._set_training(True)
         self.learning_rate_.advance()
-        with self.isolated():
+        with self.own_global_generator():
             return super().train_step(self._receive(batch), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch that is held out, in skorch's own loop."""
         self._set_training(False)
-        with self.isolated(), torch.no_grad():
+        with self.own_global_generator(), torch.no_grad():
             received = Batch.of(self._receive(batch))
             output = self._infer(received.x)
             return {"loss": self._get_loss(output, received), "y_pred": output}
 
-    def isolated(self, stream: RandomStream | None = None) -> Any:
+    def own_global_generator(self, stream: RandomStream | None = None) -> Any:
         """Keep what code of the user's draws away from torch's global generator."""
         if not self.has_user_code:
             return nullcontext()
@@ -253,12 +253,12 @@ class AutoencoderNet(NeuralNet):
         """Run an epoch without skorch's per-batch callbacks and history."""
         module, optimizer = self.module_, self.optimizer_
         trained = [x for group in optimizer.param_groups for x in group["params"]]
-        step = find_step(optimizer)
-        advance, isolated = self.learning_rate_.advance, self.isolated
+        step = make_step(optimizer)
+        advance = self.learning_rate_.advance
         module.train(training)
         with torch.set_grad_enabled(training):
             for batch in iterator:
-                with isolated():
+                with self.own_global_generator():
                     pair = self._receive(batch)
                     if training:
                         advance()

@@ -27,7 +27,7 @@ class Networks:
     ----------
     encoder, decoder : Architecture, torch.nn.Module or callable
         Architectures, modules that are copied, or builders.
-    code_layer : callable or None
+    code_activation : callable or None
         Makes the last layer of the encoder.
     module_class : type
         The module that joins them.
@@ -35,7 +35,7 @@ class Networks:
 
     encoder: Any
     decoder: Any
-    code_layer: Callable[[], nn.Module] | None = None
+    code_activation: Callable[[], nn.Module] | None = None
     module_class: type[AutoencoderModule] = AutoencoderModule
 
     @property
@@ -43,7 +43,9 @@ class Networks:
         """Whether both are architectures of this package."""
         return all(isinstance(x, Architecture) for x in (self.encoder, self.decoder))
 
-    def find_layout(self, sample_shape: tuple[int, ...], layout: str | None) -> Layout:
+    def resolve_layout(
+        self, sample_shape: tuple[int, ...], layout: str | None
+    ) -> Layout:
         """Return the layout of samples, with the axes that an architecture needs.
 
         Parameters
@@ -99,9 +101,9 @@ class Task:
         return max((getattr(p, "warmup", 0) for _, p in self.penalties), default=0)
 
     @property
-    def needs_steps(self) -> bool:
+    def needs_activations(self) -> bool:
         """Whether a penalty asks for what each layer of the encoder got and gave."""
-        return any(getattr(p, "needs_steps", False) for _, p in self.penalties)
+        return any(getattr(p, "needs_activations", False) for _, p in self.penalties)
 
     @property
     def has_user_code(self) -> bool:

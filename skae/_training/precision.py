@@ -17,7 +17,7 @@ _LEAST_PRODUCTS = 16_000_000
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def find_precision(
+def resolve_precision(
     precision: str,
     module: AutoencoderModule,
     batch_shape: tuple[int, int],

@@ -15,7 +15,7 @@ import numpy as np
 _SCRIPTS = ("data", "draw", "map", "blend", "start")
 
 
-def find_plotly() -> bytes:
+def load_plotly() -> bytes:
     """Return the source of plotly.js."""
     try:
         from plotly.offline import get_plotlyjs

@@ -20,7 +20,7 @@ from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.cells import find_limits
 from skae._plot.projection import find_classes, find_places
-from skae.explorer._page import compress, fill_page, find_plotly, pack, pack_runtime
+from skae.explorer._page import compress, fill_page, load_plotly, pack, pack_runtime
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
@@ -152,7 +152,7 @@ def write(
         drawn_as = infer_layout(
             drawn_as.sample_shape, layout=layout, image_shape=image_shape
         )
-    plotly = find_plotly()
+    plotly = load_plotly()
     decoder = io.BytesIO()
     ae.to_onnx(decoder, part="decoder")
 
@@ -160,7 +160,7 @@ def write(
     rows = rows[chosen]
     codes = model.encode(rows).astype(np.float32)
     axes, places, _ = find_places(codes)
-    colours = _describe_labels(None if labels is None else labels[chosen])
+    colours = _label_facts(None if labels is None else labels[chosen])
     levels, packed_rows = _pack_samples(rows)
     facts = {
         "n_components": codes.shape[1],
@@ -168,7 +168,7 @@ def write(
         "axes": axes,
         "levels": levels,
         "start": _start(codes, places, colours),
-        **_describe_samples(rows, drawn_as),
+        **_sample_facts(rows, drawn_as),
         **colours,
     }
     packed = {
@@ -210,7 +210,7 @@ def _names(X, chosen):
     return [str(name) for name in (X.index[chosen] if hasattr(X, "iloc") else chosen)]
 
 
-def _describe_samples(rows, layout):
+def _sample_facts(rows, layout):
     """Return how a sample is drawn: its kind, its axes, the range of its values."""
     shape = layout.image_shape
     if shape is None:  # features in units of their own
@@ -229,7 +229,7 @@ def _describe_samples(rows, layout):
     }
 
 
-def _describe_labels(labels):
+def _label_facts(labels):
     """Return classes and the place of each label in them, or amounts, or neither."""
     if labels is None:
         return {"classes": None, "labels": None}
