@@ -663,8 +663,8 @@ def test_checking_the_width_changes_nothing(training):
     ("layout", "seen"),
     [
         (Layout((12,), None), r"rows of shape \(12,\)"),
-        (_image(3, 2, 2), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
-        (_image(3, 2, 2, True), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_image(3, 2, 2), r"images of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_image(3, 2, 2, True), r"images of shape .channels, .*\) = \(3, 2, 2\)"),
         (_signal(2, 6), r"signals of shape \(channels, length\) = \(2, 6\)"),
     ],
 )

@@ -11,12 +11,12 @@ _CHUNK_BYTES = 2**18  # stays in the cache of a core
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is known of the rows seen so far.
+    """Mean, variance and extremes of the rows seen so far.
 
     Parameters
     ----------
     n_rows : int
-        How many there were.
+        Number of rows.
     mean, variance : ndarray of shape (n_features,)
         Of each feature, in float64.
     low, high : float

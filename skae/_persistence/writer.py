@@ -1,4 +1,4 @@
-"""How values become JSON, with their tensors beside it."""
+"""Encoding of values as JSON, with their tensors beside it."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from skae._persistence.registry import qualified_name
 
 
 class Writer:
-    """Describes values as what JSON can hold, and keeps the tensors apart.
+    """Encodes values as JSON, and collects their tensors.
 
     Attributes
     ----------
     tensors : dict of Tensor
-        What is to be stored beside the JSON, on the CPU, each under the first place
-        where it was met.
+        Tensors to store beside the JSON, on the CPU, each under the name of the first
+        value that contains it.
     user_defined : dict
-        Classes and functions that a reader must be told to trust, by name.
+        Classes and functions that a reader has to trust, by name.
     """
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self.user_defined: dict[str, Any] = {}
-        # By id; the values are held, so that the ids stay theirs.
+        # By id; the values are stored, so that their ids stay valid.
         self._stored: dict[int, tuple[str, Any]] = {}
         self._encoded: dict[int, tuple[dict[str, Any], Any]] = {}
         self._n_shared = 0
 
     def encode_value(self, value: Any, where: str) -> Any:
-        """Return a description of a value; what is met twice is encoded once.
+        """Return the description of a value; repeated values are encoded once.
 
         Parameters
         ----------
         value : object
-            Anything; what cannot be encoded is refused.
+            Any value; a TypeError is raised if it cannot be encoded.
         where : str
             The name of the value, for errors and for tensors.
         """
@@ -59,14 +59,14 @@ class Writer:
         return write(self, value, where)
 
     def name(self, value: Any, where: str) -> str:
-        """Return the name of a class or a function, and note it if it needs trust."""
+        """Return the name of a class or a function, and record it if it needs trust."""
         name = qualified_name(value, where)
         if ":" in name:
             self.user_defined[name] = value
         return name
 
     def tensor(self, kind: str, value: Any, data: Tensor, where: str) -> dict[str, Any]:
-        """Describe what is stored as a tensor; what is met twice is stored once."""
+        """Encode a value as a tensor; repeated values are stored once."""
         if id(value) not in self._stored:
             while where in self.tensors:
                 where += "_"
@@ -75,7 +75,7 @@ class Writer:
         return {"type": kind, "tensor": self._stored[id(value)][0]}
 
     def begin(self, kind: str, value: Any, **parts: Any) -> dict[str, Any]:
-        """Begin the description of an object, to which its parts may refer."""
+        """Start the description of an object, to which its parts may refer."""
         encoded = {"type": kind, **parts}
         self._encoded[id(value)] = encoded, value
         return encoded
@@ -137,7 +137,7 @@ def _is_number(dtype: np.dtype) -> bool:
 
 def _write_scalar(writer: Writer, value: np.generic, where: str) -> dict[str, Any]:
     if not (_is_number(value.dtype) or isinstance(value, np.str_)):
-        raise _refuse(where, value, "it is no number of at most 64 bits")
+        raise _refuse(where, value, "it is not a number of at most 64 bits")
     item = writer.encode_value(value.item(), where)
     return {"type": "scalar", "dtype": value.dtype.str, "value": item}
 
@@ -161,7 +161,7 @@ def _write_tensor(
         raise _refuse(where, value, "it is sparse, quantised or complex")
     data = value.detach().cpu()
     encoded = writer.tensor(kind, value, data, where)
-    # Where an axis has length 1, several strides are in order; convolutions heed them.
+    # An axis of length 1 can have several strides; convolutions depend on them.
     in_order = torch.empty(data.shape, device="meta").stride()
     if data.stride() != in_order:
         encoded["stride"] = list(data.stride())
@@ -196,7 +196,7 @@ def _write_name(writer: Writer, value: Any, where: str) -> dict[str, Any]:
 
 
 def _write_object(writer: Writer, value: Any, where: str) -> dict[str, Any]:
-    """Describe an object by its parameters, if it has some, and its attributes."""
+    """Encode an object by its parameters, if it has any, and its attributes."""
     attributes = _object_attributes(value, where)
     encoded = writer.begin("object", value, name=writer.name(type(value), where))
     if hasattr(value, "get_params"):
@@ -209,7 +209,7 @@ def _write_object(writer: Writer, value: Any, where: str) -> dict[str, Any]:
 
 
 def _object_attributes(value: Any, where: str) -> dict[str, Any]:
-    """Return the attributes of an object that is nothing else, as pickle does."""
+    """Return the attributes of an object that consists of nothing else."""
     reason = (
         "it is more than its attributes. Use numbers, strings, lists, arrays, torch "
         "modules, functions and classes of a module, or an object with get_params"
@@ -223,7 +223,7 @@ def _object_attributes(value: Any, where: str) -> dict[str, Any]:
     if not plain or not isinstance(state, dict | None) or any(items):
         raise _refuse(where, value, reason)
     state = state or {}
-    # Hooks that nobody has set, and the like, are torch's own affair.
+    # Empty hooks and other defaults of torch are not stored.
     bare = vars(nn.Module()) if isinstance(value, nn.Module) else {}
     return {k: v for k, v in state.items() if k not in bare or v != bare[k]}
 

@@ -1,4 +1,4 @@
-"""From a plan to a skorch net that is ready to train, and to train on."""
+"""From a plan to a skorch net that is ready to train or to resume."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build_net(
     Parameters
     ----------
     plan : Plan
-        What to build.
+        The plan.
     layout : Layout
         The shape of a sample.
     statistics : Statistics
@@ -46,7 +46,7 @@ def build_net(
     seed : int
         Seed of the net.
     rows : ndarray of shape (n_rows, n_features) or None
-        The training rows, None where the weights are known and will be loaded.
+        The training rows, or None if the weights will be loaded.
 
     Returns
     -------
@@ -78,20 +78,20 @@ def build_net(
     )
     net.initialize()
     net.take_on(plan.task)
-    net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
+    net.module = replace(assembly, axes=None)  # no longer needed, and not to be pickled
     check_callback_names(plan.training.settings, net.callbacks_)
     return net
 
 
 def resume_net(net: AutoencoderNet, plan: Plan, n_features: int) -> None:
-    """Give a trained net what may change between two fits: how it is trained.
+    """Apply a new plan of training to a trained net.
 
     Parameters
     ----------
     net : AutoencoderNet
         A net that resumes with its weights and its optimizer.
     plan : Plan
-        Whose task and training it takes over.
+        The plan whose task and training are applied.
     n_features : int
         Number of features of a sample.
     """
@@ -110,7 +110,7 @@ def prepare_net(
     lr: float,
     shape: tuple[int, int],
 ) -> None:
-    """Set what depends on the rows at hand, or may change from chunk to chunk.
+    """Set what depends on the current rows, or may change between chunks.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def prepare_net(
     batch_size : int or "auto"
         Rows in a batch.
     precision : {"float32", "bfloat16", "auto"}
-        Format that training multiplies in.
+        Format of the multiplications in training.
     lr : float
         Learning rate.
     shape : (int, int)
@@ -142,7 +142,7 @@ def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
 
 
 def _starts_at_pca(plan: Plan) -> bool:
-    """Tell whether both networks carry a linear map, by pairs of the same units."""
+    """Tell whether both networks can start as PCA, with the same activation."""
     networks = plan.networks
     is_linear = networks.code_activation is None and plan.task.loss.link is nn.Identity
     if not (is_linear and networks.are_shipped):
@@ -157,7 +157,7 @@ def _starts_at_pca(plan: Plan) -> bool:
 def _principal_axes(
     plan: Plan, rows: np.ndarray, statistics: Statistics, seed: int
 ) -> PrincipalAxes:
-    split = plan.training.split(seed)  # rows held out must not be looked at
+    split = plan.training.split(seed)  # held-out rows must not be used
     trained_on = np.arange(len(rows))
     if split is not None:
         trained_on, _ = split.split(len(rows))
@@ -167,7 +167,7 @@ def _principal_axes(
 
 
 def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
-    """Return what the net is given: skorch's names and values."""
+    """Return the arguments of the net, by skorch's names."""
     training = plan.training
     device = resolve_device(training.device)
     settings = {
@@ -176,7 +176,7 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
         "iterator_train__shuffle": True,
         "train_split": training.split(seed),
         "device": str(device),
-        "verbose": 0,  # until it is trained
+        "verbose": 0,  # before training
         "callbacks": _make_callbacks(plan, n_features),
         "criterion": plan.task.criterion,
         **training.settings,
