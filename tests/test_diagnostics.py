@@ -399,7 +399,7 @@ def test_a_constant_code_is_warned_of():
 
 
 def test_the_warning_for_noise_suggests_a_larger_code():
-    rare = np.eye(100)  # of which a PCA keeps 1 / 99
+    rare = np.eye(100)  # of which a PCA explains 1 / 99
     with pytest.warns(CollapsedCodeWarning, match="larger n_components, if a PCA"):
         AutoencoderTransformer(1, max_epochs=10, random_state=0).fit(rare)
 

@@ -46,7 +46,7 @@ every_class = pytest.mark.parametrize("Estimator", ESTIMATORS)
 
 @functools.cache
 def fitted(Estimator):
-    """Return an estimator fitted on pictures, shared between tests."""
+    """Return an estimator fitted on images, shared between tests."""
     return Estimator(**SMALL).fit(X)
 
 
@@ -245,7 +245,7 @@ def test_an_ambiguous_layout_is_settled_by_layout(Estimator):
     )
 
 
-# Modules, losses, penalties and corruptions of one's own ----------------------------
+# Custom modules, losses, penalties and corruptions ----------------------------------
 
 
 class Wide(nn.Module):
@@ -625,7 +625,7 @@ def test_blends_refuse_pipelines_that_encode_nothing():
         skae.blend(pipeline, FLAT, FLAT)
 
 
-def test_content_of_pictures_of_two_sizes_is_refused():
+def test_content_of_images_of_two_sizes_is_refused():
     pipeline = make_pipeline(
         FunctionTransformer(), skae.ConvAutoencoder(2, max_epochs=1)
     ).fit(X)
@@ -750,7 +750,7 @@ def test_random_state_is_checked(bad):
         ),
         (
             {"method": "topk", "n_active": 9},
-            "n_active=9 units cannot be kept of a code of n_components=3",
+            "n_active=9 units cannot be active in a code of n_components=3",
         ),
         (
             {"method": "kl", "code_activation": "relu"},
@@ -768,7 +768,7 @@ def test_random_state_is_checked(bad):
             {"net_params": {"callbacks__es__patience": 1}},
             "callbacks__es__patience sets a callback named 'es', but the callbacks are",
         ),
-        # Penalties are told apart by their names.
+        # Penalties are distinguished by their names.
         (
             {"penalty": [("a", skae.L1Sparsity()), ("a", skae.L1Sparsity())]},
             "cannot be named 'a'",
@@ -970,7 +970,7 @@ def test_early_stopping_of_skorch_just_stops(Estimator):
 
 
 class Stops(Callback):
-    """A callback of one's own that stops training as skorch's do."""
+    """A custom callback that stops training as skorch's do."""
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 3:

@@ -149,7 +149,7 @@ class BatchIterator:
     Parameters
     ----------
     dataset : RowDataset, Subset of one, or Dataset
-        What to iterate over; other datasets are read row by row.
+        The data; datasets of other types are read row by row.
     batch_size : int
         Rows in a batch.
     shuffle : bool, default=False

@@ -615,7 +615,7 @@ class BaseAutoencoder(
             Where to write.
 
         part : {"encoder", "decoder", "reconstruct"}, default="encoder"
-            What the model computes: `transform`, from rows in the units of X to
+            The computation: `transform`, from rows in the units of X to
             codes; `inverse_transform`, from codes to rows in the units of X; or both
             in one, `reconstruct`.
 

@@ -164,8 +164,8 @@ def find_blender(transformer: Any) -> Blender:
     if isinstance(first, BaseAutoencoder):
         check, shapes = blender_of(first).check, (first.sample_shape_, None)
     else:
-        ours = [step for step in steps if isinstance(step, BaseAutoencoder)]
-        later = ours[0].sample_shape_ if ours else ()
+        autoencoders = [step for step in steps if isinstance(step, BaseAutoencoder)]
+        later = autoencoders[0].sample_shape_ if autoencoders else ()
         check = partial(_check_content, first)
         shapes = (first.n_features_in_,), later if len(later) > 1 else None
     return Blender(

@@ -65,7 +65,7 @@ def resume(
     model : TrainedModel
         The model trained so far; it is not changed.
     task : Task
-        What it is trained to do next.
+        The task that it is trained for next.
     """
     rows, statistics = _more_rows(X, estimator, model)
     plan = replace(

@@ -37,7 +37,7 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
     networks : Networks
         Its encoder and decoder.
     task : Task
-        What the network is trained to do.
+        The task that the network is trained for.
     """
     _check_tied(estimator, networks)
     return Plan(

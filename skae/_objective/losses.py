@@ -169,7 +169,7 @@ def _draw_poisson(
     return rng.poisson(means)
 
 
-# What a decoder should give at first --------------------------------------------------
+# Initial output of a decoder ----------------------------------------------------------
 
 
 def _logit(mean: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def _identity(mean: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a name in `loss` stands for: to add a loss is to declare one of these.
+    """A loss that a name in `loss` stands for; a new one is declared in this way.
 
     Parameters
     ----------
@@ -195,18 +195,18 @@ class Loss:
         ``(reconstruction, x, scale)`` to a value for each entry, or each row, in the
         units of X, with the training scale of X.
     degree : int
-        Power of the units of X in what it gives. Training divides by that power of the
+        Power of the units of X in its values. Training divides by that power of the
         scale.
     fused : callable or None
-        ``(reconstruction, x, scale)`` to what training minimises, in one operation: the
-        loss of a row, averaged over a batch.
+        ``(reconstruction, x, scale)`` to the loss of a row, averaged over a batch, in
+        one operation.
     profile : callable or None
-        From the averaged loss of a row, and its number of entries, to what training
-        minimises. None is the averaged loss itself.
+        From the averaged loss of a row, and its number of entries, to the objective.
+        None is the averaged loss itself.
     link : callable
-        Makes the module from what a decoder gives to the units of X.
+        Factory of the module from the output of a decoder to the units of X.
     start : callable
-        What a decoder should give at first, for the mean of each feature.
+        Initial output of a decoder, from the mean of each feature.
     domain : (float, float)
         Lowest and highest value of X that the loss can take.
     refusal : str
@@ -298,8 +298,8 @@ LOSSES = {
     ),
 }
 
-# What a variational autoencoder minimises: the negative log-likelihood, where there is
-# one. That of a Gaussian depends on its variance.
+# Losses of a variational autoencoder: the negative log-likelihood, if there is one.
+# That of a Gaussian depends on its variance.
 LIKELIHOODS = {
     **LOSSES,
     "squared_error": replace(

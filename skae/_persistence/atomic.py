@@ -17,7 +17,7 @@ def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:
         Where to write. The target of a symbolic link is replaced, and not the link. A
         replaced file passes its permissions on.
     content : bytes
-        What to write.
+        Content of the file.
     """
     path = os.path.realpath(os.fsdecode(path))
     unfinished = f"{path}.{uuid.uuid4().hex}"

@@ -222,7 +222,7 @@ def _is_plain_data(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Saved:
-    """What was read from a file, before the network is built.
+    """The content of a file, before the network is built.
 
     Parameters
     ----------

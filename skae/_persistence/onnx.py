@@ -43,7 +43,7 @@ def write_onnx(
     path : str, path-like or binary file
         Where to write.
     part : {"encoder", "decoder", "reconstruct"}
-        What is computed.
+        The part to export.
     """
     proto = build_onnx(model, name, part)  # raises if a package is missing
     import onnx_ir
@@ -70,7 +70,7 @@ def build_onnx(
     name : str
         Name of its estimator.
     part : {"encoder", "decoder", "reconstruct"}
-        What is computed.
+        The part to export.
     opset : int or None, default=18
         Version of the operators; None is torch's choice.
 

@@ -159,11 +159,11 @@ def check_trusted(names: Iterable[str], trusted: Collection[str], source: str) -
         Name of the file, for the error.
     """
     unknown = {name for name in names if find_known(name) is None}
-    ours = sorted(name for name in unknown if ":" not in name)
-    if ours:
+    missing = sorted(name for name in unknown if ":" not in name)
+    if missing:
         raise ValueError(
-            f"{source} uses {', '.join(ours)}, which the installed versions of skae, "
-            "torch and skorch do not have: upgrade them."
+            f"{source} uses {', '.join(missing)}, which the installed versions of "
+            "skae, torch and skorch do not have: upgrade them."
         )
     found = {_dotted(name) for name in unknown}
     if found - set(trusted):

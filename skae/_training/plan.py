@@ -172,7 +172,7 @@ class Plan:
     dtype : {"float32", "float64", "auto"}
         Type to compute in.
     task : Task
-        What they are trained to do.
+        The task that they are trained for.
     training : Training
         How they are trained.
     """

@@ -214,7 +214,7 @@ def _names(X, chosen):
 def _sample_facts(rows, layout):
     """Return how samples are drawn: their kind, their axes, the range of values."""
     shape = layout.image_shape
-    if shape is None:  # each feature has units of its own
+    if shape is None:  # features may have different units
         kind, shape, low, high = "row", (1, layout.n_features), rows.min(0), rows.max(0)
     elif len(shape) == 2:
         kind, (low, high) = "signal", find_limits(rows[:, np.newaxis])

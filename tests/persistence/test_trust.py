@@ -34,7 +34,7 @@ def test_names_that_are_not_trusted_are_refused_and_listed(tmp_path):
             ValueError, match=re.escape(f"pass trusted={listed!r}")
         ) as refused:
             skae.load(path, trusted=trusted)
-        assert "to load it is to import those modules and to run" in str(refused.value)
+        assert "loading it imports those modules and runs" in str(refused.value)
     skae.load(path, trusted=listed)
 
 

@@ -1,4 +1,4 @@
-// What is chosen, the pad between it, and the blends of it.
+// The chosen samples, the pad between them, and their blends.
 
 const HINTS = [ // by the number of samples chosen
   "Choose two to four points of the map.",

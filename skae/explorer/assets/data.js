@@ -11,7 +11,7 @@ const n_samples = facts.names.length;
 let samples, codes, places; // one row after the other, n_samples of them
 let decode; // from codes, one after the other, to reconstructions
 
-// What is chosen, where the handle of the pad stands, and what is drawn: for tests, too.
+// The chosen samples, the position of the handle and what is shown: also for tests.
 const state = { chosen: facts.start, u: 0.5, v: 0.5, shown: {}, ready: false };
 window.skae = state;
 

@@ -61,13 +61,13 @@ function drawMap() {
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemsizing: "constant" },
     font: { color: colour("--ink"), family: "system-ui, sans-serif" },
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
-    hovermode: "closest", dragmode: "pan", uirevision: "kept", ...marks(),
+    hovermode: "closest", dragmode: "pan", uirevision: "constant", ...marks(),
   };
   const options = { displayModeBar: false, scrollZoom: true, responsive: true };
   return Plotly.react($("map"), traces(), layout, options);
 }
 
-/** Where the blend stands: an element of ours, for plotly would draw all points anew. */
+/** Mark the blend by a separate element, since plotly would redraw all points. */
 function showCross() {
   const { xaxis, yaxis } = $("map")._fullLayout;
   const [x, y] = mix(places, weights());

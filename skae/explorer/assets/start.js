@@ -1,4 +1,4 @@
-// What happens when the page opens.
+// Start of the page.
 
 const CURVES = { // of samples that are not images
   row: "A curve joins the features in their order, each between its lowest and its highest value.",
