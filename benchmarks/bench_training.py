@@ -29,8 +29,8 @@ from common import (
 )
 
 import skae
-from skae._networks.modules import VariationalAutoencoderModule
-from skae._training.net import LR_SCHEDULES
+from skae._networks.autoencoder import VariationalAutoencoderModule
+from skae._training.schedules import LR_SCHEDULES
 
 EPOCHS = 5
 QUICK = ("dense, batch 128", "dense, batch 1024", "small table", "variational")

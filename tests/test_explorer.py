@@ -23,7 +23,7 @@ from torch import nn
 
 import skae
 from skae import explorer
-from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.base import BaseAutoencoder
 from skae.explorer._write import _describe_labels
 
 pytest.importorskip("plotly", reason="needs plotly")
@@ -429,8 +429,7 @@ def rng():
 def light(monkeypatch):
     """Pages without plotly.js and decoder, where no browser looks at them."""
     monkeypatch.setattr("skae.explorer._write.find_plotly", lambda: b"")
-    cls = FittedAutoencoder
-    monkeypatch.setattr(cls, "to_onnx", lambda self, file, part: None)
+    monkeypatch.setattr(BaseAutoencoder, "to_onnx", lambda self, file, part: None)
 
 
 @pytest.fixture(scope="module")

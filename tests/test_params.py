@@ -220,7 +220,7 @@ def test_names_that_differ_are_fine():
 
 def test_a_penalty_may_not_take_the_name_of_the_class_term():
     ae = VariationalAutoencoder(penalty=[("kl", L1Sparsity())])
-    own = [name for name, _ in ae._own_penalties()]
+    own = [name for name, _ in ae._penalties()]
     ae.set_params(penalty=[(own[0], L1Sparsity())])
     with pytest.raises(ValueError, match=f"A penalty cannot be named '{own[0]}'"):
         ae.fit(X)

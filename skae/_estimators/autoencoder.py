@@ -183,6 +183,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 
@@ -196,6 +196,9 @@ class ContractiveAutoencoder(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 
@@ -241,8 +244,8 @@ class ContractiveAutoencoder(BaseAutoencoder):
         "corruption": [callable, None],
     }
 
-    def _own_penalties(self):
+    def _penalties(self) -> list[tuple[str, Any]]:
         own = Contraction(
             self.contraction, jacobian=self.jacobian, n_probes=self.n_probes
         )
-        return [("contraction", own), *super()._own_penalties()]
+        return [("contraction", own), *super()._penalties()]

@@ -9,7 +9,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import CODE, COUNT, parameters
-from skae._networks.architectures import ACTIVATIONS, Conv
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.conv import Conv
+from skae._training.plan import Networks
 
 
 @parameters
@@ -179,6 +181,9 @@ class ConvAutoencoder(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 
@@ -224,10 +229,10 @@ class ConvAutoencoder(BaseAutoencoder):
         "corruption": [callable, None],
     }
 
-    def _slots(self):
+    def _networks(self) -> Networks:
         encoder = Conv(
             channels=self.channels,
             image_shape=self.image_shape,
             activation=self.activation,
         )
-        return encoder, self._decoder_slot(encoder)
+        return self._mirrored(encoder)

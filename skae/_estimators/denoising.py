@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skae._data.transforms import NOISES
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.checks import check_at_default
 from skae._estimators.parameters import CODE, DENSE, WEIGHT, Network, parameters
+from skae._estimators.planning import random_source
 
 
 @parameters
@@ -191,6 +192,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 
@@ -233,18 +237,19 @@ class DenoisingAutoencoder(BaseAutoencoder):
         "noise_level": [WEIGHT],
     }
 
-    def _corruption(self):
+    def _noise(self) -> Callable | None:
         if not isinstance(self.noise, str):
             check_at_default(self, "noise_level", "noise")
             return self.noise
+        noise = NOISES[self.noise](self.noise_level)
         if self.noise != "gaussian" and self.noise_level > 1:
             raise ValueError(
                 f"noise_level={self.noise_level} is the fraction of entries that "
                 f"noise={self.noise!r} changes, and cannot exceed 1."
             )
-        return NOISES[self.noise](self.noise_level)
+        return noise
 
-    def corrupt(self, X, random_state=None):
+    def corrupt(self, X: Any, random_state: Any = None) -> np.ndarray:
         """Add the noise of training to X.
 
         Parameters
@@ -260,10 +265,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ndarray of shape (n_samples, n_features) or (n_samples, ...)
             Noisy samples, in the layout that `fit` saw.
         """
-        check_is_fitted(self)
-        return self._corrupt(X, random_state)
+        model = self._fitted()
+        source = random_source(self, random_state)
+        return model.layout.restore(model.corrupt(self._check_X(X), source))
 
-    def denoise(self, X):
+    def denoise(self, X: Any) -> np.ndarray:
         """Redraw noisy samples without their noise.
 
         Parameters

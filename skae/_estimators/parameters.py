@@ -8,22 +8,39 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+import torch
+from sklearn.utils._param_validation import Hidden, Interval, RealNotInt, StrOptions
 from torch import nn
 
+from skae._data.layout import LAYOUTS
 from skae._data.transforms import NOISES
-from skae._networks.architectures import ACTIVATIONS, ARCHITECTURES, Conv, Dense
+from skae._networks.architecture import ACTIVATIONS, Architecture
+from skae._networks.factory import ARCHITECTURES
+from skae._objective.losses import LOSSES
 from skae._objective.penalties import named_penalties
+from skae._training.schedules import LR_SCHEDULES
+
+OPTIMIZERS: dict[str, Any] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
 
 _Class = TypeVar("_Class", bound=type)
 
 # What may be passed as an encoder or a decoder.
-Network = str | BaseEstimator | nn.Module | Callable[[int, int], nn.Module] | None
+Network = str | Architecture | nn.Module | Callable[[int, int], nn.Module] | None
 
 COUNT = Interval(Integral, 1, None, closed="left")
 WEIGHT = Interval(Real, 0, None, closed="left")
-NETWORK = [StrOptions(set(ARCHITECTURES)), Dense, Conv, nn.Module, callable, None]
+NETWORK = [
+    StrOptions(set(ARCHITECTURES)),
+    Architecture,
+    nn.Module,
+    callable,
+    None,
+]
 
 # Constraints of parameters that most classes declare.
 DENSE = {
@@ -34,6 +51,35 @@ DENSE = {
 CODE = {
     "code_activation": [StrOptions(set(ACTIVATIONS)), None],
     "sparsity": [WEIGHT],
+}
+
+
+# Constraints of the parameters of all classes.
+SHARED: dict[str, list[Any]] = {
+    "n_components": [COUNT],
+    "decoder": NETWORK,
+    "penalty": [callable, list, None],
+    "augmentation": [callable, None],
+    "loss": [StrOptions(set(LOSSES)), callable],
+    "layout": [StrOptions(set(LAYOUTS)), None],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [WEIGHT, None],
+    "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
+    "max_epochs": [COUNT],
+    "batch_size": [COUNT, StrOptions({"auto"})],
+    "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
+    "early_stopping": ["boolean"],
+    "n_iter_no_change": [COUNT, None],
+    "tol": [WEIGHT],
+    "warm_start": ["boolean"],
+    "callbacks": [list, None],
+    "net_params": [dict, None],
+    "device": [str, Hidden(torch.device)],
+    "dtype": [StrOptions({"float32", "float64", "auto"})],
+    "precision": [StrOptions({"float32", "bfloat16", "auto"})],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
 }
 
 
@@ -80,8 +126,8 @@ def is_net_param(name: str) -> bool:
 # What a nested name asks for in a slot that holds nothing to tune: the first of these
 # that has the parameter.
 _TUNABLE = {
-    "encoder": (Conv, Dense),
-    "decoder": (Conv, Dense),
+    "encoder": tuple(ARCHITECTURES.values())[::-1],
+    "decoder": tuple(ARCHITECTURES.values())[::-1],
     "corruption": tuple(NOISES.values()),
     "noise": tuple(NOISES.values()),
 }
@@ -131,9 +177,19 @@ def _tunable(name: str, parameter: str) -> str:
     return f"{_TUNABLE[name][0].__name__}()"
 
 
-def nested_penalties(penalty: Any) -> dict[str, Any]:
-    """Return the parameters of a list of penalties, as a Pipeline does of its steps."""
+def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is nested in parameters, beside what scikit-learn finds itself.
+
+    Those are the members of a list of penalties with their parameters, as a Pipeline
+    has its steps, and settings of the net.
+
+    Parameters
+    ----------
+    params : dict
+        Names and values, of which nested ones are kept.
+    """
     found: dict[str, Any] = {}
+    penalty = params["penalty"]
     for item in penalty if isinstance(penalty, list) else ():
         if not (isinstance(item, (tuple, list)) and len(item) == 2):
             continue
@@ -142,7 +198,43 @@ def nested_penalties(penalty: Any) -> dict[str, Any]:
         if hasattr(inner, "get_params"):
             for key, value in inner.get_params().items():
                 found[f"penalty__{name}__{key}"] = value
+    if isinstance(params["net_params"], dict):
+        for name, value in params["net_params"].items():
+            if is_net_param(name) and name not in params:
+                found[name] = value
     return found
+
+
+def divide_params(
+    own: Mapping[str, Any], params: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Divide parameters to set: what scikit-learn sets, and what is for `with_nested`.
+
+    Parameters
+    ----------
+    own : dict
+        Names and values of the parameters of an estimator.
+    params : dict
+        Names and values to set.
+    """
+    penalty = params.get("penalty", own["penalty"])
+    plain: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in params.items():
+        if is_net_param(key):
+            nested.setdefault("net_params", {})[key] = value
+        elif key.startswith("penalty__") and isinstance(penalty, list):
+            nested.setdefault("penalty", {})[key.removeprefix("penalty__")] = value
+        else:
+            plain[key] = value
+    return plain, nested
+
+
+def with_nested(name: str, value: Any, nested: Mapping[str, Any]) -> Any:
+    """Return the value of `penalty` or `net_params` with nested parameters set."""
+    if name == "net_params":
+        return {**(value or {}), **nested}
+    return set_nested_penalties(value, nested)
 
 
 def set_nested_penalties(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import CODE, COUNT, DENSE, Network, parameters
-from skae._networks.architectures import ACTIVATIONS
-from skae._networks.modules import LifetimeTopK, TopK
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.layers import LifetimeTopK, TopK
 from skae._objective.penalties import KLSparsity, L1Sparsity
+from skae._training.plan import Networks
 
 
 @parameters
@@ -211,6 +213,9 @@ class SparseAutoencoder(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 
@@ -259,7 +264,11 @@ class SparseAutoencoder(BaseAutoencoder):
         "corruption": [callable, None],
     }
 
-    def _code_layer(self):
+    def _networks(self) -> Networks:
+        return replace(super()._networks(), code_layer=self._sparse_layer())
+
+    def _sparse_layer(self) -> Callable[[], nn.Module]:
+        """Return what makes the activation of the code, and its selection of units."""
         default = "hardsigmoid" if self.method == "kl" else "relu"
         name = self.code_activation or default
         if self.method == "kl" and name not in ("sigmoid", "hardsigmoid"):
@@ -269,13 +278,14 @@ class SparseAutoencoder(BaseAutoencoder):
             )
         activation = ACTIVATIONS[name]
         if self.method == "topk":
-            return partial(_activate_and_keep, activation, TopK, self._find_n_active())
+            n_active = self._resolve_n_active()
+            return partial(_activate_and_select, activation, TopK, n_active)
         if self.method == "lifetime":
             share = self.target_activation
-            return partial(_activate_and_keep, activation, LifetimeTopK, share)
+            return partial(_activate_and_select, activation, LifetimeTopK, share)
         return activation
 
-    def _find_n_active(self):
+    def _resolve_n_active(self) -> int:
         if self.n_active is None:
             return max(1, self.n_components // 4)
         if self.n_active > self.n_components:
@@ -285,7 +295,7 @@ class SparseAutoencoder(BaseAutoencoder):
             )
         return self.n_active
 
-    def _own_penalties(self):
+    def _penalties(self) -> list[tuple[str, Any]]:
         if self.method in ("topk", "lifetime") or not self.sparsity:
             return []
         if self.method == "l1":
@@ -293,6 +303,19 @@ class SparseAutoencoder(BaseAutoencoder):
         target = self.target_activation
         return [("sparsity", KLSparsity(self.sparsity, target_activation=target))]
 
+    def _remedies(self) -> list[str]:
+        remedies = super()._remedies()
+        if self.method == "topk":
+            remedies.insert(0, "raise n_active")
+        elif self.method in ("kl", "lifetime"):
+            own = f"raise target_activation={self.target_activation:g}"
+            remedies.insert(len(self._penalties()), own)
+        return remedies
 
-def _activate_and_keep(activation, keep, how_much):
-    return nn.Sequential(activation(), keep(how_much))
+
+def _activate_and_select(
+    activation: Callable[[], nn.Module],
+    select: Callable[[Any], nn.Module],
+    how_much: float,
+) -> nn.Module:
+    return nn.Sequential(activation(), select(how_much))

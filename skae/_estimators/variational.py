@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
-from skae._networks.architectures import Dense
-from skae._networks.modules import VariationalAutoencoderModule
+from skae._estimators.planning import random_source
+from skae._model.model import TrainedModel
+from skae._model.posterior import (
+    log_likelihood,
+    mean_and_std,
+    measure_noise_variance,
+)
+from skae._networks.autoencoder import VariationalAutoencoderModule
+from skae._networks.dense import Dense
 from skae._objective.losses import LIKELIHOODS
 from skae._objective.penalties import KLDivergence
-
-_MAX_ROWS_OF_VARIANCE = 4096
-
-# In units of the squared scale, as in the loss of training: constant data has none.
-_LOWEST_VARIANCE = 1e-12
+from skae._training.plan import Networks
 
 
 @parameters
@@ -197,6 +198,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
         rows.
 
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
     n_features_in_ : int
         Number of features of a flattened sample.
 
@@ -229,7 +233,6 @@ class VariationalAutoencoder(BaseAutoencoder):
     (3, 64)
     """
 
-    _module_class = VariationalAutoencoderModule
     _losses = LIKELIHOODS
     # Three layers from random weights sample better than one that starts at PCA.
     _dense = Dense((256, 128, 128), init="random")
@@ -248,30 +251,35 @@ class VariationalAutoencoder(BaseAutoencoder):
         "corruption": [callable, None],
     }
 
-    def _own_penalties(self):
+    def _networks(self) -> Networks:
+        return replace(super()._networks(), module_class=VariationalAutoencoderModule)
+
+    def _penalties(self) -> list[tuple[str, Any]]:
         return [("kl", KLDivergence(self.beta, warmup=self.kl_warmup))]
 
-    def _train(self, rows, n_epochs):
-        try:
-            return super()._train(rows, n_epochs)
-        finally:
-            if self._loss_name == "squared_error":
-                self.noise_variance_ = self._find_noise_variance(rows)
+    def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
+        if model.loss.has_variance:
+            model.noise_variance = measure_noise_variance(model, rows)
 
-    def _find_noise_variance(self, rows):
-        """Return the mean squared error of decoded draws, on a sample of the rows."""
-        module = self.net_.module_
+    def _remedies(self) -> list[str]:
+        others = super()._remedies()
+        if not self.beta:
+            return others
+        return [
+            f"lower beta={self.beta:g}",
+            "let beta rise with kl_warmup",
+            *others[1:],
+        ]
 
-        def squares(x):
-            return ((module(x)["reconstruction"] - x) ** 2).mean(1)
+    @property
+    def noise_variance_(self) -> float:
+        """Variance of the decoder's Gaussian, in squared units of X."""
+        variance = self._fitted().noise_variance
+        if variance is None:
+            raise AttributeError("noise_variance_: the loss has no variance.")
+        return variance
 
-        step = max(1, len(rows) // _MAX_ROWS_OF_VARIANCE)
-        with self.net_.fixed_draw():
-            error = self._map(squares, rows[::step])
-        lowest = _LOWEST_VARIANCE * self.scale_**2
-        return max(float(error.mean(dtype=np.float64)), lowest)
-
-    def posterior(self, X):
+    def posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the distribution of the code of each sample.
 
         Parameters
@@ -287,17 +295,12 @@ class VariationalAutoencoder(BaseAutoencoder):
         std : ndarray of shape (n_samples, n_components)
             Standard deviation of each unit.
         """
-        check_is_fitted(self)
-        module = self.net_.module_
-
-        def mean_and_std(x):
-            mean, log_var = module.posterior(x)
-            return torch.stack([mean, torch.exp(0.5 * log_var)], dim=1)
-
-        both = self._map(mean_and_std, self._check_X(X))
+        both = mean_and_std(self._fitted(), self._check_X(X))
         return both[:, 0], both[:, 1]
 
-    def sample(self, n_samples=1, *, noise=False, random_state=None):
+    def sample(
+        self, n_samples: int = 1, *, noise: bool = False, random_state: Any = None
+    ) -> np.ndarray:
         """Decode draws from the prior: new samples like those of training.
 
         Parameters
@@ -318,26 +321,21 @@ class VariationalAutoencoder(BaseAutoencoder):
         ndarray of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the units of X and the layout that `fit` saw.
         """
-        check_is_fitted(self)
+        model = self._fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if noise and self._loss_name is None:
-            raise ValueError(_no_likelihood("sample(noise=True)"))
-        rng = self._draw_source(random_state)
-        codes = rng.standard_normal((n_samples, self._n_features_out))
-        means = self.inverse_transform(codes.astype(self._dtype))
-        if not noise:
-            return means
-        if self._loss_name == "squared_error":
-            draws = means + np.sqrt(self.noise_variance_) * rng.standard_normal(
-                means.shape
-            )
-        elif self._loss_name == "poisson":
-            draws = rng.poisson(means)
-        else:
-            draws = rng.uniform(size=means.shape) < means
-        return draws.astype(self._dtype)
+        draw = model.loss.draw
+        if noise and draw is None:
+            raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
+        rng = random_source(self, random_state)
+        codes = rng.standard_normal((n_samples, model.n_components))
+        samples = self.inverse_transform(codes.astype(model.dtype))
+        if noise and draw is not None:
+            samples = draw(samples, model.noise_variance, rng)
+        return samples.astype(model.dtype, copy=False)
 
-    def log_likelihood(self, X, n_samples=100, *, random_state=None):
+    def log_likelihood(
+        self, X: Any, n_samples: int = 100, *, random_state: Any = None
+    ) -> np.ndarray:
         r"""Estimate the log-density of each sample by importance sampling.
 
         :math:`\log \frac1K \sum_k p(x|z_k)\, p(z_k) / q(z_k|x)` with :math:`z_k` drawn
@@ -366,44 +364,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         .. [1] Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders",
            ICLR 2016. :arxiv:`1509.00519`
         """
-        check_is_fitted(self)
+        model = self._fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if self._loss_name is None:
-            raise ValueError(_no_likelihood("log_likelihood"))
-        rows = self._check_X(X)
-        self._check_domain(rows)
-        module = self.net_.module_
-        generator = self._torch_generator(random_state, self.net_.device)
-
-        def estimate(x):
-            mean, log_var = module.posterior(x)
-            log_weights = []
-            for _ in range(n_samples):
-                noise = torch.empty_like(mean).normal_(generator=generator)
-                code = mean + torch.exp(0.5 * log_var) * noise
-                # log p(z) - log q(z|x): the constants cancel.
-                ratio = 0.5 * (noise**2 + log_var - code**2).sum(1)
-                log_weights.append(self._log_density(module.decoder(code), x) + ratio)
-            total = torch.logsumexp(torch.stack(log_weights), dim=0)
-            return total - math.log(n_samples)
-
-        return self._map(estimate, rows)
-
-    def _log_density(self, decoded, x):
-        """Return log p(x|z) of each row, from what the decoder gives."""
-        if self._loss_name == "squared_error":
-            variance = self.noise_variance_
-            # Divided before squaring: the variance itself may vanish in float32.
-            distances = ((decoded - x) / math.sqrt(variance)) ** 2
-            return -0.5 * (distances + math.log(2 * math.pi * variance)).sum(1)
-        values = self._losses[self._loss_name].function(decoded, x)
-        if self._loss_name == "poisson":
-            values = values + torch.lgamma(x + 1)
-        return -values.sum(1)
+        if model.loss.log_density is None:
+            raise ValueError(_no_likelihood("log_likelihood", self.loss))
+        source = random_source(self, random_state)
+        return log_likelihood(model, self._check_X(X), n_samples, source)
 
 
-def _no_likelihood(what):
+def _no_likelihood(what: str, loss: Any) -> str:
+    likelihoods = [name for name, loss in LIKELIHOODS.items() if loss.log_density]
+    *first, last = map(repr, likelihoods)
     return (
-        f"{what} needs a loss that is a likelihood, but fit was given a function. "
-        "Use 'squared_error', 'binary_cross_entropy' or 'poisson'."
+        f"{what} needs a loss that is a likelihood, but fit was given "
+        f"{f'loss={loss!r}' if isinstance(loss, str) else 'a function'}. Use "
+        f"{', '.join(first)} or {last}."
     )

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import as_batch, blend, find_input, interpolate, mix
+from skae._estimators.blending import blend, find_blender, interpolate, mix
+from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
     Line,
@@ -177,7 +178,7 @@ class InterpolationDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
         representation = interpolate(estimator, x1, x2, n_steps, path=path)
-        shapes = find_input(estimator)[1]
+        shapes = find_blender(estimator).shapes
         batch, is_one = as_batch(x1, shapes, "x1")
         if is_one and as_batch(x2, shapes, "x2")[1]:
             x1, representation = batch, representation[np.newaxis]
@@ -343,7 +344,7 @@ class BlendDisplay:
             raise ValueError(
                 f"kind={kind!r} is not known. Choose 'representation' or 'content'."
             )
-        X, is_one = as_batch(X, find_input(estimator)[1], "X")
+        X, is_one = as_batch(X, find_blender(estimator).shapes, "X")
         if is_one or len(X) != 4:
             raise ValueError(
                 f"X has {len(X)} sample(s), but the corners are 4: upper left, upper "

@@ -7,7 +7,11 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import as_batch, find_input
+from skae._estimators.base import BaseAutoencoder, open_model
+from skae._estimators.blending import find_blender
+from skae._estimators.fitting import checked_rows
+from skae._estimators.planning import random_source
+from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
     Line,
@@ -203,7 +207,7 @@ class ReconstructionDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        shapes = find_input(estimator)[1]
+        shapes = find_blender(estimator).shapes
         X = as_batch(X, shapes, "X")[0][:n_samples]
         if isinstance(corrupted, str):
             corrupted = _add_noise(estimator, X, random_state, corrupted)
@@ -233,8 +237,14 @@ def _add_noise(estimator, X, random_state, corrupted):
             f"corrupted={corrupted!r} is not known. Pass 'auto', None, or the "
             "corrupted samples themselves."
         )
-    noise = getattr(getattr(estimator, "net_", None), "corruption", None)
-    return None if noise is None else estimator._corrupt(X, random_state)
+    if not isinstance(estimator, BaseAutoencoder):
+        return None
+    model = open_model(estimator)
+    if model.net.corruption is None:
+        return None
+    rows = checked_rows(X, estimator, model)
+    noisy = model.corrupt(rows, random_source(estimator, random_state))
+    return model.layout.restore(noisy)
 
 
 def _short(value):

@@ -263,7 +263,7 @@ def small_file():
     ae = AutoencoderTransformer(
         1, hidden_layer_sizes=(2,), max_epochs=1, random_state=0
     )
-    return to_bytes(ae.fit(ROWS[:, :3]))[0]
+    return to_bytes(ae.fit(ROWS[:, :3])._document())[0]
 
 
 def load_bytes(data, folder):

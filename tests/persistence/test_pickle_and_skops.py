@@ -9,7 +9,7 @@ import pytest
 import skops.io
 from conftest import ESTIMATORS
 from numpy.testing import assert_array_equal
-from saving import CASES, IMAGES, NARROW, ROWS, SMALL, N, assert_equal, saved_and_loaded
+from saving import CASES, IMAGES, NARROW, ROWS, SMALL, N, assert_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -38,13 +38,6 @@ def test_pickles_hold_the_state_that_a_subclass_chooses(protocol):
     other = pickle.loads(pickle.dumps(ae, protocol))
     assert vars(ae).keys() - vars(other).keys() == {"lock_"}
     assert_array_equal(other.transform(IMAGES), ae.transform(IMAGES))
-
-
-def test_estimators_of_old_pickles_can_be_saved(tmp_path):
-    ae = AutoencoderTransformer(**NARROW).fit(IMAGES)
-    del ae._built_with, ae._trained_with
-    other = pickle.loads(pickle.dumps(ae))
-    assert_equal(other, saved_and_loaded(other, tmp_path), IMAGES)
 
 
 def test_skops_stores_pipelines_and_asks_for_trust_in_the_class_alone():
