@@ -19,7 +19,8 @@ from skae._estimators.loading import load
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, LayoutWarning
-from skae._networks.architectures import Conv, Dense
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
 from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
 from skae._plot.interpolation import BlendDisplay, InterpolationDisplay
 from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay

@@ -12,7 +12,9 @@ from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from skae._data.statistics import describe
-from skae._estimators.fitted import check_autoencoder
+from skae._estimators.base import open_model
+from skae._estimators.fitting import checked_rows
+from skae._estimators.planning import random_source
 from skae._model.collapse import find_active
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
@@ -217,18 +219,19 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
     True
     """
-    check_autoencoder(ae, "report(pipe[-1], pipe[:-1].transform(X))")
+    model = open_model(ae, "report(pipe[-1], pipe[:-1].transform(X))")
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
-    rows = ae._check_X(X)
-    codes = ae._map(ae.net_.module_.encode, rows)
+    rows = checked_rows(X, ae, model)
+    codes = model.encode(rows)
     std = np.sqrt(describe(codes).variance)
     kl, active = None, find_active(std)
     if hasattr(ae, "posterior"):
         kl = _kl_of_units(*ae.posterior(X))
         active = std**2 > _ACTIVE_VARIANCE
     spectrum = _spectrum(codes)
-    draw = ae._draw_source(random_state).permutation(len(rows))
+    draw = random_source(ae, random_state).permutation(len(rows))
     chosen = np.sort(draw[:n_sensitivity_samples])
+    fitted = rows if X_train is None else checked_rows(X_train, ae, model)
     return Report(
         estimator=type(ae).__name__,
         n_samples=len(rows),
@@ -242,7 +245,7 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
         spectrum=spectrum,
         effective_rank=_effective_rank(spectrum),
         r2=ae.score(X),
-        pca_r2=_pca_r2(ae, rows, rows if X_train is None else ae._check_X(X_train)),
+        pca_r2=_pca_r2(model, rows, fitted),
         pca_fitted_on="X" if X_train is None else "X_train",
         sensitivity=float(ae.sensitivity(_safe_indexing(X, chosen)).mean()),
     )
@@ -268,16 +271,16 @@ def _effective_rank(spectrum):
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _pca_r2(ae, rows, rows_to_fit):
+def _pca_r2(model, rows, rows_to_fit):
     """Return R² of a PCA as large as the code, against the training mean as `score`."""
     shift = rows_to_fit.mean(axis=0)
 
     def standardize(x):  # that float32 has digits left, and room for the squares
-        return ((x - shift) / ae.scale_).astype(ae._dtype)
+        return ((x - shift) / model.scale).astype(model.dtype)
 
-    pca = PCA(min(ae._n_features_out, *rows_to_fit.shape), random_state=0)
+    pca = PCA(min(model.n_components, *rows_to_fit.shape), random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant, or a single row
         pca.fit(standardize(rows_to_fit))
     scaled = standardize(rows)
     missed = scaled - pca.inverse_transform(pca.transform(scaled))
-    return ae._share_kept(np.square(missed).sum(dtype=np.float64), rows)
+    return model.r2_of_error(np.square(missed).sum(dtype=np.float64), rows)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sklearn.utils.validation import check_is_fitted
-
-from skae._estimators.base import BaseAutoencoder
+from skae._estimators.base import BaseAutoencoder, open_model
 from skae._persistence.onnx import build_onnx
 
 
@@ -73,10 +71,9 @@ def _declare(operator):
     """Say what shape and type the codes have: double precision for such input."""
     from skl2onnx.common.data_types import guess_tensor_type
 
-    check_is_fitted(operator.raw_operator)
     codes = guess_tensor_type(operator.inputs[0].type)
     n_rows = operator.inputs[0].get_first_dimension()
-    codes.shape = [n_rows, operator.raw_operator._n_features_out]
+    codes.shape = [n_rows, open_model(operator.raw_operator).n_components]
     operator.outputs[0].type = codes
 
 
@@ -86,7 +83,9 @@ def _convert(scope, operator, container):
     from onnx import TensorProto
     from skl2onnx.common.data_types import guess_proto_type
 
-    model = build_onnx(operator.raw_operator, "encoder", container.target_opset)
+    estimator = operator.raw_operator
+    name, opset = type(estimator).__name__, container.target_opset
+    model = build_onnx(open_model(estimator), name, "encoder", opset)
     _rename(model.graph, scope.get_unique_operator_name("skae") + "/")
     graph = onnx_ir.to_proto(model.graph)
     opsets = model.opset_imports

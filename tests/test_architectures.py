@@ -17,18 +17,17 @@ from torch import nn
 
 from skae import AutoencoderTransformer, VariationalAutoencoder
 from skae._data.layout import Layout
-from skae._networks.architectures import (
-    ACTIVATIONS,
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.assembly import check_width
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
+from skae._networks.factory import (
     ARCHITECTURES,
-    Conv,
-    Dense,
     build_decoder,
     build_encoder,
-    is_shipped,
-    resolve,
+    resolve_network,
 )
-from skae._networks.assembly import check_width
-from skae._networks.modules import BatchNorm1d, BatchNorm2d, TransposedLinear
+from skae._networks.layers import BatchNorm1d, BatchNorm2d, TransposedLinear
 from skae._random import RandomStream
 
 FLAT = Layout((12,))
@@ -509,14 +508,13 @@ def test_variational_networks_take_normalisation_pooling_and_glorots_start():
 
 @pytest.mark.parametrize(("name", "kind"), [("dense", Dense), ("conv", Conv)])
 def test_names_stand_for_architectures(name, kind):
-    assert type(resolve(name, "encoder")) is kind
+    assert type(resolve_network(name, "encoder")) is kind
     assert set(ARCHITECTURES) == {"dense", "conv"}
 
 
 @pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
 def test_what_is_no_name_is_taken_as_it_is(slot):
-    assert resolve(slot, "encoder") is slot
-    assert is_shipped(slot) == isinstance(slot, (Dense, Conv))
+    assert resolve_network(slot, "encoder") is slot
 
 
 def test_unknown_names_are_refused():
@@ -525,14 +523,14 @@ def test_unknown_names_are_refused():
         "or pass a builder (n_in, n_out) -> torch.nn.Module."
     )
     with pytest.raises(ValueError, match=re.escape(match)):
-        resolve("cnn", "decoder")
+        resolve_network("cnn", "decoder")
 
 
 @pytest.mark.parametrize("slot", [3, (4, 4), {"a": 1}])
 def test_what_builds_nothing_is_refused(slot):
     match = f"encoder={slot!r} is neither a name, a shipped architecture, a torch.nn"
     with pytest.raises(TypeError, match=re.escape(match)):
-        resolve(slot, "encoder")
+        resolve_network(slot, "encoder")
 
 
 def test_builders_get_widths():
@@ -689,7 +687,7 @@ def test_a_decoder_that_cannot_take_its_codes_is_told_their_shape():
 
 @pytest.mark.parametrize("kind", [Dense, Conv])
 def test_classes_of_architectures_stand_for_their_defaults(kind):
-    assert type(resolve(kind, "encoder")) is kind
+    assert type(resolve_network(kind, "encoder")) is kind
 
 
 @pytest.mark.parametrize(

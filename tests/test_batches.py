@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.utils.data import Subset, TensorDataset
 
-from skae._data.batches import BatchIterator, HoldOut, Rows
+from skae._data.batches import BatchIterator, HoldOut, RowDataset
 from skae._random import RandomStream
 
 FLOAT32 = np.dtype("float32")
 
 
 def _numbered(n_rows, dtype=FLOAT32):
-    """Rows whose first entry is their number."""
+    """RowDataset whose first entry is their number."""
     return np.stack([np.arange(n_rows), np.ones(n_rows)], axis=1).astype(dtype)
 
 
@@ -33,7 +33,7 @@ def _in_turn(iterator):
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 6, 7, 8, 15])
 def test_every_row_comes_exactly_once(n_rows, batch_size, shuffle):
     iterator = BatchIterator(
-        Rows(_numbered(n_rows), FLOAT32),
+        RowDataset(_numbered(n_rows), FLOAT32),
         batch_size,
         shuffle=shuffle,
         stream=RandomStream(0),
@@ -59,24 +59,27 @@ def test_every_row_comes_exactly_once(n_rows, batch_size, shuffle):
     ],
 )
 def test_last_batch_of_one_row_joins_the_one_before(n_rows, batch_size, sizes):
-    iterator = BatchIterator(Rows(_numbered(n_rows), FLOAT32), batch_size)
+    iterator = BatchIterator(RowDataset(_numbered(n_rows), FLOAT32), batch_size)
     assert [len(batch) for batch in _seen(iterator)] == sizes
 
 
 def test_rows_come_in_order_without_shuffling():
-    batches = _seen(BatchIterator(Rows(_numbered(7), FLOAT32), 3))
+    batches = _seen(BatchIterator(RowDataset(_numbered(7), FLOAT32), 3))
     assert batches == [[0, 1, 2], [3, 4, 5, 6]]
 
 
 def test_input_is_the_target():
-    for x, target in BatchIterator(Rows(_numbered(5), FLOAT32), 2):
+    for x, target in BatchIterator(RowDataset(_numbered(5), FLOAT32), 2):
         assert target is x
 
 
 def test_order_is_drawn_from_the_stream_afresh_in_each_pass():
     def passes(seed):
         iterator = BatchIterator(
-            Rows(_numbered(20), FLOAT32), 6, shuffle=True, stream=RandomStream(seed)
+            RowDataset(_numbered(20), FLOAT32),
+            6,
+            shuffle=True,
+            stream=RandomStream(seed),
         )
         return _seen(iterator), _seen(iterator)
 
@@ -91,7 +94,7 @@ def test_order_is_drawn_from_the_stream_afresh_in_each_pass():
 def test_every_order_is_as_likely():
     # 6 orders of 3 rows, 1200 passes: 200 each with a deviation of 13.
     iterator = BatchIterator(
-        Rows(_numbered(3), FLOAT32), 3, shuffle=True, stream=RandomStream(0)
+        RowDataset(_numbered(3), FLOAT32), 3, shuffle=True, stream=RandomStream(0)
     )
     orders = [tuple(_seen(iterator)[0]) for _ in range(1200)]
     counts = [orders.count(order) for order in set(orders)]
@@ -101,7 +104,7 @@ def test_every_order_is_as_likely():
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_views_are_looked_through(shuffle):
-    rows = Rows(_numbered(10), FLOAT32)
+    rows = RowDataset(_numbered(10), FLOAT32)
     inner = Subset(rows, [9, 7, 5, 3, 1, 0])
     outer = Subset(inner, np.array([0, 2, 4]))  # rows 9, 5, 1
     for view, expected in ((inner, [9, 7, 5, 3, 1, 0]), (outer, [9, 5, 1])):
@@ -130,8 +133,8 @@ def test_other_datasets_are_read_row_by_row(dataset):
 @pytest.mark.parametrize("wanted", ["float32", "float64"])
 def test_a_batch_is_cast_and_the_array_is_not(dtype, wanted):
     array = _numbered(6, dtype)
-    rows = Rows(array, np.dtype(wanted))
-    assert rows.array is array
+    rows = RowDataset(array, np.dtype(wanted))
+    assert rows.rows is array
     for x, _ in BatchIterator(rows, 2):
         assert x.dtype == getattr(torch, wanted)
     assert _in_turn(BatchIterator(rows, 2)) == list(range(6))
@@ -141,8 +144,8 @@ def test_a_batch_is_cast_and_the_array_is_not(dtype, wanted):
 def test_memory_maps_are_not_copied(tmp_path, dtype):
     np.save(tmp_path / "rows.npy", _numbered(50, dtype))
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    rows = Rows(mapped, FLOAT32)
-    assert rows.array is mapped
+    rows = RowDataset(mapped, FLOAT32)
+    assert rows.rows is mapped
     iterator = BatchIterator(rows, 8, shuffle=True, stream=RandomStream(0))
     for x, _ in iterator:
         x.zero_()  # a batch is a copy: the map is read-only
@@ -151,13 +154,13 @@ def test_memory_maps_are_not_copied(tmp_path, dtype):
 
 def test_a_batch_can_be_written_to_without_touching_the_array():
     array = _numbered(6)
-    for x, _ in BatchIterator(Rows(array, FLOAT32), 6):
+    for x, _ in BatchIterator(RowDataset(array, FLOAT32), 6):
         x.zero_()
     np.testing.assert_array_equal(array, _numbered(6))
 
 
 def test_rows_are_a_dataset_of_pairs():
-    rows = Rows(_numbered(4, np.uint8), FLOAT32)
+    rows = RowDataset(_numbered(4, np.uint8), FLOAT32)
     row, target = rows[2]
     assert len(rows) == 4
     assert row is target
@@ -179,13 +182,13 @@ def test_rows_are_a_dataset_of_pairs():
     ],
 )
 def test_held_out_rows_are_as_many_as_asked(n_rows, fraction, n_held):
-    kept, held = HoldOut(fraction, seed=0)(Rows(_numbered(n_rows), FLOAT32))
+    kept, held = HoldOut(fraction, seed=0)(RowDataset(_numbered(n_rows), FLOAT32))
     assert (len(kept), len(held)) == (n_rows - n_held, n_held)
     assert sorted([*kept.indices, *held.indices]) == list(range(n_rows))
 
 
 def test_held_out_rows_are_decided_by_the_seed():
-    rows = Rows(_numbered(40), FLOAT32)
+    rows = RowDataset(_numbered(40), FLOAT32)
     held = [HoldOut(0.25, seed)(rows)[1].indices.tolist() for seed in (0, 0, 1)]
     assert held[0] == held[1]
     assert held[0] != held[2]
@@ -193,7 +196,7 @@ def test_held_out_rows_are_decided_by_the_seed():
 
 
 def test_held_out_rows_are_views():
-    rows = Rows(_numbered(40), FLOAT32)
+    rows = RowDataset(_numbered(40), FLOAT32)
     for part in HoldOut(0.25, seed=0)(rows):
         assert part.dataset is rows
 
@@ -201,4 +204,4 @@ def test_held_out_rows_are_views():
 def test_a_single_row_cannot_be_held_out():
     match = "n_samples=1. Set early_stopping=False and validation_fraction=None"
     with pytest.raises(ValueError, match=match):
-        HoldOut(0.1, seed=0)(Rows(_numbered(1), FLOAT32))
+        HoldOut(0.1, seed=0)(RowDataset(_numbered(1), FLOAT32))

@@ -53,7 +53,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._networks.modules import without_link
+from skae._networks.autoencoder import without_link
 
 PICTURES, Y = load_digits(return_X_y=True)
 PICTURES = (PICTURES[:60] / 16).astype(np.float32).reshape(60, 8, 8)

@@ -28,7 +28,9 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae._estimators.base import open_model
 from skae._model import collapse as _collapse
+from skae._model.model import TrainedModel
 from skae.diagnostics import Report, report
 
 # Four columns without correlation, of the deviations 4, 2, 1 and 0.
@@ -160,7 +162,7 @@ def test_no_scale_of_x_is_beyond_r2(scale, small):
     expected = report(ae, small)
     scaled = (small * scale).astype(np.float32)
     ae = clone(ae).fit(scaled)
-    _, r2 = _collapse._measure(ae, scaled)
+    _, r2 = _collapse._measure(open_model(ae), scaled)
     assert r2 == ae.score(scaled) == pytest.approx(expected.r2, abs=1e-4)
     with np.errstate(over="ignore"):  # of the sensitivity
         found = report(ae, scaled)
@@ -499,8 +501,8 @@ def test_many_rows_are_sampled(monkeypatch, small):
     seen = []
     monkeypatch.setattr(_collapse, "_MAX_ROWS", 30)
     monkeypatch.setattr(
-        AutoencoderTransformer,
-        "_share_kept",
+        TrainedModel,
+        "r2_of_error",
         lambda self, error, rows: seen.append(len(rows)) or 1.0,
     )
     AutoencoderTransformer(2, max_epochs=10, random_state=0).fit(small)

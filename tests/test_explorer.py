@@ -22,7 +22,8 @@ from torch import nn
 
 import skae
 from skae import explorer
-from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.base import BaseAutoencoder
+from skae.explorer._write import _describe_labels
 
 pytest.importorskip("plotly", reason="needs plotly")
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -421,9 +422,8 @@ def rng():
 @pytest.fixture
 def light(monkeypatch):
     """Pages without plotly.js and decoder, where no browser looks at them."""
-    monkeypatch.setattr(explorer, "find_plotly", lambda: b"")
-    cls = FittedAutoencoder
-    monkeypatch.setattr(cls, "to_onnx", lambda self, file, part: None)
+    monkeypatch.setattr("skae.explorer._write.find_plotly", lambda: b"")
+    monkeypatch.setattr(BaseAutoencoder, "to_onnx", lambda self, file, part: None)
 
 
 @pytest.fixture(scope="module")
@@ -576,8 +576,8 @@ def test_labels_are_classes_or_amounts(light, tmp_path, rng, labels, classes, to
 
 
 def test_many_whole_numbers_are_amounts():
-    assert explorer._describe_labels(np.arange(21))["classes"] is None
-    assert len(explorer._describe_labels(np.arange(20))["classes"]) == 20
+    assert _describe_labels(np.arange(21))["classes"] is None
+    assert len(_describe_labels(np.arange(20))["classes"]) == 20
 
 
 def test_a_constant_code_can_be_shown(light, tmp_path, rng):

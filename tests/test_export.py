@@ -28,7 +28,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._networks.architectures import ACTIVATIONS
+from skae._networks.architecture import ACTIVATIONS
 from skae.export import register_converters
 
 onnx = pytest.importorskip("onnx", reason="needs skae[onnx]")

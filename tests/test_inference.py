@@ -8,7 +8,8 @@ from torch import nn
 from skae._data.layout import Layout
 from skae._model import inference as _inference
 from skae._model.inference import map_rows
-from skae._networks.architectures import Conv, Dense
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
 from skae._random import RandomStream
 
 LAYOUT = Layout((8, 8), (1, 8, 8))

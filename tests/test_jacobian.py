@@ -9,14 +9,17 @@ from torch import nn
 
 from skae import ContractiveAutoencoder
 from skae._data.layout import Layout
-from skae._networks.architectures import ACTIVATIONS, Conv, Dense
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
 from skae._networks.jacobian import (
     exact_squared_norm,
     has_closed_form,
     is_known,
     stochastic_squared_norm,
 )
-from skae._networks.modules import FirstHalf, Hardsigmoid, Standardize, TopK, run
+from skae._networks.layers import FirstHalf, Hardsigmoid, Standardize, TopK
+from skae._networks.tracing import run
 
 SMOOTH = ["Tanh", "Sigmoid", "Softplus", "GELU", "SiLU", "Mish", "Softsign"]
 KINKED = ["ReLU", "LeakyReLU", "ELU", "SELU", "Hardtanh"]

@@ -11,8 +11,8 @@ from skae._objective.losses import (
     LIKELIHOODS,
     LOSSES,
     Exp,
-    Loss,
     binary_cross_entropy,
+    huber,
     mean_gaussian,
     mean_squared_error,
     poisson,
@@ -110,7 +110,7 @@ def test_poisson_is_the_likelihood_less_its_constant():
 @pytest.mark.parametrize("name", sorted(LIKELIHOODS))
 def test_losses_give_a_value_for_each_entry(name):
     reconstruction, x = _pair()
-    assert LIKELIHOODS[name].function(reconstruction, x).shape == x.shape
+    assert LIKELIHOODS[name].function(reconstruction, x, 1.0).shape == x.shape
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -139,14 +139,15 @@ def test_links_undo_logits_and_log_rates():
 @pytest.mark.parametrize("name", sorted(LOSSES))
 @pytest.mark.parametrize("scale", [0.5, 255.0, 1e-20, 1e20])
 def test_mean_is_what_the_entries_give(name, scale):
-    # Only the squared error is taken in units of the scale.
+    # Squared errors are taken in units of the scale, likelihoods are not.
     loss = LOSSES[name]
     reconstruction, x = (value.float() for value in _pair())
-    unit = scale if name == "squared_error" else 1.0
-    found = loss.mean(unit * reconstruction, unit * x, scale)
-    expected = loss.function(reconstruction, x).sum(1).mean()
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
-    assert Loss(loss.function).mean is None
+    unit = scale if loss.degree else 1.0
+    expected = loss.function(reconstruction, x, 1.0).sum(1).mean()
+    scaled = unit * reconstruction, unit * x, scale
+    torch.testing.assert_close(loss.fused(*scaled), expected, rtol=1e-5, atol=0)
+    entries = loss.for_training(*scaled)
+    torch.testing.assert_close(entries.sum(1).mean(), expected, rtol=1e-5, atol=0)
 
 
 def test_gaussian_in_units_of_any_scale():
@@ -176,6 +177,7 @@ def test_poisson_refuses_what_is_no_count():
     ("name", "extremes"),
     [
         ("squared_error", (-1e9, 1e9)),
+        ("huber", (-1e9, 1e9)),
         ("binary_cross_entropy", (0.0, 1.0)),
         ("poisson", (0.0, 1e6)),
     ],
@@ -186,5 +188,44 @@ def test_losses_take_their_whole_range(name, extremes):
 
 def test_the_same_names_are_losses_and_likelihoods():
     assert set(LOSSES) == set(LIKELIHOODS)
-    assert LIKELIHOODS["squared_error"].mean is mean_gaussian
-    assert LOSSES["squared_error"].mean is mean_squared_error
+    assert LIKELIHOODS["squared_error"].fused is mean_gaussian
+    assert LOSSES["squared_error"].fused is mean_squared_error
+
+
+def test_huber_by_hand():
+    # With a scale of 2: an error of 1 costs 1/2, one of 5 costs 2 (5 - 1) = 8.
+    values = huber(torch.tensor([[1.0, -5.0]]), torch.zeros(1, 2), 2.0)
+    assert values.tolist() == [[0.5, 8.0]]
+    trained = LOSSES["huber"].for_training(
+        torch.tensor([[1.0, -5.0]]), torch.zeros(1, 2), 2.0
+    )
+    assert trained.tolist() == [[0.125, 2.0]]  # in units of the scale
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_density_comes_with_draws_or_not_at_all(name):
+    loss = LOSSES[name]
+    assert (loss.log_density is None) == (loss.draw is None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "variance"),
+    [
+        ("squared_error", np.linspace(-12, 14, 20_001), 2.0),
+        ("binary_cross_entropy", np.array([0.0, 1.0]), None),
+        ("poisson", np.arange(60.0), None),
+    ],
+)
+def test_densities_integrate_to_one_and_draws_follow_them(name, values, variance):
+    loss = LOSSES[name]
+    decoded = torch.full((len(values), 1), 0.7, dtype=torch.float64)
+    x = torch.as_tensor(values)[:, None]
+    density = loss.log_density(decoded, x, variance).exp().numpy()[:, 0]
+    step = values[1] - values[0]
+    assert (density * step).sum() == pytest.approx(1, rel=1e-6)
+    mean = loss.link()(torch.tensor([0.7], dtype=torch.float64)).numpy()
+    draws = loss.draw(np.repeat(mean, 20_000), variance, np.random.RandomState(0))
+    expected = (density * step * values).sum()
+    deviation = np.sqrt((density * step * (values - expected) ** 2).sum())
+    assert draws.mean() == pytest.approx(expected, abs=4 * deviation / 20_000**0.5)
+    assert draws.std() == pytest.approx(deviation, rel=0.05)

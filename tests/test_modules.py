@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from skae._networks.modules import (
+from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoderModule
+from skae._networks.layers import (
     GELU,
-    AutoencoderModule,
     FirstHalf,
     Hardsigmoid,
     LifetimeTopK,
@@ -17,9 +17,8 @@ from skae._networks.modules import (
     TopK,
     ToRows,
     Unstandardize,
-    VariationalAutoencoderModule,
-    run,
 )
+from skae._networks.tracing import run
 from skae._random import RandomStream
 
 

@@ -1,8 +1,9 @@
-"""The skorch net: a lean epoch is skorch's epoch, and a fit leaves nothing behind."""
+"""The skorch net: a fast epoch is skorch's epoch, and a fit leaves nothing behind."""
 
 import itertools
 import math
 import pickle
+import signal
 from functools import partial
 
 import numpy as np
@@ -13,16 +14,18 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skae import DivergenceError, GaussianNoise, KLDivergence, L1Sparsity
-from skae._data.batches import BatchIterator, HoldOut, Rows
-from skae._networks.modules import AutoencoderModule, VariationalAutoencoderModule
+from skae._data.batches import Batch, BatchIterator, HoldOut, RowDataset
+from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoderModule
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._random import RandomStream
-from skae._training.net import LR_SCHEDULES, AutoencoderNet
+from skae._training.callbacks import STOPPING
+from skae._training.net import AutoencoderNet
+from skae._training.schedules import LR_SCHEDULES
 
 N_ROWS, N_FEATURES = 23, 4
 X = np.random.default_rng(0).standard_normal((N_ROWS, N_FEATURES)).astype(np.float32)
-ROWS = Rows(X, np.dtype("float32"))
+ROWS = RowDataset(X, np.dtype("float32"))
 
 
 def _build(cls=AutoencoderModule, first=None):
@@ -132,7 +135,7 @@ SETTINGS = {
     "penalties": {"penalties": [("a", L1Sparsity(0.1)), ("b", L1Sparsity(0.2))]},
     "dropout": {
         "module": partial(_build, first=partial(nn.Dropout, 0.3)),
-        "runs_foreign_code": True,
+        "has_user_code": True,
         "train_split": HoldOut(0.3, 0),
     },
     "batch norm": {
@@ -148,14 +151,14 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_a_lean_epoch_is_skorchs_own(name):
+def test_the_fast_path_is_skorchs_own_loop(name):
     # Bit for bit: a callback that hooks batches takes skorch's loop.
     watcher = BatchRecorder()
-    lean = _trained(**SETTINGS[name])
+    fast = _trained(**SETTINGS[name])
     watched = _trained(**SETTINGS[name], callbacks=[("watcher", watcher)])
     assert watcher.count("on_grad_computed") > 0
-    _assert_same_weights(lean, watched)
-    for one, other in zip(lean.history, watched.history, strict=True):
+    _assert_same_weights(fast, watched)
+    for one, other in zip(fast.history, watched.history, strict=True):
         terms = {k for k in one if k.startswith(("train_", "valid_"))}
         assert {k for k in other if k.startswith(("train_", "valid_"))} == terms
         for term in terms - {"train_batch_count", "valid_batch_count"}:
@@ -189,10 +192,10 @@ def test_every_hook_is_called_as_often_as_skorch_calls_it():
     }
 
 
-def test_hooks_of_epochs_are_called_in_a_lean_epoch():
+def test_hooks_of_epochs_are_called_on_the_fast_path():
     recorder = EpochRecorder()
     net = _trained(epochs=2, callbacks=[("recorder", recorder)])
-    assert not net._batches_are_watched()
+    assert net._can_take_fast_path()
     epochs = ["on_epoch_begin", "on_epoch_end"] * 2
     assert recorder.calls == ["on_train_begin", *epochs, "on_train_end"]
 
@@ -212,14 +215,14 @@ def test_optimizers_that_want_a_closure_work():
         batch_size=N_ROWS,
         optimizer__line_search_fn="strong_wolfe",
     )
-    assert net._batches_are_watched()
+    assert not net._can_take_fast_path()
     net.partial_fit(ROWS, None, epochs=12)
     # Four features and two components: PCA is the best linear answer.
     centred = X - X.mean(0)
     left = np.linalg.svd(centred, compute_uv=False)[2:] ** 2
     with torch.no_grad():
         output = net.module_(torch.from_numpy(X))
-        loss, _ = net.criterion_(output, torch.from_numpy(X), net.module_)
+        loss, _ = net.criterion_(output, Batch(torch.from_numpy(X)), net.module_)
     assert loss.item() < 1.1 * 0.5 * left.sum() / N_ROWS
 
 
@@ -239,7 +242,7 @@ def test_terms_of_an_epoch_are_means_over_rows(batch_size, watched):
     )
     x = torch.from_numpy(X)
     with torch.no_grad():
-        total, terms = net.criterion_(net.module_(x), x, net.module_)
+        total, terms = net.criterion_(net.module_(x), Batch(x), net.module_)
     for epoch in net.history:
         assert epoch["train_loss"] == pytest.approx(total.item(), rel=1e-6)
         for name, value in terms.items():
@@ -300,7 +303,7 @@ def test_validation_does_not_move_the_stream_of_training():
     assert torch.equal(net.module_.stream.on("cpu").get_state(), expected)
 
 
-def test_the_target_is_the_clean_row():
+def test_the_target_is_the_cfast_row():
     seen = []
 
     def loss(reconstruction, x):
@@ -310,13 +313,13 @@ def test_the_target_is_the_clean_row():
     def corruption(x, generator):
         return x.new_zeros(x.shape)
 
-    _trained(epochs=1, loss=Loss(loss), corruption=corruption, batch_size=64)
+    _trained(epochs=1, loss=Loss.of(loss), corruption=corruption, batch_size=64)
     assert sorted(seen[0][:, 0].tolist()) == sorted(X[:, 0].tolist())
 
 
 @pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("where", ["corruption", "layer"])
-def test_code_that_works_in_place_leaves_the_target_clean(where, watched):
+def test_code_that_works_in_place_leaves_the_target_cfast(where, watched):
     def in_place(x, generator):
         return x.mul_(0.5)
 
@@ -339,7 +342,7 @@ def test_code_that_works_in_place_leaves_the_target_clean(where, watched):
             settings = {"module": partial(_build, first=partial(Halve, function))}
         if watched:
             settings["callbacks"] = [("watcher", BatchRecorder())]
-        nets.append(_trained(**settings, runs_foreign_code=True))
+        nets.append(_trained(**settings, has_user_code=True))
     _assert_same_weights(*nets)
 
 
@@ -523,7 +526,7 @@ def test_weights_that_overflow_in_the_last_step_are_not_kept():
     # The loss is taken before the step, so that of the last epoch is still finite.
     net = _net(optimizer=torch.optim.SGD, lr=1e38, batch_size=64)
     before = _weights(net)
-    net.partial_fit(Rows(1000 * X, ROWS.dtype), None, epochs=1)
+    net.partial_fit(RowDataset(1000 * X, ROWS.dtype), None, epochs=1)
     _assert_same_weights(net, before)
 
 
@@ -532,7 +535,8 @@ def test_a_fit_leaves_no_gradients_no_copies_and_no_training_mode():
     net = _trained(train_split=HoldOut(0.3, 0), callbacks=[("stopping", stopping)])
     assert all(p.grad is None for p in net.module_.parameters())
     assert not net.module_.training
-    assert net.finite_state_ is None
+    assert net.finite_weights_ is None
+    assert net.learning_rate_ is None
     assert net.epoch_terms_ is None
     assert dict(net.callbacks_)["stopping"].best_model_weights_ is None
 
@@ -593,7 +597,7 @@ def test_a_callback_can_end_the_training():
     assert recorder.calls[-1] == "on_train_end"
 
 
-def test_plain_epochs_hold_nothing_out_and_do_not_stop():
+def test_epochs_without_schedule_and_split_hold_nothing_out_and_do_not_stop():
     seen = []
 
     def corruption(x, generator):
@@ -606,22 +610,22 @@ def test_plain_epochs_hold_nothing_out_and_do_not_stop():
         lr_schedule=schedule,
         corruption=corruption,
         batch_size=64,
-        callbacks=[("stopping", EarlyStopping(patience=1, threshold=1e9))],
+        callbacks=[(STOPPING, EarlyStopping(patience=1, threshold=1e9))],
     )
     kept = net.train_split, net.lr_schedule, net.callbacks_
-    with net.plain_epochs("stopping"):
+    with net.without_schedule_and_split():
         net.partial_fit(ROWS, None, epochs=4)
     assert seen == [N_ROWS] * 4
     assert net.optimizer_.param_groups[0]["lr"] == 0.01
     assert (net.train_split, net.lr_schedule, net.callbacks_) == kept
 
 
-def test_plain_epochs_end_with_an_error_too():
+def test_epochs_without_schedule_and_split_end_with_an_error_too():
     net = _net(train_split=HoldOut(0.3, 0))
     kept = net.train_split
 
     def fail():
-        with net.plain_epochs("stopping"):
+        with net.without_schedule_and_split():
             raise RuntimeError("in the block")
 
     with pytest.raises(RuntimeError, match="in the block"):
@@ -640,3 +644,69 @@ def test_a_pickled_net_goes_on_as_the_net_does():
 def test_other_iterators_of_skorch_can_be_used():
     net = _trained(iterator_train=DataLoader, iterator_valid=DataLoader)
     assert len(net.history) == 3
+
+
+# Told apart ---------------------------------------------------------------------------
+
+
+def _stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("of", ["hook", "helper", "reraised"])
+def test_a_callback_may_stop_training_from_wherever_it_raises(of):
+    def stop(net):
+        if of == "hook":
+            raise KeyboardInterrupt
+        if of == "helper":
+            _stop()
+        try:
+            _stop()
+        except KeyboardInterrupt:
+            raise
+
+    net = _trained(epochs=9, callbacks=[("stop", EachEpoch(stop))])
+    assert len(net.history) == 1
+
+
+def test_a_signal_in_a_callback_is_no_early_stopping():
+    def on_epoch_end(net):
+        signal.raise_signal(signal.SIGINT)
+        for _ in range(10_000):  # Python looks for signals between instructions
+            pass
+
+    net = _net(callbacks=[("slow", EachEpoch(on_epoch_end))])
+    with pytest.raises(KeyboardInterrupt):
+        net.partial_fit(ROWS, None, epochs=9)
+    assert not net.module_.training
+
+
+@pytest.mark.parametrize("name", ["train_step", "train_step_single", "validation_step"])
+def test_a_subclass_with_steps_of_its_own_is_run_by_skorch(name):
+    calls = []
+
+    def own(self, *args, **kwargs):
+        calls.append(name)
+        return getattr(AutoencoderNet, name)(self, *args, **kwargs)
+
+    net = _net(train_split=HoldOut(0.3, 0))
+    net.__class__ = type("Own", (AutoencoderNet,), {name: own})
+    net.partial_fit(ROWS, None, epochs=2)
+    assert calls
+
+
+def test_weights_of_rows_reach_the_objective():
+    weight = np.ones(N_ROWS, np.float32)
+    weight[: N_ROWS // 2] = 0
+    weighted = RowDataset(X, ROWS.dtype, weight=weight)
+    half = RowDataset(X[N_ROWS // 2 :], ROWS.dtype)
+    settings = {"optimizer": torch.optim.SGD, "batch_size": 64, "lr": 0.1}
+    for callbacks in ([], [("watcher", BatchRecorder())]):
+        nets = [_net(**settings, callbacks=callbacks) for _ in range(2)]
+        for net, rows in zip(nets, (weighted, half), strict=True):
+            net.partial_fit(rows, None, epochs=3)
+        one, other = (net.module_.state_dict() for net in nets)
+        for name in one:
+            torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-6)
+        losses = [net.history[:, "train_loss"] for net in nets]
+        np.testing.assert_allclose(*losses, rtol=1e-5)

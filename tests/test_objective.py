@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from skae._networks.modules import AutoencoderModule
+from skae._data.batches import Batch
+from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import LIKELIHOODS, LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._objective.penalties import L1Sparsity
@@ -38,7 +39,7 @@ def test_objective_by_hand():
     )
     output = {"reconstruction": torch.tensor([[2.0, 0.0], [1.0, 4.0]])}
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
-    total, terms = objective(output, x, _module(scale=2.0))
+    total, terms = objective(output, Batch(x), _module(scale=2.0))
     assert {name: term.item() for name, term in terms.items()} == {
         "reconstruction": 1.25,
         "a": 3.0,
@@ -51,7 +52,8 @@ def test_objective_by_hand():
 def test_terms_sum_to_the_total(n_penalties):
     penalties = [(f"p{i}", L1Sparsity(0.1 + i)) for i in range(n_penalties)]
     module, x = _module(), _rows()
-    total, terms = Objective(LOSSES["squared_error"], penalties)(module(x), x, module)
+    objective = Objective(LOSSES["squared_error"], penalties)
+    total, terms = objective(module(x), Batch(x), module)
     assert list(terms) == ["reconstruction", *(name for name, _ in penalties)]
     torch.testing.assert_close(total, sum(terms.values()), rtol=1e-14, atol=0)
     total.backward()
@@ -62,7 +64,7 @@ def test_second_penalty_is_not_dropped():
     module, x = _module(), _rows()
     output = module(x)
     once, twice = (
-        Objective(LOSSES["squared_error"], penalties)(output, x, module)[0]
+        Objective(LOSSES["squared_error"], penalties)(output, Batch(x), module)[0]
         for penalties in (
             [("one", L1Sparsity(0.5))],
             [("one", L1Sparsity(0.5)), ("two", L1Sparsity(0.5))],
@@ -76,9 +78,9 @@ def test_second_penalty_is_not_dropped():
 def test_squared_error_does_not_notice_the_units_of_x(scale):
     x, reconstruction = _rows(), _rows(seed=1)
     objective = Objective(LOSSES["squared_error"], [])
-    one = objective({"reconstruction": reconstruction}, x, _module())[0]
+    one = objective({"reconstruction": reconstruction}, Batch(x), _module())[0]
     output = {"reconstruction": scale * reconstruction}
-    other = objective(output, scale * x, _module(scale=scale))[0]
+    other = objective(output, Batch(scale * x), _module(scale=scale))[0]
     torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
 
 
@@ -87,17 +89,17 @@ def test_likelihoods_of_discrete_data_are_not_scaled(name):
     x, reconstruction = _rows(), _rows(seed=1)
     objective = Objective(LOSSES[name], [])
     output = {"reconstruction": reconstruction}
-    one = objective(output, x, _module())[0]
-    other = objective(output, x, _module(scale=9.0))[0]
+    one = objective(output, Batch(x), _module())[0]
+    other = objective(output, Batch(x), _module(scale=9.0))[0]
     assert torch.equal(one, other)
 
 
 def test_variational_error_does_not_notice_the_units_of_x():
     x, reconstruction = _rows(), _rows(seed=1)
     objective = Objective(LIKELIHOODS["squared_error"], [])
-    one = objective({"reconstruction": reconstruction}, x, _module())[0]
+    one = objective({"reconstruction": reconstruction}, Batch(x), _module())[0]
     output = {"reconstruction": 255 * reconstruction}
-    other = objective(output, 255 * x, _module(scale=255.0))[0]
+    other = objective(output, Batch(255 * x), _module(scale=255.0))[0]
     torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
 
 
@@ -107,7 +109,7 @@ def test_loss_is_summed_over_features_and_averaged_over_rows():
     objective = Objective(LOSSES["squared_error"], [])
 
     def of(a, b):
-        return objective({"reconstruction": a}, b, _module())[0]
+        return objective({"reconstruction": a}, Batch(b), _module())[0]
 
     once = of(reconstruction, x)
     wide = of(reconstruction.repeat(1, 2), x.repeat(1, 2))
@@ -119,11 +121,11 @@ def test_loss_is_summed_over_features_and_averaged_over_rows():
 def test_loss_of_rows_and_of_entries_are_the_same():
     x, module = _rows(), _module()
     output = module(x)
-    rows = Loss(lambda a, b: ((a - b) ** 2).sum(1))
-    entries = Loss(nn.MSELoss(reduction="none"))
+    rows = Loss.of(lambda a, b: ((a - b) ** 2).sum(1))
+    entries = Loss.of(nn.MSELoss(reduction="none"))
     torch.testing.assert_close(
-        Objective(rows, [])(output, x, module)[0],
-        Objective(entries, [])(output, x, module)[0],
+        Objective(rows, [])(output, Batch(x), module)[0],
+        Objective(entries, [])(output, Batch(x), module)[0],
         rtol=1e-12,
         atol=0,
     )
@@ -138,7 +140,7 @@ def test_own_loss_is_called_as_torch_calls_it_in_the_units_of_x():
 
     x, module = _rows(), _module(scale=7.0)
     output = module(x)
-    Objective(Loss(loss), [])(output, x, module)
+    Objective(Loss.of(loss), [])(output, Batch(x), module)
     assert torch.equal(seen[0][0], output["reconstruction"])
     assert torch.equal(seen[0][1], x)
 
@@ -156,7 +158,7 @@ def test_loss_that_averages_over_rows_is_refused(loss, shape):
     x, module = _rows(), _module()
     match = f"tensor of shape {shape} for a batch of 6 rows.*reduction='none'"
     with pytest.raises(ValueError, match=match):
-        Objective(Loss(loss), [])(module(x), x, module)
+        Objective(Loss.of(loss), [])(module(x), Batch(x), module)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_penalty_of_the_wrong_shape_is_refused(penalty, shape):
     objective = Objective(LOSSES["squared_error"], [("mine", penalty)])
     match = f"'mine' returned a tensor of shape {shape}, but one value for each of 6"
     with pytest.raises(ValueError, match=match):
-        objective(module(x), x, module)
+        objective(module(x), Batch(x), module)
 
 
 def test_penalties_see_the_clean_rows_the_output_and_the_module():
@@ -185,7 +187,7 @@ def test_penalties_see_the_clean_rows_the_output_and_the_module():
 
     x, module = _rows(), _module()
     output = module(x + 1)
-    Objective(LOSSES["squared_error"], [("mine", penalty)])(output, x, module)
+    Objective(LOSSES["squared_error"], [("mine", penalty)])(output, Batch(x), module)
     ((seen_x, seen_output, seen_module),) = seen
     assert seen_x is x
     assert seen_module is module
@@ -200,5 +202,55 @@ def test_what_a_penalty_does_to_its_output_stays_there():
 
     x, module = _rows(), _module()
     output = module(x)
-    Objective(LOSSES["squared_error"], [("mine", greedy)])(output, x, module)
+    Objective(LOSSES["squared_error"], [("mine", greedy)])(output, Batch(x), module)
     assert output["code"] is not None
+
+
+# Weights and masks --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("losses", [LOSSES, LIKELIHOODS], ids=["loss", "likelihood"])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_equal_weights_and_a_full_mask_change_nothing(losses, name):
+    # The fast path of torch against the plain sums.
+    x, module = _rows(), _module(scale=3.0)
+    objective = Objective(losses[name], [("code", L1Sparsity(0.1, normalize=False))])
+    output = module(x)
+    plain, _ = objective(output, Batch(x), module)
+    ones = torch.ones(len(x), dtype=x.dtype)
+    for batch in (
+        Batch(x, weight=2 * ones),
+        Batch(x, mask=torch.ones_like(x)),
+        Batch(x, weight=ones, mask=torch.ones_like(x)),
+    ):
+        found, _ = objective(output, batch, module)
+        torch.testing.assert_close(found, plain, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("losses", [LOSSES, LIKELIHOODS], ids=["loss", "likelihood"])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence(losses, name):
+    x, module = _rows(), _module()
+    objective = Objective(losses[name], [("code", L1Sparsity(0.1, normalize=False))])
+    weight = torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 2.0], dtype=x.dtype)
+    weighted, _ = objective(module(x), Batch(x, weight=weight), module)
+    repeated = x[[0, 0, 1, 2, 4, 5, 5]]
+    plain, _ = objective(module(repeated), Batch(repeated), module)
+    torch.testing.assert_close(weighted, plain, rtol=1e-12, atol=0)
+
+
+def test_masked_entries_do_not_count():
+    # Squares 4 and 16, halved; that of the masked entry, 9, is left out.
+    output = {"reconstruction": torch.tensor([[2.0, 3.0], [1.0, 4.0]])}
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    mask = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    objective = Objective(LOSSES["squared_error"], [])
+    total, _ = objective(output, Batch(x, mask=mask), _module())
+    assert total.item() == (2.0 + 8.0) / 2
+
+
+def test_a_mask_needs_a_loss_of_entries():
+    x, module = _rows(), _module()
+    objective = Objective(Loss.of(lambda a, b: ((a - b) ** 2).sum(1)), [])
+    with pytest.raises(ValueError, match="one value for each entry"):
+        objective(module(x), Batch(x, mask=torch.ones_like(x)), module)

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
-from skae._networks.modules import AutoencoderModule, VariationalAutoencoderModule
+from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoderModule
 from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
 from skae._random import RandomStream
 

@@ -30,8 +30,8 @@ from benchmarks.common import (
     use_threads,
     write,
 )
-from skae._networks.modules import VariationalAutoencoderModule
-from skae._training.net import LR_SCHEDULES
+from skae._networks.autoencoder import VariationalAutoencoderModule
+from skae._training.schedules import LR_SCHEDULES
 
 EPOCHS = 5
 QUICK = ("dense, batch 128", "dense, batch 1024", "small table", "variational")

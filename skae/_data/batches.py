@@ -2,46 +2,105 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from skae._data.rows import Rows
 from skae._random import RandomStream
 
 # Small batches are taken from the array several at a time, up to this many bytes.
 _TAKEN_BYTES = 2**18
 
 
-class Rows(Dataset):
-    """The rows of an array, cast and wrapped only when they are taken.
+class Batch(NamedTuple):
+    """What a network is trained on in one step.
 
     Parameters
     ----------
-    array : ndarray of shape (n, n_features)
-        Rows of any numeric type, possibly memory-mapped. It is never copied.
-    dtype : numpy.dtype
-        Type that the network computes in.
+    x : Tensor of shape (n, n_features)
+        Rows, input and target alike.
+    weight : Tensor of shape (n,) or None
+        How much each row counts. None is equal weights.
+    mask : Tensor of shape (n, n_features) or None
+        Whether each entry counts, 1 or 0. None is all.
     """
 
-    def __init__(self, array: np.ndarray, dtype: np.dtype) -> None:
-        self.array = array
+    x: Tensor
+    weight: Tensor | None = None
+    mask: Tensor | None = None
+
+    @classmethod
+    def of(cls, pair: Any) -> Batch:
+        """Return the batch in a pair of input and target, as skorch passes them on."""
+        x, target = pair[0], pair[1]
+        return target if isinstance(target, cls) else cls(x)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all rows and entries count alike."""
+        return self.weight is None and self.mask is None
+
+    @property
+    def total_weight(self) -> float:
+        """What the batch counts in a mean over several."""
+        return len(self.x) if self.weight is None else float(self.weight.sum())
+
+    def pair(self) -> tuple[Tensor, Any]:
+        """Return input and target: skorch and its callbacks expect both."""
+        return self.x, self.x if self.is_plain else self
+
+
+class RowDataset(Dataset):
+    """The rows of a source, cast and wrapped only when they are taken.
+
+    Parameters
+    ----------
+    rows : Rows
+        An array, possibly memory-mapped, or another source. It is never copied.
+    dtype : numpy.dtype
+        Type that the network computes in.
+    weight : ndarray of shape (n,) or None
+        How much each row counts.
+    mask : ndarray of shape (n, n_features) or None
+        Whether each entry counts.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        dtype: np.dtype,
+        *,
+        weight: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> None:
+        self.rows = rows
         self.dtype = dtype
+        self.weight = weight
+        self.mask = mask
 
     def __len__(self) -> int:
-        return len(self.array)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        row = torch.from_numpy(np.array(self.array[index], dtype=self.dtype))
+        row = torch.from_numpy(np.array(self.rows[index], dtype=self.dtype))
         return row, row
 
-    def take(self, indices: np.ndarray) -> Tensor:
-        """Return the rows at ``indices`` as one tensor."""
-        taken = np.asarray(self.array.take(indices, axis=0))
-        return torch.from_numpy(taken.astype(self.dtype, copy=False))
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return the rows at some indices as one batch."""
+
+        def take(part: Any) -> Any:
+            if part is None:
+                return None
+            taken = np.asarray(part.take(indices, axis=0))
+            return torch.from_numpy(taken.astype(self.dtype, copy=False))
+
+        return Batch(take(self.rows), take(self.weight), take(self.mask))
 
 
 class HoldOut:
@@ -79,12 +138,14 @@ class HoldOut:
 class BatchIterator:
     """Iterate over a dataset in batches ``(x, x)``: the input is the target.
 
+    Where rows have weights or a mask, the target is a :class:`Batch` that carries them.
+
     No row is dropped. A last batch of one row joins the batch before it, since
     statistics of a batch need two.
 
     Parameters
     ----------
-    dataset : Rows, Subset of Rows or Dataset
+    dataset : RowDataset, Subset of one, or Dataset
         What to iterate over; other datasets are read row by row.
     batch_size : int
         Rows in a batch.
@@ -118,7 +179,7 @@ class BatchIterator:
     def __len__(self) -> int:
         return len(self._sizes())
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         n_rows = len(self.dataset)  # type: ignore[arg-type]
         if self.shuffle:
             generator = None if self.stream is None else self.stream.on("cpu")
@@ -131,23 +192,32 @@ class BatchIterator:
             some, sizes = sizes[:n_at_once], sizes[n_at_once:]
             stop = start + sum(some)
             taken = take(order[start:stop])
-            for x in taken.split(some):
-                yield x, x
-            start, n_at_once = stop, max(1, _TAKEN_BYTES * len(some) // taken.nbytes)
+            for batch in _split(taken, some):
+                yield batch.pair()
+            start = stop
+            n_at_once = max(1, _TAKEN_BYTES * len(some) // taken.x.nbytes)
+
+
+def _split(batch: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
+    """Yield parts of a batch, of some numbers of rows."""
+    parts = [
+        itertools.repeat(None) if x is None else x.split(list(sizes)) for x in batch
+    ]
+    return map(Batch, *parts)
 
 
 def _taker(
     dataset: Dataset, order: np.ndarray
-) -> tuple[Callable[[Any], Tensor], np.ndarray]:
+) -> tuple[Callable[[Any], Batch], np.ndarray]:
     """Look through index views: return how to take the rows below, and which."""
     while isinstance(dataset, Subset):
         order = np.asarray(dataset.indices)[order]
         dataset = dataset.dataset
-    if isinstance(dataset, Rows):
+    if isinstance(dataset, RowDataset):
         return dataset.take, order
 
-    def take_each(indices: Sequence[int]) -> Tensor:
+    def take_each(indices: Sequence[int]) -> Batch:
         items = [dataset[int(index)] for index in indices]
-        return torch.stack([x[0] if isinstance(x, tuple) else x for x in items])
+        return Batch(torch.stack([x[0] if isinstance(x, tuple) else x for x in items]))
 
     return take_each, order

@@ -1,14 +1,45 @@
 """From what a user passes as X to flat rows, checked by scikit-learn."""
 
+from __future__ import annotations
+
 import math
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 
-def first_rows(X, estimator):
+class Rows(Protocol):
+    """A source of rows: an array is one, and so is whatever else has these.
+
+    Training and inference ask no more of what they are given: its size and type,
+    a row or a slice of rows, and the rows at some indices.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and of features."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values, of any numeric kind."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Return one row, or the rows of a slice."""
+
+    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Return the rows at some indices, in their order."""
+
+
+def first_rows(
+    X: Any, estimator: Any
+) -> tuple[np.ndarray, tuple[int, ...], np.ndarray | None]:
     """Check X before a first fit.
 
     Parameters
@@ -26,18 +57,26 @@ def first_rows(X, estimator):
         batches of its scattered rows would be over ten times slower to take.
     sample_shape : tuple of int
         Shape of one sample of X.
-    named : array-like
-        What carries the names of features, if there are any.
+    feature_names : ndarray of shape (n_features,) or None
+        Names of the features, if X has names that are all strings.
     """
     X = _to_host(X)
     shape = _shape_of(X)
     if len(shape) > 2:
         X = _flatten(X, shape)
     rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
-    return rows, shape[1:] if len(shape) > 2 else rows.shape[1:], X
+    sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
+    return rows, sample_shape, _feature_names(X)
 
 
-def check_rows(X, estimator, sample_shape):
+def _feature_names(X: Any) -> np.ndarray | None:
+    """Return the names of features as scikit-learn finds them."""
+    blank = BaseEstimator()
+    validate_data(blank, X, skip_check_array=True)
+    return getattr(blank, "feature_names_in_", None)
+
+
+def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndarray:
     """Check X against what `fit` saw, and return its flat rows.
 
     Parameters
@@ -77,7 +116,7 @@ def check_rows(X, estimator, sample_shape):
     return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
 
 
-def check_range(rows, dtype):
+def check_range(rows: np.ndarray, dtype: np.dtype) -> None:
     """Refuse values that would turn infinite in the type of the computation."""
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
@@ -89,11 +128,18 @@ def check_range(rows, dtype):
         )
 
 
-def _to_host(X):
+def resolve_dtype(dtype: str, X: np.ndarray) -> np.dtype:
+    """Return the numpy type to compute in for an array X."""
+    if dtype == "auto":
+        dtype = "float64" if X.dtype == np.float64 else "float32"
+    return np.dtype(dtype)
+
+
+def _to_host(X: Any) -> Any:
     return X.detach().cpu().numpy() if torch.is_tensor(X) else X
 
 
-def _shape_of(X):
+def _shape_of(X: Any) -> tuple[int, ...]:
     if hasattr(X, "shape"):
         return tuple(X.shape)
     try:
@@ -102,5 +148,5 @@ def _shape_of(X):
         return ()
 
 
-def _flatten(X, shape):
+def _flatten(X: Any, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(X).reshape(shape[0], math.prod(shape[1:]))

@@ -202,7 +202,7 @@ class DynamicBinarization(BaseEstimator):
             ) from error
 
 
-NOISES = {
+NOISES: dict[str, type[Any]] = {
     "gaussian": GaussianNoise,
     "masking": MaskingNoise,
     "salt_and_pepper": SaltAndPepperNoise,

@@ -1,17 +1,27 @@
-"""Blends and walks between samples, for anything with a code that can be inverted."""
+"""Blends and interpolations by anything with a code that can be inverted."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skae._model.latent import PATHS, mix_pairs
+from skae._estimators.base import BaseAutoencoder, blender_of
+from skae._model.blending import Blender
 
 
-def blend(transformer, X1, X2, alpha=0.5, *, kind="representation"):
+def blend(
+    transformer: Any,
+    X1: Any,
+    X2: Any,
+    alpha: Any = 0.5,
+    *,
+    kind: str = "representation",
+) -> np.ndarray:
     r"""Blend samples with samples.
 
     Content blending overlays the inputs, :math:`(1 - \alpha) x_1 + \alpha x_2`.
@@ -49,31 +59,12 @@ def blend(transformer, X1, X2, alpha=0.5, *, kind="representation"):
     >>> blend(PCA(4).fit(X), X[0], X[-1], alpha=0.5).round(2)
     array([5.5 , 3.25, 3.25, 1.  ])
     """
-    _check_choice("kind", kind, ("representation", "content"))
-    check_is_fitted(transformer)
-    first, shapes = find_input(transformer)
-    batch1, one1 = as_batch(X1, shapes, "X1")
-    batch2, one2 = as_batch(X2, shapes, "X2")
-    n_pairs = _count_pairs(batch1, one1, batch2, one2, "X1", "X2")
-    alphas = _check_alpha(alpha, n_pairs)
-    if kind == "content":
-        shape = _content_shape(batch1, batch2, shapes[0])
-        mixed = mix_pairs(
-            _broadcast(_check_content(first, batch1, shape), n_pairs),
-            _broadcast(_check_content(first, batch2, shape), n_pairs),
-            alphas,
-        ).reshape(n_pairs, *shape)
-    else:
-        codes = mix_pairs(
-            _broadcast(_encode(transformer, batch1), n_pairs),
-            _broadcast(_encode(transformer, batch2), n_pairs),
-            alphas,
-        )
-        mixed = _decode(transformer, codes)
-    return mixed[0] if one1 and one2 else mixed
+    return find_blender(transformer).blend(X1, X2, alpha, kind=kind)
 
 
-def interpolate(transformer, x1, x2, n_steps=7, *, path="linear"):
+def interpolate(
+    transformer: Any, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
+) -> np.ndarray:
     """Walk from one sample to another through the codes between theirs.
 
     Parameters
@@ -107,25 +98,10 @@ def interpolate(transformer, x1, x2, n_steps=7, *, path="linear"):
     >>> interpolate(PCA(4).fit(X), X[0], X[-1], 3)[:, 0].round(2)
     array([5.1, 5.5, 5.9])
     """
-    _check_choice("path", path, tuple(PATHS))
-    if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
-        raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
-    check_is_fitted(transformer)
-    _, shapes = find_input(transformer)
-    batch1, one1 = as_batch(x1, shapes, "x1")
-    batch2, one2 = as_batch(x2, shapes, "x2")
-    n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
-    codes = PATHS[path](
-        _broadcast(_encode(transformer, batch1), n_pairs),
-        _broadcast(_encode(transformer, batch2), n_pairs),
-        int(n_steps),
-    )
-    walk = _decode(transformer, codes.reshape(n_pairs * n_steps, -1))
-    walk = walk.reshape(n_pairs, n_steps, *walk.shape[1:])
-    return walk[0] if one1 and one2 else walk
+    return find_blender(transformer).interpolate(x1, x2, n_steps, path=path)
 
 
-def mix(transformer, X, weights):
+def mix(transformer: Any, X: Any, weights: Any) -> np.ndarray:
     r"""Decode weighted sums of the codes of several samples.
 
     Parameters
@@ -154,29 +130,10 @@ def mix(transformer, X, weights):
     >>> mix(PCA(4).fit(X), X[:3], [1, -1, 1]).round(2)
     array([4.9, 3.7, 1.3, 0.2])
     """
-    check_is_fitted(transformer)
-    batch, is_sample = as_batch(X, find_input(transformer)[1], "X")
-    weights = np.asarray(weights, dtype=np.float64)
-    n_samples = len(batch)
-    if is_sample or weights.ndim not in (1, 2) or weights.shape[-1] != n_samples:
-        raise ValueError(
-            f"weights of shape {weights.shape} do not fit {n_samples} sample(s). Pass "
-            f"a batch of samples, and one weight for each: shape ({n_samples},) or "
-            f"(n_mixtures, {n_samples})."
-        )
-    codes = _encode(transformer, batch)
-    mixtures = np.atleast_2d(weights).astype(codes.dtype) @ codes
-    mixed = _decode(transformer, mixtures)
-    return mixed[0] if weights.ndim == 1 else mixed
+    return find_blender(transformer).mix(X, weights)
 
 
-def _check_choice(name, value, choices):
-    if value not in choices:
-        expected = " or ".join(map(repr, choices))
-        raise ValueError(f"{name}={value!r} is not known. Choose {expected}.")
-
-
-def real_steps(transformer):
+def real_steps(transformer: Any) -> list[Any]:
     """Return the estimators that X goes through, in their order."""
     if hasattr(transformer, "best_estimator_"):
         return real_steps(transformer.best_estimator_)
@@ -186,12 +143,16 @@ def real_steps(transformer):
     return [real for step in steps for real in real_steps(step)]
 
 
-def find_input(transformer):
-    """Return what sees X first, and two shapes of a sample: here and further on.
+def find_blender(transformer: Any) -> Blender:
+    """Return what blends samples by the code of a fitted transformer.
 
-    The second one is that of a picture or signal which reaches an autoencoder behind a
-    step that does not tell its own, such as a FunctionTransformer; else it is None.
+    A sample has the shape of what `fit` saw. Where an image or a signal reaches an
+    autoencoder behind a step that does not tell its own, such as a FunctionTransformer,
+    its shape is taken as well.
     """
+    check_is_fitted(transformer)
+    if isinstance(transformer, BaseAutoencoder):
+        return blender_of(transformer)
     steps = real_steps(transformer)
     if not steps:
         raise ValueError(
@@ -199,86 +160,26 @@ def find_input(transformer):
             "with transform and inverse_transform."
         )
     first = steps[0]
-    if hasattr(first, "_layout"):
-        return first, (first._layout.sample_shape, None)
-    layouts = [step._layout for step in steps if hasattr(step, "_layout")]
-    later = layouts[0].sample_shape if layouts else ()
-    return first, ((first.n_features_in_,), later if len(later) > 1 else None)
-
-
-def as_batch(X, shapes, name):
-    """Return X with an axis of samples in front, and whether it was a single one."""
-    if hasattr(X, "detach"):
-        X = X.detach().cpu().numpy()
-    if hasattr(X, "to_frame") and hasattr(X, "index"):  # a pandas Series: a row
-        return X.to_frame().T, True
-    if hasattr(X, "columns"):
-        return X, False
-    array = np.asarray(X)
-    shape, later_shape = shapes
-    flat = (math.prod(shape),)
-    if array.shape in (shape, flat, later_shape):
-        return array[np.newaxis], True
-    if array.ndim and array.shape[1:] in (shape, flat):
-        return array, False
-    if later_shape is not None and array.ndim == len(later_shape) + 1:
-        return array, False
-    of_one = " or ".join(map(str, dict.fromkeys((shape, flat, later_shape or shape))))
-    raise ValueError(
-        f"{name} has shape {array.shape}, but a sample has shape {of_one}. Pass one "
-        "sample, or a batch with one more axis in front."
+    shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
+    if isinstance(first, BaseAutoencoder):
+        check, shapes = blender_of(first).check, (first.sample_shape_, None)
+    else:
+        ours = [step for step in steps if isinstance(step, BaseAutoencoder)]
+        later = ours[0].sample_shape_ if ours else ()
+        check = partial(_check_content, first)
+        shapes = (first.n_features_in_,), later if len(later) > 1 else None
+    return Blender(
+        encode=transformer.transform,
+        decode=transformer.inverse_transform,
+        check=check,
+        shapes=shapes,
     )
 
 
-def _count_pairs(batch1, one1, batch2, one2, name1, name2):
-    n1, n2 = len(batch1), len(batch2)
-    if n1 != n2 and not (one1 or one2):
-        raise ValueError(
-            f"{name1} has {n1} samples and {name2} has {n2}. Pass as many in both, or "
-            "a single sample in one of them."
-        )
-    return n2 if one1 else n1
-
-
-def _check_alpha(alpha, n_pairs):
-    alphas = np.asarray(alpha, dtype=np.float64)
-    if alphas.ndim and alphas.shape != (n_pairs,):
-        raise ValueError(
-            f"alpha of shape {alphas.shape} does not fit {n_pairs} pair(s). Pass a "
-            "number or one for each pair; interpolate walks between two samples."
-        )
-    if not np.isfinite(alphas).all():
-        raise ValueError(f"alpha={alpha!r} must be finite.")
-    return np.broadcast_to(alphas, (n_pairs,))
-
-
-def _content_shape(batch1, batch2, shape):
-    """Return the shape of a blend: as fit saw it, or as pictures come further on."""
-    shape1, shape2 = batch1.shape[1:], batch2.shape[1:]
-    size1, size2 = math.prod(shape1), math.prod(shape2)
-    if size1 != size2:
-        raise ValueError(f"Samples of shapes {shape1} and {shape2} cannot be blended.")
-    return shape if size1 == math.prod(shape) else shape1
-
-
-def _check_content(first, batch, shape):
+def _check_content(first: Any, batch: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return the flat rows of a batch, checked by the step that would see it."""
-    if hasattr(first, "_check_X"):  # one of skae's
-        return first._check_X(batch).astype(first._dtype, copy=False)
     if hasattr(batch, "columns"):
         validate_data(first, batch, reset=False, skip_check_array=True)
     else:
         batch = batch.reshape(len(batch), math.prod(shape))
     return check_array(batch, dtype=[np.float64, np.float32], estimator=first)
-
-
-def _broadcast(rows, n_pairs):
-    return np.broadcast_to(rows, (n_pairs, *rows.shape[1:]))
-
-
-def _encode(transformer, batch):
-    return np.asarray(transformer.transform(batch))
-
-
-def _decode(transformer, codes):
-    return np.asarray(transformer.inverse_transform(codes))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 
 from skae._estimators.autoencoder import AutoencoderTransformer
+from skae._estimators.base import restored
 from skae._estimators.contractive import ContractiveAutoencoder
 from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
@@ -87,4 +88,4 @@ def load(path, *, trusted=()):
     source = os.fspath(path)
     with open(source, "rb") as file:
         data = file.read()
-    return from_bytes(data, _CLASSES, names, source)
+    return from_bytes(data, _CLASSES, restored, names, source)

@@ -1,45 +1,25 @@
 """The sparse autoencoder: a code with exact zeros."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.docs import ACTIVATION_NAMES, document
-from skae._estimators.params import constraints
-from skae._networks.architectures import ACTIVATIONS
-from skae._networks.modules import LifetimeTopK, TopK
+from skae._estimators.parameters import CODE, COUNT, DENSE, Network, parameters
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.layers import LifetimeTopK, TopK
 from skae._objective.penalties import KLSparsity, L1Sparsity
+from skae._training.plan import Networks
 
 
-@document(
-    sparsity=(
-        "float",
-        r"""Weight :math:`\lambda` of the penalty of `method`. ``"topk"`` and
-        ``"lifetime"`` have none and ignore it.""",
-    ),
-    method=(
-        '{"l1", "kl", "topk", "lifetime"}',
-        """How the code is made sparse.""",
-    ),
-    target_activation=(
-        "float",
-        """Mean activation that ``method="kl"`` asks of each unit; share of the rows
-        of a batch that ``method="lifetime"`` keeps of each unit in training.""",
-    ),
-    n_active=(
-        "int or None",
-        """Units that ``method="topk"`` keeps for each sample. None is a quarter of
-        them, at least 1.""",
-    ),
-    code_activation=(
-        f"{ACTIVATION_NAMES} or None",
-        """Activation of the code. None is ``"relu"``, and ``"hardsigmoid"`` for
-        ``method="kl"``, which needs a code in [0, 1]: both give exact zeros.""",
-    ),
-)
+@parameters
 class SparseAutoencoder(BaseAutoencoder):
     r"""Sparse autoencoder: few units speak for each sample, the others are zero.
 
@@ -62,9 +42,185 @@ class SparseAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    {parameters}
+    n_components : int, default=16
+        Size of the code: the number of columns that :meth:`transform` returns.
 
-    {attributes}
+    sparsity : float, default=0.1
+        Weight :math:`\lambda` of the penalty of `method`. ``"topk"`` and ``"lifetime"``
+        have none and ignore it.
+
+    method : {"l1", "kl", "topk", "lifetime"}, default="l1"
+        How the code is made sparse.
+
+    target_activation : float, default=0.05
+        Mean activation that ``method="kl"`` asks of each unit; share of the rows of a
+        batch that ``method="lifetime"`` keeps of each unit in training.
+
+    n_active : int or None, default=None
+        Units that ``method="topk"`` keeps for each sample. None is a quarter of them,
+        at least 1.
+
+    hidden_layer_sizes : int, array-like of int or None, default=None
+        Widths of the hidden layers of the dense encoder; the decoder mirrors them. An
+        int is one layer; ``()`` gives a linear autoencoder. None stands for ``(256,)``.
+        Cannot be given together with `encoder`.
+
+    activation : str or None, default=None
+        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
+        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
+        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
+        given together with `encoder`.
+
+    encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+        The network from rows to codes. ``"dense"`` or ``"conv"``, or a shipped
+        architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a module
+        class; or a module, copied with its weights and never trained in place. Custom
+        modules get rows in the units of X, shaped ``(n, channels, height, width)``
+        where `fit` saw images, and ``n_in`` is the number of features of a sample. None
+        is a dense network of `hidden_layer_sizes` and `activation`.
+
+    code_activation : str or None, default=None
+        Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
+        ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``,
+        ``"softplus"`` or ``"tanh"``. None is ``"relu"``, and ``"hardsigmoid"`` for
+        ``method="kl"``, which needs a code in [0, 1]: both give exact zeros.
+
+    corruption : callable or None, default=None
+        What is done to the rows of a batch before they are encoded in training,
+        ``corruption(x, generator)``; the target stays clean. It makes the code a better
+        input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic regression on
+        128 convolutional features of MNIST beats one on the pixels.
+
+    decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+        The network from codes to rows: ``"dense"``, ``"conv"`` or anything else that
+        `encoder` takes. None mirrors a shipped encoder; beside a custom encoder it is
+        required. A decoder gives logits when `loss` is ``"binary_cross_entropy"`` and
+        log-rates when it is ``"poisson"``.
+
+    penalty : callable, list of (str, callable) or None, default=None
+        A further term of the objective, or several named ones, called ``penalty(x,
+        output, module)`` and returning one value for each row.
+
+    augmentation : callable or None, default=None
+        What is done to the rows of a batch in training, afresh in every epoch, before
+        anything else, ``augmentation(x, generator)``: what it gives is input and target
+        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+
+    loss : str or callable, default="squared_error"
+        How a reconstruction is compared with its row: ``"squared_error"``,
+        ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
+        it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
+        each row or each entry.
+
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
+        axes 1 and -1 has length 1 to 4.
+
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+        The optimizer. Its further arguments are set with `net_params`.
+
+    lr : float, default=0.001
+        Learning rate; the highest one, where `lr_schedule` changes it.
+
+    weight_decay : float or None, default=None
+        Weight decay of the optimizer. None leaves it at the optimizer's default.
+
+    lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
+        Course of the learning rate over the steps of a fit. A callable gives the factor
+        of `lr` for a fraction of the fit between 0 and 1.
+
+    max_epochs : int, default=100
+        Most passes over the training rows in one `fit`.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
+        most 128, so that small data gets enough steps.
+
+    validation_fraction : float or None, default=None
+        Fraction of the rows held out of training, on which the objective is measured
+        after each epoch. None is 0.1 with `early_stopping`, else 0.
+
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `n_iter_no_change`
+        epochs, and to keep the weights of the best epoch. Without it, the training loss
+        is watched and the last weights are kept.
+
+    n_iter_no_change : int or None, default=10
+        Epochs without an improvement of `tol` before training stops. None: never.
+
+    tol : float, default=0.0001
+        The improvement of the loss, divided by the number of features, that counts.
+
+    warm_start : bool, default=False
+        If True, `fit` resumes from the current weights and optimizer state and trains
+        for `max_epochs` more epochs. The network is not rebuilt; penalties, corruption
+        and training parameters take their current values.
+
+    callbacks : list or None, default=None
+        skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.
+
+    net_params : dict or None, default=None
+        Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
+        0.99)}``. In a search each is a parameter of its own.
+
+    device : str, default="auto"
+        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
+        one, else ``"cpu"``.
+
+    dtype : {"float32", "float64", "auto"}, default="float32"
+        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        float64 if X is, else float32.
+
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
+        bits of each factor; the weights, the loss, the optimizer and all that a fitted
+        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
+        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
+        sixteen million products for a batch. It is not the default, since results then
+        depend on the machine.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
+        an int for reproducible results.
+
+    verbose : int, default=0
+        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
+        time left; 2 prints a line for each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+
+    encoder_, decoder_ : torch.nn.Module
+        From flat rows in the units of X to exactly what `transform` gives, and from
+        codes back to the units of X.
+
+    history_ : list of dict
+        For each epoch its number and every term of the objective, ``train_loss``,
+        ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    mean_ : ndarray of shape (n_features,)
+        Training mean of each feature.
+
+    scale_ : float
+        Training scale of X: the root mean squared deviation from `mean_`.
+
+    image_shape_ : tuple of int or None
+        ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
+        rows.
+
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
+    n_features_in_ : int
+        Number of features of a flattened sample.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
 
     See Also
     --------
@@ -88,86 +244,31 @@ class SparseAutoencoder(BaseAutoencoder):
     4
     """
 
-    _parameter_constraints = constraints(
-        method=[StrOptions({"l1", "kl", "topk", "lifetime"})],
-        target_activation=[Interval(Real, 0, 1, closed="neither")],
-        n_active=[Interval(Integral, 1, None, closed="left"), None],
-    )
+    sparsity: float = 0.1
+    method: str = "l1"
+    target_activation: float = 0.05
+    n_active: int | None = None
+    hidden_layer_sizes: int | Sequence[int] | None = None
+    activation: str | None = None
+    encoder: Network = None
+    code_activation: str | None = None
+    corruption: Callable | None = None
 
-    def __init__(
-        self,
-        n_components=16,
-        *,
-        sparsity=0.1,
-        method="l1",
-        target_activation=0.05,
-        n_active=None,
-        hidden_layer_sizes=None,
-        activation=None,
-        encoder=None,
-        decoder=None,
-        code_activation=None,
-        penalty=None,
-        corruption=None,
-        augmentation=None,
-        loss="squared_error",
-        layout=None,
-        optimizer="adam",
-        lr=1e-3,
-        weight_decay=None,
-        lr_schedule="one_cycle",
-        max_epochs=100,
-        batch_size="auto",
-        validation_fraction=None,
-        early_stopping=False,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        dtype="float32",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_components,
-            decoder=decoder,
-            penalty=penalty,
-            augmentation=augmentation,
-            loss=loss,
-            layout=layout,
-            optimizer=optimizer,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            validation_fraction=validation_fraction,
-            early_stopping=early_stopping,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            dtype=dtype,
-            precision=precision,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.sparsity = sparsity
-        self.method = method
-        self.target_activation = target_activation
-        self.n_active = n_active
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.encoder = encoder
-        self.code_activation = code_activation
-        self.corruption = corruption
+    _parameter_constraints: ClassVar = {
+        **BaseAutoencoder._parameter_constraints,
+        **DENSE,
+        **CODE,
+        "method": [StrOptions({"l1", "kl", "topk", "lifetime"})],
+        "target_activation": [Interval(Real, 0, 1, closed="neither")],
+        "n_active": [COUNT, None],
+        "corruption": [callable, None],
+    }
 
-    def _code_layer(self):
+    def _networks(self) -> Networks:
+        return replace(super()._networks(), code_layer=self._sparse_layer())
+
+    def _sparse_layer(self) -> Callable[[], nn.Module]:
+        """Return what makes the activation of the code, and its selection of units."""
         default = "hardsigmoid" if self.method == "kl" else "relu"
         name = self.code_activation or default
         if self.method == "kl" and name not in ("sigmoid", "hardsigmoid"):
@@ -177,13 +278,14 @@ class SparseAutoencoder(BaseAutoencoder):
             )
         activation = ACTIVATIONS[name]
         if self.method == "topk":
-            return partial(_activate_and_keep, activation, TopK, self._find_n_active())
+            n_active = self._resolve_n_active()
+            return partial(_activate_and_select, activation, TopK, n_active)
         if self.method == "lifetime":
             share = self.target_activation
-            return partial(_activate_and_keep, activation, LifetimeTopK, share)
+            return partial(_activate_and_select, activation, LifetimeTopK, share)
         return activation
 
-    def _find_n_active(self):
+    def _resolve_n_active(self) -> int:
         if self.n_active is None:
             return max(1, self.n_components // 4)
         if self.n_active > self.n_components:
@@ -193,7 +295,7 @@ class SparseAutoencoder(BaseAutoencoder):
             )
         return self.n_active
 
-    def _own_penalties(self):
+    def _penalties(self) -> list[tuple[str, Any]]:
         if self.method in ("topk", "lifetime") or not self.sparsity:
             return []
         if self.method == "l1":
@@ -201,6 +303,19 @@ class SparseAutoencoder(BaseAutoencoder):
         target = self.target_activation
         return [("sparsity", KLSparsity(self.sparsity, target_activation=target))]
 
+    def _remedies(self) -> list[str]:
+        remedies = super()._remedies()
+        if self.method == "topk":
+            remedies.insert(0, "raise n_active")
+        elif self.method in ("kl", "lifetime"):
+            own = f"raise target_activation={self.target_activation:g}"
+            remedies.insert(len(self._penalties()), own)
+        return remedies
 
-def _activate_and_keep(activation, keep, how_much):
-    return nn.Sequential(activation(), keep(how_much))
+
+def _activate_and_select(
+    activation: Callable[[], nn.Module],
+    select: Callable[[Any], nn.Module],
+    how_much: float,
+) -> nn.Module:
+    return nn.Sequential(activation(), select(how_much))

@@ -1,54 +1,33 @@
 """The variational autoencoder: a latent space to sample from."""
 
-import math
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.docs import document
-from skae._estimators.params import constraints, weight
-from skae._networks.architectures import Dense
-from skae._networks.modules import VariationalAutoencoderModule
+from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
+from skae._estimators.planning import random_source
+from skae._model.model import TrainedModel
+from skae._model.posterior import (
+    log_likelihood,
+    mean_and_std,
+    measure_noise_variance,
+)
+from skae._networks.autoencoder import VariationalAutoencoderModule
+from skae._networks.dense import Dense
 from skae._objective.losses import LIKELIHOODS
 from skae._objective.penalties import KLDivergence
-
-_MAX_ROWS_OF_VARIANCE = 4096
-
-# In units of the squared scale, as in the loss of training: constant data has none.
-_LOWEST_VARIANCE = 1e-12
+from skae._training.plan import Networks
 
 
-@document(
-    beta=(
-        "float",
-        r"""Weight :math:`\beta` of the divergence from the prior. 1 is the evidence
-        lower bound; more makes the code simpler, less the reconstruction better.""",
-    ),
-    kl_warmup=(
-        "int",
-        r"""Number of epochs over which :math:`\beta` rises from 0.""",
-    ),
-    hidden_layer_sizes=(
-        "int, array-like of int or None",
-        """Widths of the hidden layers of the dense encoder; the decoder mirrors them.
-        None stands for ``(256, 128, 128)``: depth makes samples more like data, one
-        wide layer makes reconstructions better. Cannot be given together with
-        `encoder`.""",
-    ),
-    encoder=(
-        '{"dense", "conv"}, Dense, Conv, callable, torch.nn.Module or None',
-        """The network from rows to ``2 * n_components`` columns, the means and the
-        logarithms of the variances of the code. A name or a shipped architecture; a
-        builder ``(n_in, n_out) -> torch.nn.Module``, such as a module class; or a
-        module, copied with its weights and never trained in place. None is a dense
-        network of `hidden_layer_sizes` and `activation`.""",
-    ),
-)
+@parameters
 class VariationalAutoencoder(BaseAutoencoder):
     r"""Variational autoencoder: a smooth latent space without gaps.
 
@@ -63,9 +42,170 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    {parameters}
+    n_components : int, default=16
+        Size of the code: the number of columns that :meth:`transform` returns.
 
-    {attributes}
+    beta : float, default=1.0
+        Weight :math:`\beta` of the divergence from the prior. 1 is the evidence lower
+        bound; more makes the code simpler, less the reconstruction better.
+
+    kl_warmup : int, default=0
+        Number of epochs over which :math:`\beta` rises from 0.
+
+    hidden_layer_sizes : int, array-like of int or None, default=None
+        Widths of the hidden layers of the dense encoder; the decoder mirrors them. None
+        stands for ``(256, 128, 128)``: depth makes samples more like data, one wide
+        layer makes reconstructions better. Cannot be given together with `encoder`.
+
+    activation : str or None, default=None
+        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
+        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
+        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
+        given together with `encoder`.
+
+    encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+        The network from rows to ``2 * n_components`` columns, the means and the
+        logarithms of the variances of the code. ``"dense"`` or ``"conv"``, or a shipped
+        architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a module
+        class; or a module, copied with its weights and never trained in place. None is
+        a dense network of `hidden_layer_sizes` and `activation`.
+
+    corruption : callable or None, default=None
+        What is done to the rows of a batch before they are encoded in training,
+        ``corruption(x, generator)``; the target stays clean. It makes the code a better
+        input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic regression on
+        128 convolutional features of MNIST beats one on the pixels.
+
+    decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+        The network from codes to rows: ``"dense"``, ``"conv"`` or anything else that
+        `encoder` takes. None mirrors a shipped encoder; beside a custom encoder it is
+        required. A decoder gives logits when `loss` is ``"binary_cross_entropy"`` and
+        log-rates when it is ``"poisson"``.
+
+    penalty : callable, list of (str, callable) or None, default=None
+        A further term of the objective, or several named ones, called ``penalty(x,
+        output, module)`` and returning one value for each row.
+
+    augmentation : callable or None, default=None
+        What is done to the rows of a batch in training, afresh in every epoch, before
+        anything else, ``augmentation(x, generator)``: what it gives is input and target
+        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+
+    loss : str or callable, default="squared_error"
+        How a reconstruction is compared with its row: ``"squared_error"``,
+        ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
+        it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
+        each row or each entry.
+
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
+        axes 1 and -1 has length 1 to 4.
+
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+        The optimizer. Its further arguments are set with `net_params`.
+
+    lr : float, default=0.001
+        Learning rate; the highest one, where `lr_schedule` changes it.
+
+    weight_decay : float or None, default=None
+        Weight decay of the optimizer. None leaves it at the optimizer's default.
+
+    lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
+        Course of the learning rate over the steps of a fit. A callable gives the factor
+        of `lr` for a fraction of the fit between 0 and 1.
+
+    max_epochs : int, default=100
+        Most passes over the training rows in one `fit`.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
+        most 128, so that small data gets enough steps.
+
+    validation_fraction : float or None, default=None
+        Fraction of the rows held out of training, on which the objective is measured
+        after each epoch. None is 0.1 with `early_stopping`, else 0.
+
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `n_iter_no_change`
+        epochs, and to keep the weights of the best epoch. Without it, the training loss
+        is watched and the last weights are kept.
+
+    n_iter_no_change : int or None, default=10
+        Epochs without an improvement of `tol` before training stops. None: never.
+
+    tol : float, default=0.0001
+        The improvement of the loss, divided by the number of features, that counts.
+
+    warm_start : bool, default=False
+        If True, `fit` resumes from the current weights and optimizer state and trains
+        for `max_epochs` more epochs. The network is not rebuilt; penalties, corruption
+        and training parameters take their current values.
+
+    callbacks : list or None, default=None
+        skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.
+
+    net_params : dict or None, default=None
+        Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
+        0.99)}``. In a search each is a parameter of its own.
+
+    device : str, default="auto"
+        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
+        one, else ``"cpu"``.
+
+    dtype : {"float32", "float64", "auto"}, default="float32"
+        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        float64 if X is, else float32.
+
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
+        bits of each factor; the weights, the loss, the optimizer and all that a fitted
+        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
+        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
+        sixteen million products for a batch. It is not the default, since results then
+        depend on the machine.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
+        an int for reproducible results.
+
+    verbose : int, default=0
+        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
+        time left; 2 prints a line for each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+
+    encoder_, decoder_ : torch.nn.Module
+        From flat rows in the units of X to exactly what `transform` gives, and from
+        codes back to the units of X.
+
+    history_ : list of dict
+        For each epoch its number and every term of the objective, ``train_loss``,
+        ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    mean_ : ndarray of shape (n_features,)
+        Training mean of each feature.
+
+    scale_ : float
+        Training scale of X: the root mean squared deviation from `mean_`.
+
+    image_shape_ : tuple of int or None
+        ``(channels, height, width)`` or ``(channels, length)`` of a sample, None for
+        rows.
+
+    sample_shape_ : tuple of int
+        Shape of one sample of X: of what `inverse_transform` gives for a code.
+
+    n_features_in_ : int
+        Number of features of a flattened sample.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
 
     noise_variance_ : float
         Variance of the decoder's Gaussian, in squared units of X: the mean squared
@@ -93,107 +233,53 @@ class VariationalAutoencoder(BaseAutoencoder):
     (3, 64)
     """
 
-    _module_class = VariationalAutoencoderModule
     _losses = LIKELIHOODS
     # Three layers from random weights sample better than one that starts at PCA.
     _dense = Dense((256, 128, 128), init="random")
-    _parameter_constraints = constraints(
-        without=("code_activation", "sparsity"),
-        beta=weight(),
-        kl_warmup=[Interval(Integral, 0, None, closed="left")],
-    )
+    beta: float = 1.0
+    kl_warmup: int = 0
+    hidden_layer_sizes: int | Sequence[int] | None = None
+    activation: str | None = None
+    encoder: Network = None
+    corruption: Callable | None = None
 
-    def __init__(
-        self,
-        n_components=16,
-        *,
-        beta=1.0,
-        kl_warmup=0,
-        hidden_layer_sizes=None,
-        activation=None,
-        encoder=None,
-        decoder=None,
-        penalty=None,
-        corruption=None,
-        augmentation=None,
-        loss="squared_error",
-        layout=None,
-        optimizer="adam",
-        lr=1e-3,
-        weight_decay=None,
-        lr_schedule="one_cycle",
-        max_epochs=100,
-        batch_size="auto",
-        validation_fraction=None,
-        early_stopping=False,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        dtype="float32",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_components,
-            decoder=decoder,
-            penalty=penalty,
-            augmentation=augmentation,
-            loss=loss,
-            layout=layout,
-            optimizer=optimizer,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            validation_fraction=validation_fraction,
-            early_stopping=early_stopping,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            dtype=dtype,
-            precision=precision,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.beta = beta
-        self.kl_warmup = kl_warmup
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.encoder = encoder
-        self.corruption = corruption
+    _parameter_constraints: ClassVar = {
+        **BaseAutoencoder._parameter_constraints,
+        **DENSE,
+        "beta": [WEIGHT],
+        "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+        "corruption": [callable, None],
+    }
 
-    def _own_penalties(self):
+    def _networks(self) -> Networks:
+        return replace(super()._networks(), module_class=VariationalAutoencoderModule)
+
+    def _penalties(self) -> list[tuple[str, Any]]:
         return [("kl", KLDivergence(self.beta, warmup=self.kl_warmup))]
 
-    def _train(self, rows, n_epochs):
-        try:
-            return super()._train(rows, n_epochs)
-        finally:
-            if self._loss_name == "squared_error":
-                self.noise_variance_ = self._find_noise_variance(rows)
+    def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
+        if model.loss.has_variance:
+            model.noise_variance = measure_noise_variance(model, rows)
 
-    def _find_noise_variance(self, rows):
-        """Return the mean squared error of decoded draws, on a sample of the rows."""
-        module = self.net_.module_
+    def _remedies(self) -> list[str]:
+        others = super()._remedies()
+        if not self.beta:
+            return others
+        return [
+            f"lower beta={self.beta:g}",
+            "let beta rise with kl_warmup",
+            *others[1:],
+        ]
 
-        def squares(x):
-            return ((module(x)["reconstruction"] - x) ** 2).mean(1)
+    @property
+    def noise_variance_(self) -> float:
+        """Variance of the decoder's Gaussian, in squared units of X."""
+        variance = self._fitted().noise_variance
+        if variance is None:
+            raise AttributeError("noise_variance_: the loss has no variance.")
+        return variance
 
-        step = max(1, len(rows) // _MAX_ROWS_OF_VARIANCE)
-        with self.net_.fixed_draw():
-            error = self._map(squares, rows[::step])
-        lowest = _LOWEST_VARIANCE * self.scale_**2
-        return max(float(error.mean(dtype=np.float64)), lowest)
-
-    def posterior(self, X):
+    def posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the distribution of the code of each sample.
 
         Parameters
@@ -209,17 +295,12 @@ class VariationalAutoencoder(BaseAutoencoder):
         std : ndarray of shape (n_samples, n_components)
             Standard deviation of each unit.
         """
-        check_is_fitted(self)
-        module = self.net_.module_
-
-        def mean_and_std(x):
-            mean, log_var = module.posterior(x)
-            return torch.stack([mean, torch.exp(0.5 * log_var)], dim=1)
-
-        both = self._map(mean_and_std, self._check_X(X))
+        both = mean_and_std(self._fitted(), self._check_X(X))
         return both[:, 0], both[:, 1]
 
-    def sample(self, n_samples=1, *, noise=False, random_state=None):
+    def sample(
+        self, n_samples: int = 1, *, noise: bool = False, random_state: Any = None
+    ) -> np.ndarray:
         """Decode draws from the prior: new samples like those of training.
 
         Parameters
@@ -240,26 +321,21 @@ class VariationalAutoencoder(BaseAutoencoder):
         ndarray of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the units of X and the layout that `fit` saw.
         """
-        check_is_fitted(self)
+        model = self._fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if noise and self._loss_name is None:
-            raise ValueError(_no_likelihood("sample(noise=True)"))
-        rng = self._draw_source(random_state)
-        codes = rng.standard_normal((n_samples, self._n_features_out))
-        means = self.inverse_transform(codes.astype(self._dtype))
-        if not noise:
-            return means
-        if self._loss_name == "squared_error":
-            draws = means + np.sqrt(self.noise_variance_) * rng.standard_normal(
-                means.shape
-            )
-        elif self._loss_name == "poisson":
-            draws = rng.poisson(means)
-        else:
-            draws = rng.uniform(size=means.shape) < means
-        return draws.astype(self._dtype)
+        draw = model.loss.draw
+        if noise and draw is None:
+            raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
+        rng = random_source(self, random_state)
+        codes = rng.standard_normal((n_samples, model.n_components))
+        samples = self.inverse_transform(codes.astype(model.dtype))
+        if noise and draw is not None:
+            samples = draw(samples, model.noise_variance, rng)
+        return samples.astype(model.dtype, copy=False)
 
-    def log_likelihood(self, X, n_samples=100, *, random_state=None):
+    def log_likelihood(
+        self, X: Any, n_samples: int = 100, *, random_state: Any = None
+    ) -> np.ndarray:
         r"""Estimate the log-density of each sample by importance sampling.
 
         :math:`\log \frac1K \sum_k p(x|z_k)\, p(z_k) / q(z_k|x)` with :math:`z_k` drawn
@@ -288,44 +364,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         .. [1] Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders",
            ICLR 2016. :arxiv:`1509.00519`
         """
-        check_is_fitted(self)
+        model = self._fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if self._loss_name is None:
-            raise ValueError(_no_likelihood("log_likelihood"))
-        rows = self._check_X(X)
-        self._check_domain(rows)
-        module = self.net_.module_
-        generator = self._torch_generator(random_state, self.net_.device)
-
-        def estimate(x):
-            mean, log_var = module.posterior(x)
-            log_weights = []
-            for _ in range(n_samples):
-                noise = torch.empty_like(mean).normal_(generator=generator)
-                code = mean + torch.exp(0.5 * log_var) * noise
-                # log p(z) - log q(z|x): the constants cancel.
-                ratio = 0.5 * (noise**2 + log_var - code**2).sum(1)
-                log_weights.append(self._log_density(module.decoder(code), x) + ratio)
-            total = torch.logsumexp(torch.stack(log_weights), dim=0)
-            return total - math.log(n_samples)
-
-        return self._map(estimate, rows)
-
-    def _log_density(self, decoded, x):
-        """Return log p(x|z) of each row, from what the decoder gives."""
-        if self._loss_name == "squared_error":
-            variance = self.noise_variance_
-            # Divided before squaring: the variance itself may vanish in float32.
-            distances = ((decoded - x) / math.sqrt(variance)) ** 2
-            return -0.5 * (distances + math.log(2 * math.pi * variance)).sum(1)
-        values = self._losses[self._loss_name].function(decoded, x)
-        if self._loss_name == "poisson":
-            values = values + torch.lgamma(x + 1)
-        return -values.sum(1)
+        if model.loss.log_density is None:
+            raise ValueError(_no_likelihood("log_likelihood", self.loss))
+        source = random_source(self, random_state)
+        return log_likelihood(model, self._check_X(X), n_samples, source)
 
 
-def _no_likelihood(what):
+def _no_likelihood(what: str, loss: Any) -> str:
+    likelihoods = [name for name, loss in LIKELIHOODS.items() if loss.log_density]
+    *first, last = map(repr, likelihoods)
     return (
-        f"{what} needs a loss that is a likelihood, but fit was given a function. "
-        "Use 'squared_error', 'binary_cross_entropy' or 'poisson'."
+        f"{what} needs a loss that is a likelihood, but fit was given "
+        f"{f'loss={loss!r}' if isinstance(loss, str) else 'a function'}. Use "
+        f"{', '.join(first)} or {last}."
     )

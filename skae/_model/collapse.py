@@ -1,15 +1,15 @@
-"""When a code has collapsed, and what to do about it."""
+"""When a code has collapsed: most units are constant, or little is reconstructed."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from skae._data.statistics import describe
-from skae._exceptions import CollapsedCodeWarning, warn
+from skae._model.model import TrainedModel
 
 _FEWEST_EPOCHS = 10  # a code that is younger says little
 _LEAST_DEVIATION = 0.01  # of that of the unit that varies most
@@ -18,86 +18,104 @@ _MAX_ROWS = 4096
 
 
 def find_active(std: np.ndarray) -> np.ndarray:
-    """Tell of each unit whether it varies, given the standard deviations."""
+    """Tell of each unit whether it is active, given the standard deviations."""
     return (std > 0) & (std >= _LEAST_DEVIATION * std.max())
 
 
-def warn_if_collapsed(estimator: Any, rows: np.ndarray) -> None:
-    """Warn if the code of an estimator that was fitted on rows holds next to nothing.
+@dataclass(frozen=True)
+class Collapse:
+    """What was found of a code that has collapsed.
 
     Parameters
     ----------
-    estimator : BaseAutoencoder
-        Who has just been fitted.
-    rows : ndarray of shape (n_rows, n_features)
-        On what. Evenly spaced ones are looked at where there are many.
+    n_epochs : int
+        Epochs trained.
+    n_units, n_active : int
+        Size of the code, and how many units are active.
+    r2 : float
+        R² on training rows.
+    is_dead : bool
+        Whether too few units are active.
+    is_lost : bool
+        Whether R² is too low.
     """
-    if estimator.n_iter_ < _FEWEST_EPOCHS:
-        return
+
+    n_epochs: int
+    n_units: int
+    n_active: int
+    r2: float
+    is_dead: bool
+    is_lost: bool
+
+    def message(self, remedies: list[str]) -> str:
+        """Return what to tell the user.
+
+        Parameters
+        ----------
+        remedies : list of str
+            What to change, first of all what the code is sacrificed to.
+        """
+        found = f"R² is {self.r2:z.3f} on training rows, where their mean gets 0"
+        if self.is_dead:
+            share = "at all"
+            if self.n_active:
+                share = "by 1 % of the deviation of the unit that varies most"
+            n_dead = self.n_units - self.n_active
+            found = f"{n_dead} of {self.n_units} units do not vary {share}; {found}"
+            if not self.is_lost:
+                remedies = [*remedies, "a smaller n_components, if that R² is enough"]
+        else:
+            remedies = [*remedies, "a larger n_components, if a PCA keeps as little"]
+        return (
+            f"After {self.n_epochs} epochs {found}. Ways out: {'; '.join(remedies)}. "
+            "skae.diagnostics.report(estimator, X) shows each unit, and what a PCA "
+            "would keep."
+        )
+
+
+def find_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
+    """Tell whether the code of a model has collapsed.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model, which has just been trained.
+    rows : ndarray of shape (n_rows, n_features)
+        The training rows; at most 4096, evenly spaced, are used.
+
+    Returns
+    -------
+    Collapse or None
+        None where the code is sound, where training was too short to tell, and for
+        constant data.
+    """
+    n_epochs = len(model.net.history)
+    if n_epochs < _FEWEST_EPOCHS:
+        return None
     some = rows[:: math.ceil(len(rows) / _MAX_ROWS)]
     if (some == some[0]).all():
-        return
-    std, r2 = _measure(estimator, some)
+        return None
+    std, r2 = _measure(model, some)
     n_units, n_active = len(std), int(find_active(std).sum())
-    # More units than these are not needed, and may well be silent.
+    # More units than these are not needed, and may well be inactive.
     n_needed = min(n_units, some.shape[1], len(some) - 1)
     is_dead = n_active < n_needed / 2
+    # A custom loss need not make the squared error small.
     is_lost = r2 < _LEAST_R2
-    if not is_dead and not (is_lost and estimator._loss_name is not None):
-        return
-    found = f"R² is {r2:z.3f} on training rows, where their mean gets 0"
-    ways = _ways_out(estimator)
-    if is_dead:
-        share = "at all"
-        if n_active:
-            share = "by 1 % of the deviation of the unit that varies most"
-        found = f"{n_units - n_active} of {n_units} units do not vary {share}; {found}"
-        if not is_lost:
-            ways.append("a smaller n_components, if that R² is enough")
-    else:
-        ways.append("a larger n_components, if a PCA keeps as little")
-    warn(
-        f"After {estimator.n_iter_} epochs {found}. Ways out: {'; '.join(ways)}. "
-        "skae.diagnostics.report(estimator, X) shows each unit, and what a PCA would "
-        "keep.",
-        CollapsedCodeWarning,
-    )
+    if not (is_dead or (is_lost and not model.loss.is_custom)):
+        return None
+    return Collapse(n_epochs, n_units, n_active, r2, is_dead, is_lost)
 
 
-def _measure(estimator: Any, rows: np.ndarray) -> tuple[np.ndarray, float]:
+def _measure(model: TrainedModel, rows: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the deviation of each unit and R², in one pass."""
-    module = estimator.net_.module_
+    module = model.module
 
     def code_and_error(x: torch.Tensor) -> torch.Tensor:
         code = module.encode(x)
-        error = (module.decode(code) - x) / estimator.scale_
+        error = (module.decode(code) - x) / model.scale
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
-    both = estimator._map(code_and_error, rows)
+    both = model.apply(code_and_error, rows)
     std = np.sqrt(describe(both[:, :-1]).variance)
-    return std, estimator._share_kept(both[:, -1].sum(dtype=np.float64), rows)
-
-
-def _ways_out(estimator: Any) -> list[str]:
-    """Say what to change: first what this estimator sacrifices its code to."""
-    ways = []
-    for name, penalty in estimator._own_penalties():
-        if penalty.weight:
-            parameter = "beta" if name == "kl" else name
-            ways.append(f"lower {parameter}={penalty.weight:g}")
-    if getattr(estimator, "beta", 0):
-        ways.append("let beta rise with kl_warmup")
-    if estimator.penalty:
-        ways.append("lower the weights of penalty")
-    method = getattr(estimator, "method", None)
-    if method == "topk":
-        ways.append("raise n_active")
-    elif method in ("kl", "lifetime"):
-        ways.append(f"raise target_activation={estimator.target_activation:g}")
-    if estimator._corruption() is not None:
-        ways.append("weaken the noise")
-    ways.append(
-        f"another lr than {estimator.lr:g}, or more epochs; a scaled X, where its "
-        "columns differ in units or the modules are your own"
-    )
-    return ways
+    return std, model.r2_of_error(float(both[:, -1].sum(dtype=np.float64)), rows)

@@ -1,4 +1,4 @@
-"""From the slots of an estimator to one module that can be trained."""
+"""From encoder and decoder slots to one module that can be trained."""
 
 from __future__ import annotations
 
@@ -12,27 +12,12 @@ from torch import nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
-from skae._networks.architectures import (
-    ACTIVATIONS,
-    Dense,
-    build_decoder,
-    build_encoder,
-    is_shipped,
-    is_tied,
-)
-from skae._networks.modules import (
-    AutoencoderModule,
-    Standardize,
-    ToImage,
-    TransposedLinear,
-    Unstandardize,
-)
-from skae._networks.pca_start import PrincipalAxes, start_at_pca
-from skae._objective.losses import Loss
+from skae._networks.architecture import Architecture
+from skae._networks.autoencoder import AutoencoderModule
+from skae._networks.factory import build_decoder, build_encoder
+from skae._networks.initialization import PrincipalAxes, start_at_pca
+from skae._networks.layers import Standardize, ToImage, Unstandardize
 from skae._random import RandomStream
-
-# One over the slope at 0, for the activations that would stop a signal otherwise.
-_GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
 
 
 @dataclass(frozen=True)
@@ -41,14 +26,13 @@ class Assembly:
 
     The shipped architectures get standardised rows and give standardised
     reconstructions: the layers that scale are part of the module, so that encoder and
-    decoder speak in the units of X. Modules of the user's own get and give those
-    units themselves.
+    decoder work in the units of X. Custom modules get and give those units themselves.
 
     Parameters
     ----------
     module_class : type
-        :class:`~skae._networks.modules.AutoencoderModule` or its variational kind.
-    encoder, decoder : Dense, Conv, torch.nn.Module or callable
+        :class:`~skae._networks.autoencoder.AutoencoderModule` or its variational kind.
+    encoder, decoder : Architecture, torch.nn.Module or callable
         Resolved slots.
     layout : Layout
         The shape of a sample.
@@ -56,12 +40,14 @@ class Assembly:
         Size of the code.
     code_layer : callable or None
         Makes the last layer of the encoder.
-    loss : Loss
-        Whose link ends the decoder.
+    link : callable
+        Makes the module from what a decoder gives to the units of X.
+    start : ndarray of shape (n_features,)
+        What the decoder should give at first.
     statistics : Statistics
         Of the training rows: what rows and reconstructions are standardised with.
     axes : PrincipalAxes or None
-        Where a dense network starts from; None leaves its random weights.
+        Where the networks start from; None leaves their random weights.
     seed : int
         Seed of the stream that training draws from.
     dtype : str
@@ -74,7 +60,8 @@ class Assembly:
     layout: Layout
     n_components: int
     code_layer: Callable[[], nn.Module] | None
-    loss: Loss
+    link: Callable[[], nn.Module]
+    start: np.ndarray
     statistics: Statistics
     axes: PrincipalAxes | None
     seed: int
@@ -84,38 +71,13 @@ class Assembly:
         dtype = getattr(torch, self.dtype)
         mean = torch.as_tensor(self.statistics.mean, dtype=dtype)
         n_out = self.n_components * self.module_class.n_columns_per_unit
-        encoder = build_encoder(self.encoder, self.layout, n_out)
-        decoder = build_decoder(self.decoder, self.n_components, self.layout)
-        output_scale = self._output_scale()
-        if is_tied(self.encoder):
-            _tie(encoder, decoder)
-        for slot, network in ((self.encoder, encoder), (self.decoder, decoder)):
-            if isinstance(slot, Dense) and slot.init == "glorot":
-                _start_at_unit_gain(network, slot.activation)
-        if isinstance(self.decoder, Dense):
-            _silence(decoder, self.statistics.variance == 0)
-        if self.axes is not None:
-            start_at_pca(
-                encoder,
-                decoder,
-                self.axes,
-                activation=self.encoder.activation,
-                input_scale=self.statistics.scale,
-                output_scale=output_scale,
-            )
-        if is_shipped(self.encoder):
-            shift = Standardize(mean, torch.tensor(self.statistics.scale, dtype=dtype))
-            encoder = nn.Sequential(shift, encoder)
+        encoder, decoder = self._scaled(*self._networks(n_out), mean)
         if self.code_layer is not None:
             encoder = nn.Sequential(encoder, self.code_layer())
-        if is_shipped(self.decoder):
-            start = torch.as_tensor(self.loss.start(self.statistics.mean), dtype=dtype)
-            scale = torch.as_tensor(output_scale, dtype=dtype)
-            decoder = nn.Sequential(decoder, Unstandardize(start, scale))
         module = self.module_class(
             encoder,
             decoder,
-            link=self.loss.link(),
+            link=self.link(),
             scale=self.statistics.scale,
             stream=RandomStream(self.seed),
         ).to(dtype)
@@ -124,61 +86,51 @@ class Assembly:
         check_width(module.decoder, code[:, : self.n_components], len(mean), "decoder")
         return module
 
+    def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
+        """Build both networks, with the weights that they start from."""
+        encoder = build_encoder(self.encoder, self.layout, n_out)
+        decoder = build_decoder(self.decoder, self.n_components, self.layout)
+        if isinstance(self.encoder, Architecture):
+            if self.encoder.tied:
+                self.encoder.tie(encoder, decoder)
+            self.encoder.draw_weights(encoder)
+        if isinstance(self.decoder, Architecture):
+            self.decoder.draw_weights(decoder)
+            self.decoder.prepare_output(decoder, self.statistics)
+        if self.axes is not None:
+            start_at_pca(
+                encoder,
+                decoder,
+                self.axes,
+                activation=self.encoder.activation,
+                input_scale=self.statistics.scale,
+                output_scale=self._output_scale(),
+            )
+        return encoder, decoder
+
+    def _scaled(
+        self, encoder: nn.Module, decoder: nn.Module, mean: torch.Tensor
+    ) -> tuple[nn.Module, nn.Module]:
+        """Let shipped networks work in the units of X."""
+        if isinstance(self.encoder, Architecture):
+            scale = torch.tensor(self.statistics.scale, dtype=mean.dtype)
+            encoder = nn.Sequential(Standardize(mean, scale), encoder)
+        if isinstance(self.decoder, Architecture):
+            start, scale = (
+                torch.as_tensor(values, dtype=mean.dtype)
+                for values in (self.start, self._output_scale())
+            )
+            decoder = nn.Sequential(decoder, Unstandardize(start, scale))
+        return encoder, decoder
+
     def _output_scale(self) -> np.ndarray:
         """Return what the output of a shipped decoder is multiplied by.
 
-        A dense decoder has weights of their own for each feature, and gets its
-        deviation: a step of the optimizer then means as much for a column of tiny
-        values as for one of large. A convolution draws all features with the same
-        weights, and gets the scale of X, as does a tied decoder, whose weights are
-        those that read X in units of its scale.
+        Before a link it is multiplied by nothing.
         """
-        n_features = self.layout.n_features
-        if self.loss.link is not nn.Identity:
-            return np.ones(n_features)
-        if isinstance(self.decoder, Dense) and not is_tied(self.decoder):
-            deviation = np.sqrt(self.statistics.variance)
-            return np.where(deviation > 0, deviation, self.statistics.scale)
-        return np.full(n_features, self.statistics.scale)
-
-
-def _linear_layers(network: nn.Module) -> list[Any]:
-    kinds = (nn.Linear, TransposedLinear)
-    return [layer for layer in network.modules() if isinstance(layer, kinds)]
-
-
-def _matrix(layer: Any) -> torch.Tensor:
-    """Return what a linear layer multiplies with, a row for each output."""
-    return layer.weight.T if isinstance(layer, TransposedLinear) else layer.weight
-
-
-def _tie(encoder: nn.Module, decoder: Any) -> None:
-    """Give the linear layers of a dense decoder the weights of its encoder."""
-    weights = [layer.weight for layer in _linear_layers(encoder)]
-    for position, layer in enumerate(decoder):
-        if isinstance(layer, nn.Linear):
-            decoder[position] = TransposedLinear(weights.pop(), layer.bias)
-
-
-def _start_at_unit_gain(network: nn.Module, activation: str) -> None:
-    """Draw weights that let signals through, and center what each layer gets."""
-    center = float(ACTIVATIONS[activation]()(torch.zeros(1)))
-    with torch.no_grad():
-        for position, layer in enumerate(_linear_layers(network)):
-            gain = _GLOROT_GAINS.get(activation, 1.0) if position else 1.0
-            if not isinstance(layer, TransposedLinear):
-                nn.init.xavier_uniform_(layer.weight, gain)
-            offset = center if position else 0.0
-            layer.bias.copy_(-offset * _matrix(layer).sum(1))
-
-
-def _silence(decoder: nn.Module, features: np.ndarray) -> None:
-    """Let a dense decoder start at the mean of features that have not varied yet."""
-    last = _linear_layers(decoder)[-1]
-    constant = torch.from_numpy(features)
-    with torch.no_grad():
-        _matrix(last)[constant] = 0.0
-        last.bias[constant] = 0.0
+        if self.link is not nn.Identity:
+            return np.ones(self.layout.n_features)
+        return self.decoder.output_scale(self.statistics)
 
 
 def check_width(
@@ -192,7 +144,8 @@ def check_width(
             out = module(x)
     except RuntimeError as error:
         raise ValueError(
-            f"The {name} cannot take {_seen(module, x, name)}: {error}. {_WAY_IN[name]}"
+            f"The {name} cannot take {_input_description(module, x, name)}: {error}. "
+            f"{_REMEDIES[name]}"
         ) from error
     finally:
         module.train(was_training)
@@ -206,12 +159,12 @@ def check_width(
     if out.shape[1] != n_out:
         raise ValueError(
             f"The {name} gives {out.shape[1]} values for a row, but {n_out} are "
-            f"expected{_WHY_WIDTH[name]}."
+            f"expected{_EXPECTED_WIDTH[name]}."
         )
     return out
 
 
-def _seen(module: nn.Module, x: torch.Tensor, name: str) -> str:
+def _input_description(module: nn.Module, x: torch.Tensor, name: str) -> str:
     """Name what the first layer of a module gets for the rows ``x``."""
     if name == "decoder":
         return f"codes of shape {tuple(x.shape[1:])}"
@@ -222,12 +175,12 @@ def _seen(module: nn.Module, x: torch.Tensor, name: str) -> str:
         return f"rows of shape {tuple(x.shape[1:])}"
     if len(first.image_shape) == 2:
         return f"signals of shape (channels, length) = {first.image_shape}"
-    return f"pictures of shape (channels, height, width) = {first.image_shape}"
+    return f"images of shape (channels, height, width) = {first.image_shape}"
 
 
-_WAY_IN = {
+_REMEDIES = {
     "encoder": (
-        "A module of your own gets samples as fit saw them; let its first layer take "
+        "A custom module gets samples as fit saw them; let its first layer take "
         "that shape, begin it with torch.nn.Flatten() to get rows, or pass a builder "
         "(n_in, n_out) -> torch.nn.Module."
     ),
@@ -236,7 +189,7 @@ _WAY_IN = {
         "n_out) -> torch.nn.Module."
     ),
 }
-_WHY_WIDTH = {
+_EXPECTED_WIDTH = {
     "encoder": ": n_components, or 2 * n_components for a variational autoencoder",
     "decoder": ": the number of features of a sample of X",
 }

@@ -15,20 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skae._networks.modules import (
+from skae._networks.layers import (
     GELU,
     FirstHalf,
     Hardsigmoid,
     LifetimeTopK,
     Standardize,
-    Step,
     ToImage,
     TopK,
     ToRows,
-    is_plain,
-    leaves,
-    run,
 )
+from skae._networks.tracing import Step, is_plain, leaves, run
 
 # Layers that act on each entry alone, or keep and drop entries: their Jacobian is
 # diagonal, and the gradient of the sum of their outputs is that diagonal.

@@ -1,10 +1,12 @@
-"""How a reconstruction is compared with its row: for each entry, and for a batch."""
+"""How a reconstruction is compared with its row: all that is known of each loss."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +21,51 @@ class Exp(nn.Module):
         return torch.exp(x)
 
 
-def squared_error(reconstruction: Tensor, x: Tensor) -> Tensor:
-    r"""Half the squared error, :math:`\tfrac12 (x - \hat x)^2`."""
+# Values of each entry -----------------------------------------------------------------
+
+
+def squared_error(reconstruction: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
+    r"""Half the squared error, :math:`\tfrac12 (x - \hat x)^2`, in squared units."""
     return 0.5 * (reconstruction - x) ** 2
+
+
+def huber(reconstruction: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
+    r"""Half the squared error up to the scale s, then linear [1]_, in squared units.
+
+    :math:`\tfrac12 r^2` for :math:`|r| \le s`, else :math:`s (|r| - \tfrac12 s)`, with
+    :math:`r = x - \hat x`.
+
+    References
+    ----------
+    .. [1] Huber, "Robust estimation of a location parameter", The Annals of
+       Mathematical Statistics 35 (1), 1964. :doi:`10.1214/aoms/1177703732`
+    """
+    return F.huber_loss(reconstruction, x, reduction="none", delta=scale)
+
+
+def binary_cross_entropy(logits: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
+    r"""Cross-entropy :math:`-x \log p - (1 - x) \log(1 - p)`, from logits."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def poisson(log_rate: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
+    r"""Poisson negative log-likelihood :math:`\mu - x \log\mu`, from log-rates.
+
+    The constant :math:`\log x!` is left out.
+    """
+    return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="none")
+
+
+def _without_scale(
+    function: Callable[[Tensor, Tensor], Tensor],
+    reconstruction: Tensor,
+    x: Tensor,
+    scale: float,
+) -> Tensor:
+    return function(reconstruction, x)
+
+
+# Means over a batch, in one operation of torch ----------------------------------------
 
 
 def mean_squared_error(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
@@ -34,22 +78,24 @@ def mean_squared_error(reconstruction: Tensor, x: Tensor, scale: float) -> Tenso
 
 
 def mean_gaussian(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
-    r"""Gaussian negative log-likelihood with one variance, at its optimum.
-
-    :math:`\tfrac12 \sum_i [(x_i - \hat x_i)^2 / \sigma^2 + \log 2\pi\sigma^2]` of a
-    row, on average, with :math:`\sigma^2` the mean squared error of the batch [1]_
-    and x in units of the scale. As it is the optimum, its own gradient is zero and it
-    can be held fixed.
-
-    References
-    ----------
-    .. [1] Rybkin, Daniilidis & Levine, "Simple and effective VAE training with
-       calibrated decoders", ICML 2021. :arxiv:`2006.13202`
-    """
+    """Gaussian negative log-likelihood of a row, on average: see `gaussian_profile`."""
     reconstruction, x, scale = _in_range(reconstruction, x, scale)
     error = F.mse_loss(reconstruction, x) / scale**2
-    variance = error.detach().clamp_min(1e-12)
-    return 0.5 * x[0].numel() * (error / variance + torch.log(2 * math.pi * variance))
+    return _gaussian_at_optimum(error, x[0].numel())
+
+
+def _mean_huber(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
+    reconstruction, x, scale = _in_range(reconstruction, x, scale)
+    total = F.huber_loss(reconstruction, x, reduction="sum", delta=scale)
+    return total / (scale**2 * len(x))
+
+
+def _mean_binary_cross_entropy(logits: Tensor, x: Tensor, scale: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+def _mean_poisson(log_rate: Tensor, x: Tensor, scale: float) -> Tensor:
+    return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="sum") / len(x)
 
 
 def _in_range(
@@ -61,47 +107,69 @@ def _in_range(
     return reconstruction / scale, x / scale, 1.0
 
 
-def binary_cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
-    r"""Cross-entropy :math:`-x \log p - (1 - x) \log(1 - p)`, from logits."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+# Densities and draws ------------------------------------------------------------------
 
 
-def poisson(log_rate: Tensor, x: Tensor) -> Tensor:
-    r"""Poisson negative log-likelihood :math:`\mu - x \log\mu`, from log-rates.
+def gaussian_profile(loss: Tensor, n_entries: Tensor | float) -> Tensor:
+    r"""Gaussian negative log-likelihood with one variance, at its optimum.
 
-    The constant :math:`\log x!` is left out.
+    :math:`\tfrac12 \sum_i [(x_i - \hat x_i)^2 / \sigma^2 + \log 2\pi\sigma^2]` of a
+    row, on average, with :math:`\sigma^2` the mean squared error of the batch [1]_. As
+    it is the optimum, its own gradient is zero and it can be held fixed.
+
+    Parameters
+    ----------
+    loss : Tensor of shape ()
+        Half the squared error of a row, on average.
+    n_entries : float
+        Number of entries of a row, on average.
+
+    References
+    ----------
+    .. [1] Rybkin, Daniilidis & Levine, "Simple and effective VAE training with
+       calibrated decoders", ICML 2021. :arxiv:`2006.13202`
     """
-    return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="none")
+    return _gaussian_at_optimum(2 * loss / n_entries, n_entries)
 
 
-def _mean_binary_cross_entropy(logits: Tensor, x: Tensor, scale: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+def _gaussian_at_optimum(error: Tensor, n_entries: Tensor | float) -> Tensor:
+    variance = error.detach().clamp_min(1e-12)
+    return 0.5 * n_entries * (error / variance + torch.log(2 * math.pi * variance))
 
 
-def _mean_poisson(log_rate: Tensor, x: Tensor, scale: float) -> Tensor:
-    return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="sum") / len(x)
+def _gaussian_log_density(decoded: Tensor, x: Tensor, variance: float) -> Tensor:
+    # Divided before squaring: the variance itself may vanish in float32.
+    distances = ((decoded - x) / math.sqrt(variance)) ** 2
+    return -0.5 * (distances + math.log(2 * math.pi * variance))
 
 
-def _check_nothing(low: float, high: float) -> None:
-    pass
+def _bernoulli_log_density(decoded: Tensor, x: Tensor, variance: None) -> Tensor:
+    return -binary_cross_entropy(decoded, x)
 
 
-def _check_probabilities(low: float, high: float) -> None:
-    if low < 0 or high > 1:
-        raise ValueError(
-            "loss='binary_cross_entropy' needs X between 0 and 1, but X runs from "
-            f"{low:g} to {high:g}. Rescale X, for instance with MinMaxScaler, or use "
-            "loss='squared_error'."
-        )
+def _poisson_log_density(decoded: Tensor, x: Tensor, variance: None) -> Tensor:
+    return -(poisson(decoded, x) + torch.lgamma(x + 1))
 
 
-def _check_counts(low: float, high: float) -> None:
-    if low < 0:
-        raise ValueError(
-            f"Negative values in data: loss='poisson' needs counts of at least 0, but "
-            f"X holds {low:g}. Use loss='squared_error' for values that can be "
-            "negative."
-        )
+def _draw_gaussian(
+    means: np.ndarray, variance: float, rng: np.random.RandomState
+) -> np.ndarray:
+    return means + np.sqrt(variance) * rng.standard_normal(means.shape)
+
+
+def _draw_bernoulli(
+    means: np.ndarray, variance: None, rng: np.random.RandomState
+) -> np.ndarray:
+    return rng.uniform(size=means.shape) < means
+
+
+def _draw_poisson(
+    means: np.ndarray, variance: None, rng: np.random.RandomState
+) -> np.ndarray:
+    return rng.poisson(means)
+
+
+# What a decoder should give at first --------------------------------------------------
 
 
 def _logit(mean: np.ndarray) -> np.ndarray:
@@ -119,43 +187,122 @@ def _identity(mean: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a name in `loss` stands for.
+    """What a name in `loss` stands for: to add a loss is to declare one of these.
 
     Parameters
     ----------
     function : callable
-        ``(reconstruction, x)`` to a value for each entry or each row.
-    mean : callable or None
-        ``(reconstruction, x, scale)`` to what training minimises: the loss of a row,
-        averaged over a batch, with x in units of the training scale where that makes
-        sense. None takes the mean of what ``function`` gives.
+        ``(reconstruction, x, scale)`` to a value for each entry, or each row, in the
+        units of X, with the training scale of X.
+    degree : int
+        Power of the units of X in what it gives. Training divides by that power of the
+        scale.
+    fused : callable or None
+        ``(reconstruction, x, scale)`` to what training minimises, in one operation: the
+        loss of a row, averaged over a batch.
+    profile : callable or None
+        From the averaged loss of a row, and its number of entries, to what training
+        minimises. None is the averaged loss itself.
     link : callable
         Makes the module from what a decoder gives to the units of X.
     start : callable
         What a decoder should give at first, for the mean of each feature.
-    check : callable
-        Refuses data whose ``(minimum, maximum)`` the loss cannot take.
+    domain : (float, float)
+        Lowest and highest value of X that the loss can take.
+    refusal : str
+        What is said of other values, with ``{low:g}`` and ``{high:g}``, those of X.
+    log_density : callable or None
+        ``(decoded, x, variance)`` to the log-density of each entry. None where the loss
+        is no likelihood: then no noise can be drawn.
+    draw : callable or None
+        ``(means, variance, rng)`` to draws from that density, numpy arrays.
+    has_variance : bool
+        Whether the density has a variance, to be measured after training.
+    is_custom : bool
+        Whether the function is the user's.
     """
 
-    function: Callable[[Tensor, Tensor], Tensor]
-    mean: Callable[[Tensor, Tensor, float], Tensor] | None = None
+    function: Callable[[Tensor, Tensor, float], Tensor]
+    degree: int = 0
+    fused: Callable[[Tensor, Tensor, float], Tensor] | None = None
+    profile: Callable[[Tensor, Tensor | float], Tensor] | None = None
     link: Callable[[], nn.Module] = nn.Identity
     start: Callable[[np.ndarray], np.ndarray] = _identity
-    check: Callable[[float, float], None] = _check_nothing
+    domain: tuple[float, float] = (-math.inf, math.inf)
+    refusal: str = ""
+    log_density: Callable[[Tensor, Tensor, Any], Tensor] | None = None
+    draw: Callable[[np.ndarray, Any, np.random.RandomState], np.ndarray] | None = None
+    has_variance: bool = False
+    is_custom: bool = False
+
+    @classmethod
+    def of(cls, function: Callable[[Tensor, Tensor], Tensor]) -> Loss:
+        """Return the loss of a function ``(reconstruction, x)`` of the user's."""
+        return cls(partial(_without_scale, function), is_custom=True)
+
+    def for_training(self, reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
+        """Return the values of entries or rows, with x in units of the scale."""
+        if self.degree == 0:
+            return self.function(reconstruction, x, scale)
+        reconstruction, x, scale = _in_range(reconstruction, x, scale)
+        return self.function(reconstruction, x, scale) / scale**self.degree
+
+    def can_take(self, value: float) -> bool:
+        """Tell whether a value of X is in the domain."""
+        low, high = self.domain
+        return low <= value <= high
+
+    def check(self, low: float, high: float) -> None:
+        """Refuse X whose extremes are outside the domain."""
+        if low < self.domain[0] or high > self.domain[1]:
+            raise ValueError(self.refusal.format(low=low, high=high))
 
 
 LOSSES = {
-    "squared_error": Loss(squared_error, mean_squared_error),
+    "squared_error": Loss(
+        squared_error,
+        degree=2,
+        fused=mean_squared_error,
+        log_density=_gaussian_log_density,
+        draw=_draw_gaussian,
+        has_variance=True,
+    ),
+    "huber": Loss(huber, degree=2, fused=_mean_huber),
     "binary_cross_entropy": Loss(
         binary_cross_entropy,
-        _mean_binary_cross_entropy,
+        fused=_mean_binary_cross_entropy,
         link=nn.Sigmoid,
         start=_logit,
-        check=_check_probabilities,
+        domain=(0, 1),
+        refusal=(
+            "loss='binary_cross_entropy' needs X between 0 and 1, but X runs from "
+            "{low:g} to {high:g}. Rescale X, for instance with MinMaxScaler, or use "
+            "loss='squared_error'."
+        ),
+        log_density=_bernoulli_log_density,
+        draw=_draw_bernoulli,
     ),
-    "poisson": Loss(poisson, _mean_poisson, link=Exp, start=_log, check=_check_counts),
+    "poisson": Loss(
+        poisson,
+        fused=_mean_poisson,
+        link=Exp,
+        start=_log,
+        domain=(0, math.inf),
+        refusal=(
+            "Negative values in data: loss='poisson' needs counts of at least 0, but "
+            "X holds {low:g}. Use loss='squared_error' for values that can be "
+            "negative."
+        ),
+        log_density=_poisson_log_density,
+        draw=_draw_poisson,
+    ),
 }
+
+# What a variational autoencoder minimises: the negative log-likelihood, where there is
+# one. That of a Gaussian depends on its variance.
 LIKELIHOODS = {
     **LOSSES,
-    "squared_error": replace(LOSSES["squared_error"], mean=mean_gaussian),
+    "squared_error": replace(
+        LOSSES["squared_error"], fused=mean_gaussian, profile=gaussian_profile
+    ),
 }

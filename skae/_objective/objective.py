@@ -8,7 +8,8 @@ from typing import Any
 from sklearn.utils import Bunch
 from torch import Tensor
 
-from skae._networks.modules import AutoencoderModule
+from skae._data.batches import Batch
+from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
 
 Penalty = Callable[[Tensor, Any, Any], Tensor]
@@ -16,6 +17,8 @@ Penalty = Callable[[Tensor, Any, Any], Tensor]
 
 class Objective:
     r"""The mean over rows of :math:`L(x, \hat x) + \sum_k P_k(x)`.
+
+    A batch may carry a weight for each row, and a mask of the entries that count.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ class Objective:
         self.penalties = list(penalties)
 
     def __call__(
-        self, output: dict[str, Tensor], x: Tensor, module: AutoencoderModule
+        self, output: dict[str, Tensor], batch: Batch, module: AutoencoderModule
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective of a batch and each of its terms.
 
@@ -38,7 +41,7 @@ class Objective:
         ----------
         output : dict of Tensor
             What the module gave for the batch, corrupted or not.
-        x : Tensor of shape (n, n_features)
+        batch : Batch
             The clean rows, in the units of X.
         module : AutoencoderModule
             The module that is trained.
@@ -49,28 +52,60 @@ class Objective:
         terms : dict of Tensor of shape ()
             ``reconstruction`` and one term for each penalty, weights included.
         """
-        total = self._reconstruction(output["reconstruction"], x, module.scale)
+        total = self._reconstruction(output["reconstruction"], batch, module.scale)
         terms = {"reconstruction": total}
         if self.penalties:
             seen = Bunch(**output)
             for name, penalty in self.penalties:
-                terms[name] = _check_rows(penalty(x, seen, module), len(x), name).mean()
+                values = penalty(batch.x, seen, module)
+                terms[name] = average(_check_rows(values, len(batch.x), name), batch)
                 total = total + terms[name]
         return total, terms
 
     def _reconstruction(
-        self, reconstruction: Tensor, x: Tensor, scale: float
+        self, reconstruction: Tensor, batch: Batch, scale: float
     ) -> Tensor:
-        if self.loss.mean is not None:
-            return self.loss.mean(reconstruction, x, scale)
-        values = self.loss.function(reconstruction, x)
-        if values.ndim == 0 or len(values) != len(x):
+        loss = self.loss
+        if loss.fused is not None and batch.is_plain:
+            return loss.fused(reconstruction, batch.x, scale)
+        values = loss.for_training(reconstruction, batch.x, scale)
+        if values.ndim == 0 or len(values) != len(batch.x):
             raise ValueError(
                 f"The loss returned a tensor of shape {tuple(values.shape)} for a "
-                f"batch of {len(x)} rows. It must return one value for each row or "
-                "each entry; for a loss of torch, pass reduction='none'."
+                f"batch of {len(batch.x)} rows. It must return one value for each row "
+                "or each entry; for a loss of torch, pass reduction='none'."
             )
-        return values.sum() / len(x)
+        if batch.mask is not None:
+            if values.shape != batch.x.shape:
+                raise ValueError(
+                    f"The loss returned a tensor of shape {tuple(values.shape)}, but "
+                    "only some entries of a row count. It must return one value for "
+                    "each entry."
+                )
+            values = values * batch.mask
+        mean = average(values, batch)
+        if loss.profile is None:
+            return mean
+        n_entries: Tensor | float = batch.x[0].numel()
+        if batch.mask is not None:
+            n_entries = average(batch.mask.to(mean.dtype), batch)
+        return loss.profile(mean, n_entries)
+
+
+def average(values: Tensor, batch: Batch) -> Tensor:
+    """Return the mean over the rows of a batch, of the sums over their entries.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, ...)
+        A value for each row or each entry.
+    batch : Batch
+        Whose weights count, if it has some.
+    """
+    if batch.weight is None:
+        return values.mean() if values.ndim == 1 else values.sum() / len(values)
+    of_rows = values.flatten(1).sum(1) if values.ndim > 1 else values
+    return (of_rows * batch.weight).sum() / batch.weight.sum()
 
 
 def _check_rows(values: Tensor, n_rows: int, name: str) -> Tensor:

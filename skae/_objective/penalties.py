@@ -247,3 +247,30 @@ class KLDivergence(BaseEstimator):
         if self.warmup and module.training:
             weight *= min(1.0, module.n_epochs / self.warmup)
         return weight * divergence
+
+
+def named_penalties(penalty: Any) -> list[tuple[str, Any]]:
+    """Return the penalties in a slot as a list of ``(name, penalty)``."""
+    if penalty is None:
+        return []
+    if not isinstance(penalty, list):
+        return [("penalty", penalty)]
+    for item in penalty:
+        is_pair = isinstance(item, (tuple, list)) and len(item) == 2
+        if not (is_pair and isinstance(item[0], str) and callable(item[1])):
+            raise TypeError(
+                f"penalty={penalty!r} must be a callable or a list of (name, "
+                f"callable), but holds {item!r}."
+            )
+    return [(name, item) for name, item in penalty]
+
+
+def check_unique(names: list[str]) -> None:
+    """Refuse two penalties of one name: the history could not tell them apart."""
+    reserved = {"loss", "reconstruction", "batch_size", "batch_count"}
+    for name in names:
+        if names.count(name) > 1 or name in reserved or "__" in name:
+            raise ValueError(
+                f"A penalty cannot be named {name!r}: the name is taken, or holds "
+                "'__'. Give each penalty a name of its own."
+            )

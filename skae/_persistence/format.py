@@ -8,7 +8,7 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 - ``estimator``, the name of the class, and ``parameters``, as they are now;
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
   when training last began, less plain ones that are the same now;
-- ``attributes``, whatever else `fit` has set;
+- ``attributes``, whatever else `fit` has set, and what it once set;
 - ``compiled_by``, where `net_params` ask for it: what needs trust like foreign code;
 - ``net_``, the state of the net: weights, optimizer, generators.
 
@@ -20,8 +20,9 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -29,38 +30,72 @@ import numpy as np
 import torch
 from skorch.exceptions import SkorchException
 
-from skae._estimators import params as _params
 from skae._exceptions import warn
+from skae._model.model import TrainedModel
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
 from skae._persistence.writer import Writer
-from skae._training.build import build_net, refresh_net
+from skae._training.build import build_net, resume_net
+from skae._training.plan import Plan, resolve_device
 
 _FORMAT = 1
 _NO_DIGEST = b"0" * 64
 
-# What is described in a way of its own, or, as scikit-learn's callbacks, not at all.
-_APART = ("net_", "_built_with", "_trained_with", "_skl_callbacks")
-
 # What is kept of the state of callbacks.
 _PLAIN = (type(None), bool, int, float, str, np.bool_, np.float32, np.float64, np.int64)
 
-# What training tells the net beside its parameters.
-_NET = ("seed", "lr", "batch_size", "precision", "runs_foreign_code")
+# What training tells the net beside its parameters, by the names of format 1.
+_NET = {
+    "seed": "seed",
+    "lr": "lr",
+    "batch_size": "batch_size",
+    "precision": "precision",
+    "runs_foreign_code": "has_user_code",
+}
+
+
+# What format 1 knows as attributes of the estimator.
+_KNOWN = {
+    *("n_features_in_", "feature_names_in_", "image_shape_", "scale_", "mean_"),
+    *("_layout", "_dtype", "_n_features_out", "_fitted_loss", "_statistics"),
+    "noise_variance_",
+}
 
 
 # To bytes ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Document:
+    """What a file holds of a fitted estimator.
+
+    Parameters
+    ----------
+    cls : type
+        Its class.
+    parameters : dict
+        Its parameters, as they are now.
+    attributes : dict
+        What else it has been given, such as the configuration of `set_output`.
+    model : TrainedModel
+        What `fit` left.
+    """
+
+    cls: type
+    parameters: dict[str, Any]
+    attributes: dict[str, Any]
+    model: TrainedModel
+
+
 def to_bytes(
-    estimator: Any, include_optimizer: bool = True
+    document: Document, include_optimizer: bool = True
 ) -> tuple[bytes, dict[str, Any]]:
     """Return a fitted estimator as the bytes of a file.
 
     Parameters
     ----------
-    estimator : BaseAutoencoder
-        The fitted estimator.
+    document : Document
+        What to write.
     include_optimizer : bool, default=True
         Whether the state of the optimizer is part of it.
 
@@ -74,40 +109,34 @@ def to_bytes(
     import safetensors.torch
 
     writer = Writer()
-    names = estimator.get_params(deep=False)
-    values = {name: getattr(estimator, name) for name in names}
-    parameters = _describe_each(writer, values)
-    document = {
+    model = document.model
+    parameters = _describe_each(writer, document.parameters)
+    written = {
         "sha256": _NO_DIGEST.decode(),
         "format": _FORMAT,
         "written_by": {
             name: version(name) for name in ("skae", "torch", "scikit-learn", "skorch")
         },
-        "estimator": _name_of(type(estimator), writer),
+        "estimator": _name_of(document.cls, writer),
         "parameters": parameters,
     }
-    for kind in ("built_with", "trained_with"):
-        described = _describe_each(writer, getattr(estimator, f"_{kind}"))
-        document[kind] = {
+    plans = {"built_with": model.built_with, "trained_with": model.trained_with}
+    for kind, plan in plans.items():
+        described = _describe_each(writer, plan.parameters)
+        written[kind] = {
             name: value
             for name, value in described.items()
             if isinstance(value, (dict, list)) or value != parameters[name]
         }
-    attributes = {
-        name: value
-        for name, value in vars(estimator).items()
-        if name not in names and name not in _APART
-    }
-    document["attributes"] = _describe_each(writer, attributes)
-    if _is_compiled(estimator):
-        document["compiled_by"] = writer.describe(torch.compile, "net_params.compile")
-    document["net_"] = writer.describe(
-        _state_of(estimator.net_, include_optimizer), "net_"
-    )
-    history = writer.describe(list(estimator.net_.history), "net_.history")
+    attributes = {**document.attributes, **_attributes_of(model)}
+    written["attributes"] = _describe_each(writer, attributes)
+    if _is_compiled(document.parameters, *(p.parameters for p in plans.values())):
+        written["compiled_by"] = writer.describe(torch.compile, "net_params.compile")
+    written["net_"] = writer.describe(_state_of(model.net, include_optimizer), "net_")
+    history = writer.describe(list(model.net.history), "net_.history")
     text = bytearray(json.dumps(history).encode())
     writer.tensors["net_.history"] = torch.frombuffer(text, dtype=torch.uint8)
-    metadata = {"skae": json.dumps(document)}
+    metadata = {"skae": json.dumps(written)}
     data = safetensors.torch.save(writer.tensors, metadata)
     return data.replace(_NO_DIGEST, _digest(data), 1), writer.foreign
 
@@ -126,10 +155,29 @@ def _describe_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
     return {name: writer.describe(value, name) for name, value in values.items()}
 
 
-def _is_compiled(estimator: Any) -> bool:
+def _attributes_of(model: TrainedModel) -> dict[str, Any]:
+    """Return what format 1 knows of a model as attributes of the estimator."""
+    found = {
+        "n_features_in_": model.n_features,
+        "image_shape_": model.layout.image_shape,
+        "scale_": model.scale,
+        "_layout": model.layout,
+        "_dtype": model.dtype,
+        "_n_features_out": model.n_components,
+        "_fitted_loss": model.built_with.parameters["loss"],
+        "_statistics": model.statistics,
+        "mean_": model.statistics.mean,
+    }
+    if model.feature_names is not None:
+        found["feature_names_in_"] = model.feature_names
+    if model.noise_variance is not None:
+        found["noise_variance_"] = model.noise_variance
+    return found
+
+
+def _is_compiled(*kinds: Mapping[str, Any]) -> bool:
     """Tell whether a compiler is asked for, with options that can name any program."""
-    kinds = (vars(estimator), estimator._built_with, estimator._trained_with)
-    return any((values["net_params"] or {}).get("compile") for values in kinds)
+    return any((values.get("net_params") or {}).get("compile") for values in kinds)
 
 
 def _digest(data: bytes) -> bytes:
@@ -139,7 +187,7 @@ def _digest(data: bytes) -> bytes:
 def _state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
     module = net.module_
     return {
-        **{name: getattr(net, name) for name in _NET},
+        **{name: getattr(net, own) for name, own in _NET.items()},
         "statistics": net.module.statistics,
         "weights": dict(module.state_dict(keep_vars=True)),
         "n_epochs": module.n_epochs,
@@ -162,6 +210,69 @@ def _is_plain(value: Any) -> bool:
 
 
 # And back ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was read from a file, before there is a network.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the estimator.
+    parameters : dict
+        Its parameters.
+    built_with, trained_with : dict
+        Those that the network was built with, and last trained with, where they differ
+        from these.
+    device : torch.device
+        Where the network was, or the CPU where that is not there.
+    attributes : dict
+        What else the estimator had been given.
+    known : dict
+        What `fit` had set, by the names of format 1.
+    state : dict
+        The state of the net.
+    history : list of dict
+        What skorch noted of each epoch.
+    """
+
+    cls: type
+    parameters: dict[str, Any]
+    built_with: dict[str, Any]
+    trained_with: dict[str, Any]
+    device: torch.device
+    attributes: dict[str, Any]
+    known: dict[str, Any]
+    state: dict[str, Any]
+    history: list[Any]
+
+    def rebuild(self, built_with: Plan, trained_with: Plan) -> TrainedModel:
+        """Return the model: built as `fit` did, and given what it had learnt.
+
+        Parameters
+        ----------
+        built_with, trained_with : Plan
+            Of the parameters of these names.
+        """
+        known, state = self.known, self.state
+        layout, dtype = known["_layout"], known["_dtype"]
+        net = build_net(
+            built_with, layout, state["statistics"], dtype, seed=state["seed"]
+        )
+        resume_net(net, trained_with, layout.n_features)
+        _load_state(net, state)
+        net.history_.extend(self.history)
+        return TrainedModel(
+            net=net,
+            layout=layout,
+            statistics=known["_statistics"],
+            dtype=dtype,
+            feature_names=known.get("feature_names_in_"),
+            built_with=built_with,
+            trained_with=trained_with,
+            noise_variance=known.get("noise_variance_"),
+        )
 
 
 def _read_document(data: bytes, source: str) -> dict[str, Any]:
@@ -209,6 +320,7 @@ def _versions(document: dict[str, Any]) -> str:
 def from_bytes(
     data: bytes,
     classes: Mapping[str, type],
+    make: Callable[[Saved], Any],
     trusted: Collection[str] = (),
     source: str = "The file",
 ) -> Any:
@@ -220,6 +332,8 @@ def from_bytes(
         What the file holds.
     classes : dict
         Estimators that it may hold without being trusted, by the names they have there.
+    make : callable
+        Makes an estimator of what was read.
     trusted : collection of str
         Dotted names of what else it may import.
     source : str
@@ -233,27 +347,35 @@ def from_bytes(
     check_trusted(names - set(classes), trusted, source)
     with _refused(source, document):
         reader = Reader(safetensors.torch.load(data), trusted)
-        # In the order of writing: later parts refer to what came before.
-        parameters = reader.restore(document["parameters"])
-        built_with = reader.restore(document["built_with"])
-        trained_with = reader.restore(document["trained_with"])
-        attributes = reader.restore(document["attributes"])
-        state = reader.restore(document["net_"])
-        text = reader.tensors["net_.history"].numpy().tobytes()
-        cls = classes.get(document["estimator"]) or reader.find(document["estimator"])
-        if not hasattr(cls, "_slots"):
-            raise TypeError(f"{document['estimator']} is no autoencoder")
-        estimator = cls(**parameters)
-        check_attributes(cls, document["estimator"], attributes)
-        vars(estimator).update(attributes)
-        parameters = estimator.get_params(deep=False)  # those that are new since, too
-        estimator._built_with = {**parameters, **built_with}
-        estimator._trained_with = {**parameters, **trained_with}
-        if _is_compiled(estimator):
-            reader.find("torch:compile")
-        estimator.net_ = _rebuild_net(estimator, state)
-        estimator.net_.history_.extend(reader.restore(json.loads(text)))
-    return estimator
+        return make(_read(document, reader, classes))
+
+
+def _read(
+    document: dict[str, Any], reader: Reader, classes: Mapping[str, type]
+) -> Saved:
+    name = document["estimator"]
+    # In the order of writing: later parts refer to what came before.
+    parameters = reader.restore(document["parameters"])
+    built_with = reader.restore(document["built_with"])
+    trained_with = reader.restore(document["trained_with"])
+    attributes = reader.restore(document["attributes"])
+    state = reader.restore(document["net_"])
+    history = json.loads(reader.tensors["net_.history"].numpy().tobytes())
+    cls = classes.get(name) or reader.find(name)
+    check_attributes(cls, name, set(attributes) - _KNOWN)
+    if _is_compiled(parameters, built_with, trained_with):
+        reader.find("torch:compile")
+    return Saved(
+        cls=cls,
+        parameters=parameters,
+        built_with=built_with,
+        trained_with=trained_with,
+        device=_find_device(built_with.get("device", parameters["device"])),
+        attributes={k: v for k, v in attributes.items() if k not in _KNOWN},
+        known={k: v for k, v in attributes.items() if k in _KNOWN},
+        state=state,
+        history=reader.restore(history),
+    )
 
 
 @contextmanager
@@ -273,40 +395,22 @@ def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
         ) from error
 
 
-def _rebuild_net(estimator: Any, state: dict[str, Any]) -> Any:
-    """Build the net as `fit` did, and give it what it had learnt."""
-    cls = type(estimator)
-    device = _find_device(estimator._built_with["device"])
-    builder = cls(**{**estimator._built_with, "device": device})
-    trainer = cls(**estimator._trained_with)
-    for each in (builder, trainer):
-        each._validate_params()
-    encoder, decoder = builder._slots()
-    net = build_net(
-        builder,
-        encoder,
-        decoder,
-        estimator._layout,
-        state["statistics"],
-        estimator._dtype,
-        seed=state["seed"],
-    )
-    refresh_net(net, trainer, estimator.n_features_in_)
+def _load_state(net: Any, state: dict[str, Any]) -> None:
+    """Give a net its weights, its optimizer, its generators and its callbacks."""
     module = net.module_
     module.load_state_dict(state["weights"])
     module.n_epochs = state["n_epochs"]
     module.stream.__setstate__(state["stream"])
     module.eval()
     net.set_params(lr=state["lr"])
-    for name in _NET:
-        setattr(net, name, state[name])
+    for name, own in _NET.items():
+        setattr(net, own, state[name])
     if state["optimizer"] is not None:
         net.optimizer_.load_state_dict(state["optimizer"])
         _check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
         kept = state["callbacks"].get(name, {})
         vars(callback).update({k: v for k, v in kept.items() if _is_plain(v)})
-    return net
 
 
 def _check_fused(optimizer: torch.optim.Optimizer) -> None:
@@ -324,7 +428,7 @@ def _check_fused(optimizer: torch.optim.Optimizer) -> None:
 
 def _find_device(device: Any) -> torch.device:
     """Return the device of a parameter, the CPU where that is not there."""
-    found = _params.resolve_device(device)
+    found = resolve_device(device)
     try:
         torch.empty(0, device=found)
     except (AssertionError, ImportError, RuntimeError):  # of torch without the device

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
+from skae._model.model import TrainedModel
 from skae._persistence.atomic import write_whole
 
 # What the output of each part is called.
@@ -28,30 +29,48 @@ _OUTPUTS = {
 _OPSET = 18
 
 
-def write_onnx(estimator: Any, path: str | os.PathLike | BinaryIO, part: str) -> None:
-    """Write a part of a fitted estimator to a file, or to a file that is open."""
-    model = build_onnx(estimator, part)  # which says what is missing
+def write_onnx(
+    model: TrainedModel, name: str, path: str | os.PathLike | BinaryIO, part: str
+) -> None:
+    """Write a part of a model to a file, or to a file that is open.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        A trained model.
+    name : str
+        Name of its estimator, a note in the file.
+    path : str, path-like or binary file
+        Where to write.
+    part : {"encoder", "decoder", "reconstruct"}
+        What is computed.
+    """
+    proto = build_onnx(model, name, part)  # which says what is missing
     import onnx_ir
 
-    content = onnx_ir.to_proto(model).SerializeToString()
+    content = onnx_ir.to_proto(proto).SerializeToString()
     if hasattr(path, "write"):
         path.write(content)
     else:
         write_whole(path, content)
 
 
-def build_onnx(estimator: Any, part: str, opset: int | None = _OPSET) -> Any:
-    """Return a part of a fitted estimator as a model of ONNX.
+def build_onnx(
+    model: TrainedModel, name: str, part: str, opset: int | None = _OPSET
+) -> Any:
+    """Return a part of a model as one of ONNX.
 
     It computes in float32, even what was trained in float64: onnxruntime has neither
     convolutions nor the error function of gelu for that.
 
     Parameters
     ----------
-    estimator : BaseAutoencoder
-        A fitted estimator, which stays as it is.
+    model : TrainedModel
+        A trained model, which stays as it is.
+    name : str
+        Name of its estimator.
     part : {"encoder", "decoder", "reconstruct"}
-        What the model computes.
+        What is computed.
     opset : int or None, default=18
         Version of the operators; None is torch's choice.
 
@@ -64,25 +83,25 @@ def build_onnx(estimator: Any, part: str, opset: int | None = _OPSET) -> Any:
             f"part={part!r} is not known. Choose one of "
             f"{', '.join(map(repr, _OUTPUTS))}."
         )
-    module = copy.deepcopy(_find_module(estimator, part)).cpu().float().eval()
-    width = estimator._n_features_out if part == "decoder" else estimator.n_features_in_
-    model = _translate(module, width, part, opset)
-    model.producer_name, model.producer_version = "skae", version("skae")
-    model.metadata_props.update(
-        estimator=type(estimator).__name__,
+    module = copy.deepcopy(_find_module(model, part)).cpu().float().eval()
+    width = model.n_components if part == "decoder" else model.n_features
+    exported = _translate(module, width, part, opset)
+    exported.producer_name, exported.producer_version = "skae", version("skae")
+    exported.metadata_props.update(
+        estimator=name,
         part=part,
-        n_components=str(estimator._n_features_out),
-        sample_shape=json.dumps(estimator._layout.sample_shape),
+        n_components=str(model.n_components),
+        sample_shape=json.dumps(model.layout.sample_shape),
     )
-    return model
+    return exported
 
 
-def _find_module(estimator: Any, part: str) -> nn.Module:
+def _find_module(model: TrainedModel, part: str) -> nn.Module:
     if part == "encoder":
-        return estimator.encoder_
+        return model.encoder
     if part == "decoder":
-        return estimator.decoder_
-    return nn.Sequential(estimator.encoder_, estimator.decoder_)
+        return model.decoder
+    return nn.Sequential(model.encoder, model.decoder)
 
 
 def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> Any:

@@ -17,26 +17,66 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
-from skae._data import layout, statistics, transforms
-from skae._networks import architectures, modules
-from skae._objective import losses, penalties
+from skae._data.layout import Layout
+from skae._data.statistics import Statistics
+from skae._data.transforms import (
+    DynamicBinarization,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
+from skae._networks.autoencoder import (
+    AutoencoderModule,
+    LinkedDecoder,
+    RowEncoder,
+    VariationalAutoencoderModule,
+)
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
+from skae._networks.layers import (
+    GELU,
+    BatchNorm1d,
+    BatchNorm2d,
+    FirstHalf,
+    Hardsigmoid,
+    LifetimeTopK,
+    Standardize,
+    ToImage,
+    TopK,
+    ToRows,
+    TransposedLinear,
+    Unstandardize,
+)
+from skae._objective.losses import (
+    Exp,
+    binary_cross_entropy,
+    huber,
+    poisson,
+    squared_error,
+)
+from skae._objective.penalties import (
+    Contraction,
+    KLDivergence,
+    KLSparsity,
+    L1Sparsity,
+)
+
+# Our own part of what a file may name. A name that was once written stays for ever,
+# wherever the class is defined.
+_OURS = (
+    *(AutoencoderModule, BatchNorm1d, BatchNorm2d, Contraction, Conv, Dense),
+    *(DynamicBinarization, Exp, FirstHalf, GELU, GaussianNoise, Hardsigmoid),
+    *(KLDivergence, KLSparsity, L1Sparsity, Layout, LifetimeTopK, LinkedDecoder),
+    *(MaskingNoise, RowEncoder, SaltAndPepperNoise, Standardize, Statistics),
+    *(SwapNoise, ToImage, ToRows, TopK, TransposedLinear, Unstandardize),
+    *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
+    squared_error,
+)
 
 # What a file may name without being trusted: making one of these, or calling it, does
-# nothing but compute. A name that was once written stays here for ever.
-_KNOWN: dict[str, Any] = {
-    f"skae.{name}": own
-    for file in (
-        layout,
-        statistics,
-        transforms,
-        architectures,
-        losses,
-        modules,
-        penalties,
-    )
-    for name, own in vars(file).items()
-    if not name.startswith("_") and getattr(own, "__module__", None) == file.__name__
-} | {
+# nothing but compute.
+_KNOWN: dict[str, Any] = {f"skae.{own.__name__}": own for own in _OURS} | {
     "skorch.callbacks.EarlyStopping": callbacks.EarlyStopping,
     "skorch.callbacks.EpochScoring": callbacks.EpochScoring,
     "skorch.callbacks.GradientNormClipping": callbacks.GradientNormClipping,

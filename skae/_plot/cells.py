@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skae._data.layout import LAYOUTS, infer_layout
+from skae._estimators.base import BaseAutoencoder, open_model
 from skae._estimators.blending import real_steps
 from skae._plot.axes import merge_style, single_axes
 
@@ -41,8 +42,10 @@ def known_layout(
     if layout is not None or image_shape is not None:
         return layout, image_shape
     for step in real_steps(estimator):
-        known = getattr(step, "_layout", None)
-        if known and known.image_shape and known.n_features == n_features:
+        if not isinstance(step, BaseAutoencoder):
+            continue
+        known = open_model(step).layout
+        if known.image_shape and known.n_features == n_features:
             channels, *rest = known.image_shape
             if len(rest) == 1:
                 return "signal", known.image_shape

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import as_batch, blend, find_input, interpolate, mix
+from skae._estimators.blending import blend, find_blender, interpolate, mix
+from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
     Line,
@@ -19,12 +20,10 @@ from skae._plot.cells import (
     sample_style,
     to_cells,
 )
-from skae._plot.words import share_words
 
 _KINDS = ("content", "representation")
 
 
-@share_words
 class InterpolationDisplay:
     """Walks from one sample to another, each kind of walk on a line of its own.
 
@@ -36,15 +35,25 @@ class InterpolationDisplay:
         The walks of each kind, such as ``"content"`` and ``"representation"``, between
         the same pairs and with as many steps.
 
-    {limits}
+    limits : (float, float), default=None
+        Lowest and highest value to draw. None is the range of what is drawn; colours
+        within [0, 1] or [0, 255] keep that range.
 
-    {layout}
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of a sample are, as in the estimators.
 
-    {image_shape}
+    image_shape : tuple of int or None, default=None
+        Shape of the picture that a flat row holds: ``(height, width)``, or with
+        channels where `layout` says, first if it is None. Flat rows without a shape
+        are drawn as curves.
 
     Attributes
     ----------
-    {ax_}
+    ax_ : matplotlib Axes
+        What was drawn on.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     artists_ : ndarray of shape (n_pairs * n_kinds, n_steps, n_artists)
         The image of each cell, or a curve for each channel. The lines of a pair follow
@@ -77,9 +86,12 @@ class InterpolationDisplay:
 
         Parameters
         ----------
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------
@@ -124,7 +136,9 @@ class InterpolationDisplay:
 
         Parameters
         ----------
-        {estimator}
+        estimator : estimator
+            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
+            Pipeline, a PCA.
 
         x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
             Where the walk begins and ends. A sample and a batch are paired with each
@@ -140,13 +154,21 @@ class InterpolationDisplay:
             Which walks to draw, from top to bottom: ``"content"`` overlays the samples
             themselves, ``"representation"`` decodes the codes between theirs.
 
-        {known_layout}
+        layout : {"channels_first", "channels_last", "signal"} or None, default=None
+            What the axes of a sample are, as in the estimators. If it and
+            `image_shape` are None, they are those of `estimator`.
 
-        {image_shape}
+        image_shape : tuple of int or None, default=None
+            Shape of the picture that a flat row holds: ``(height, width)``, or with
+            channels where `layout` says, first if it is None. Flat rows without a shape
+            are drawn as curves.
 
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------
@@ -156,7 +178,7 @@ class InterpolationDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
         representation = interpolate(estimator, x1, x2, n_steps, path=path)
-        shapes = find_input(estimator)[1]
+        shapes = find_blender(estimator).shapes
         batch, is_one = as_batch(x1, shapes, "x1")
         if is_one and as_batch(x2, shapes, "x2")[1]:
             x1, representation = batch, representation[np.newaxis]
@@ -175,7 +197,6 @@ class InterpolationDisplay:
         return display.plot(ax, sample_kw=sample_kw)
 
 
-@share_words
 class BlendDisplay:
     """A grid of blends between four samples, which stand in its corners.
 
@@ -186,15 +207,25 @@ class BlendDisplay:
     blends : array-like of shape (n_steps, n_steps, ...)
         The blends, from the upper left one to the lower right one.
 
-    {limits}
+    limits : (float, float), default=None
+        Lowest and highest value to draw. None is the range of what is drawn; colours
+        within [0, 1] or [0, 255] keep that range.
 
-    {layout}
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of a sample are, as in the estimators.
 
-    {image_shape}
+    image_shape : tuple of int or None, default=None
+        Shape of the picture that a flat row holds: ``(height, width)``, or with
+        channels where `layout` says, first if it is None. Flat rows without a shape
+        are drawn as curves.
 
     Attributes
     ----------
-    {ax_}
+    ax_ : matplotlib Axes
+        What was drawn on.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     artists_ : ndarray of shape (n_steps, n_steps, n_artists)
         The image of each cell, or a curve for each channel.
@@ -226,9 +257,12 @@ class BlendDisplay:
 
         Parameters
         ----------
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------
@@ -269,7 +303,9 @@ class BlendDisplay:
 
         Parameters
         ----------
-        {estimator}
+        estimator : estimator
+            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
+            Pipeline, a PCA.
 
         X : array-like of shape (4, ...)
             The corners: upper left, upper right, lower left and lower right.
@@ -280,13 +316,21 @@ class BlendDisplay:
         kind : {"representation", "content"}, default="representation"
             Whether codes or inputs are mixed.
 
-        {known_layout}
+        layout : {"channels_first", "channels_last", "signal"} or None, default=None
+            What the axes of a sample are, as in the estimators. If it and
+            `image_shape` are None, they are those of `estimator`.
 
-        {image_shape}
+        image_shape : tuple of int or None, default=None
+            Shape of the picture that a flat row holds: ``(height, width)``, or with
+            channels where `layout` says, first if it is None. Flat rows without a shape
+            are drawn as curves.
 
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------
@@ -300,7 +344,7 @@ class BlendDisplay:
             raise ValueError(
                 f"kind={kind!r} is not known. Choose 'representation' or 'content'."
             )
-        X, is_one = as_batch(X, find_input(estimator)[1], "X")
+        X, is_one = as_batch(X, find_blender(estimator).shapes, "X")
         if is_one or len(X) != 4:
             raise ValueError(
                 f"X has {len(X)} sample(s), but the corners are 4: upper left, upper "

@@ -8,14 +8,12 @@ from skae._plot.axes import (
     merge_style,
     panel_axes,
 )
-from skae._plot.words import share_words
 from skae.diagnostics import report
 
 _LOGARITHMIC = 20  # ratio of two eigenvalues from which a logarithm helps
 _FLOOR = 1e-6  # of the largest eigenvalue; what lies below is rounding
 
 
-@share_words
 class LatentDiagnosticsDisplay:
     """Activity of the units, spectrum of the code, and what else is known of units.
 
@@ -33,7 +31,14 @@ class LatentDiagnosticsDisplay:
 
     Attributes
     ----------
-    {axes_}
+    axes_ : ndarray of shape (n_panels,)
+        The axes of the panels.
+
+    ax_ : matplotlib Axes
+        What was divided into them.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     std_bars_, zeros_bars_, kl_bars_ : matplotlib BarContainer or None
         A bar for each unit; None where there is no such panel.
@@ -67,7 +72,9 @@ class LatentDiagnosticsDisplay:
 
         Parameters
         ----------
-        {bounds}
+        ax : matplotlib Axes, default=None
+            Where to draw: it is switched off and divided into panels. None is a new
+            figure.
 
         bar_kw : dict, default=None
             Keywords of matplotlib's `bar`, for the units.
@@ -139,7 +146,9 @@ class LatentDiagnosticsDisplay:
             Samples in the layout that `fit` saw, or flattened. Best rows that `fit`
             has not seen.
 
-        {bounds}
+        ax : matplotlib Axes, default=None
+            Where to draw: it is switched off and divided into panels. None is a new
+            figure.
 
         bar_kw : dict, default=None
             Keywords of matplotlib's `bar`, for the units.

@@ -16,13 +16,11 @@ from skae._plot.cells import (
     to_cells,
 )
 from skae._plot.projection import find_classes, find_places
-from skae._plot.words import share_words
 
 _NAMES_IN_COLUMN = 16
 _MOST_NAMES = 64  # of classes, up to which a legend can be read
 
 
-@share_words
 class LatentSpaceDisplay:
     """Codes as points of a plane, coloured by what is known of their samples.
 
@@ -44,13 +42,21 @@ class LatentSpaceDisplay:
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
         The samples, for the thumbnails.
 
-    {layout}
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of a sample are, as in the estimators.
 
-    {image_shape}
+    image_shape : tuple of int or None, default=None
+        Shape of the picture that a flat row holds: ``(height, width)``, or with
+        channels where `layout` says, first if it is None. Flat rows without a shape
+        are drawn as curves.
 
     Attributes
     ----------
-    {ax_}
+    ax_ : matplotlib Axes
+        What was drawn on.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     scatter_ : matplotlib PathCollection
         The points.
@@ -91,7 +97,8 @@ class LatentSpaceDisplay:
 
         Parameters
         ----------
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
         thumbnails : int, default=None
             How many samples to draw as small pictures at their codes. They are chosen
@@ -100,7 +107,9 @@ class LatentSpaceDisplay:
         scatter_kw : dict, default=None
             Keywords of matplotlib's `scatter`.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------
@@ -225,16 +234,24 @@ class LatentSpaceDisplay:
             How many samples to draw as small pictures at their codes. They are chosen
             to lie far from each other. None is none.
 
-        {known_layout}
+        layout : {"channels_first", "channels_last", "signal"} or None, default=None
+            What the axes of a sample are, as in the estimators. If it and
+            `image_shape` are None, they are those of `estimator`.
 
-        {image_shape}
+        image_shape : tuple of int or None, default=None
+            Shape of the picture that a flat row holds: ``(height, width)``, or with
+            channels where `layout` says, first if it is None. Flat rows without a shape
+            are drawn as curves.
 
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
         scatter_kw : dict, default=None
             Keywords of matplotlib's `scatter`.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         Returns
         -------

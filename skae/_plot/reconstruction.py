@@ -7,7 +7,11 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import as_batch, find_input
+from skae._estimators.base import BaseAutoencoder, open_model
+from skae._estimators.blending import find_blender
+from skae._estimators.fitting import checked_rows
+from skae._estimators.planning import random_source
+from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
     Line,
@@ -19,10 +23,8 @@ from skae._plot.cells import (
     sample_style,
     to_cells,
 )
-from skae._plot.words import share_words
 
 
-@share_words
 class ReconstructionDisplay:
     """Samples, their reconstructions and the errors, below each other.
 
@@ -44,13 +46,21 @@ class ReconstructionDisplay:
     corrupted : array-like of the shape of X, default=None
         What was reconstructed, where it is not the originals.
 
-    {layout}
+    layout : {"channels_first", "channels_last", "signal"} or None, default=None
+        What the axes of a sample are, as in the estimators.
 
-    {image_shape}
+    image_shape : tuple of int or None, default=None
+        Shape of the picture that a flat row holds: ``(height, width)``, or with
+        channels where `layout` says, first if it is None. Flat rows without a shape
+        are drawn as curves.
 
     Attributes
     ----------
-    {ax_}
+    ax_ : matplotlib Axes
+        What was drawn on.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     artists_ : ndarray of shape (n_lines, n_samples, n_artists)
         The image of each cell, or a curve for each channel. The lines are the
@@ -85,9 +95,12 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         error_kw : dict, default=None
             The same for the errors.
@@ -150,7 +163,9 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        {estimator}
+        estimator : estimator
+            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
+            Pipeline, a PCA.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the layout that `fit` saw, or flattened.
@@ -162,16 +177,24 @@ class ReconstructionDisplay:
             What is reconstructed. ``"auto"`` is X with the noise of training, where
             `estimator` is an autoencoder of skae that has any; None is X itself.
 
-        {known_layout}
+        layout : {"channels_first", "channels_last", "signal"} or None, default=None
+            What the axes of a sample are, as in the estimators. If it and
+            `image_shape` are None, they are those of `estimator`.
 
-        {image_shape}
+        image_shape : tuple of int or None, default=None
+            Shape of the picture that a flat row holds: ``(height, width)``, or with
+            channels where `layout` says, first if it is None. Flat rows without a shape
+            are drawn as curves.
 
         random_state : int, RandomState instance or None, default=None
             Draws the noise. None is the `random_state` of the estimator.
 
-        {ax}
+        ax : matplotlib Axes, default=None
+            What to draw on. None is a new figure.
 
-        {sample_kw}
+        sample_kw : dict, default=None
+            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
+            signals.
 
         error_kw : dict, default=None
             The same for the errors.
@@ -184,7 +207,7 @@ class ReconstructionDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        shapes = find_input(estimator)[1]
+        shapes = find_blender(estimator).shapes
         X = as_batch(X, shapes, "X")[0][:n_samples]
         if isinstance(corrupted, str):
             corrupted = _add_noise(estimator, X, random_state, corrupted)
@@ -214,8 +237,14 @@ def _add_noise(estimator, X, random_state, corrupted):
             f"corrupted={corrupted!r} is not known. Pass 'auto', None, or the "
             "corrupted samples themselves."
         )
-    noise = getattr(getattr(estimator, "net_", None), "corruption", None)
-    return None if noise is None else estimator._corrupt(X, random_state)
+    if not isinstance(estimator, BaseAutoencoder):
+        return None
+    model = open_model(estimator)
+    if model.net.corruption is None:
+        return None
+    rows = checked_rows(X, estimator, model)
+    noisy = model.corrupt(rows, random_source(estimator, random_state))
+    return model.layout.restore(noisy)
 
 
 def _short(value):

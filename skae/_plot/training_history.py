@@ -10,12 +10,10 @@ from skae._plot.axes import (
     merge_style,
     panel_axes,
 )
-from skae._plot.words import share_words
 
 _LOGARITHMIC = 20  # ratio of the first to the last value from which it helps
 
 
-@share_words
 class TrainingHistoryDisplay:
     """Every term of the objective over the epochs, on training and on held-out rows.
 
@@ -36,7 +34,14 @@ class TrainingHistoryDisplay:
 
     Attributes
     ----------
-    {axes_}
+    axes_ : ndarray of shape (n_panels,)
+        The axes of the panels.
+
+    ax_ : matplotlib Axes
+        What was divided into them.
+
+    figure_ : matplotlib Figure
+        The figure around it.
 
     lines_ : dict of str to matplotlib Line2D
         The curve of each term, under its name in `history`.
@@ -65,7 +70,9 @@ class TrainingHistoryDisplay:
 
         Parameters
         ----------
-        {bounds}
+        ax : matplotlib Axes, default=None
+            Where to draw: it is switched off and divided into panels. None is a new
+            figure.
 
         train_kw, valid_kw : dict, default=None
             Keywords of matplotlib's `plot` for the training rows and for those held
@@ -129,7 +136,9 @@ class TrainingHistoryDisplay:
         estimator : estimator
             A fitted autoencoder of skae, or a Pipeline or search that holds one.
 
-        {bounds}
+        ax : matplotlib Axes, default=None
+            Where to draw: it is switched off and divided into panels. None is a new
+            figure.
 
         train_kw, valid_kw : dict, default=None
             Keywords of matplotlib's `plot` for the training rows and for those held

@@ -1,156 +1,70 @@
-"""From an estimator's parameters to a skorch net that is ready to train."""
+"""From a plan to a skorch net that is ready to train, and to train on."""
 
-import inspect
+from __future__ import annotations
+
 import sys
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from skae._data.batches import BatchIterator, HoldOut
-from skae._estimators import params as _params
-from skae._networks.architectures import Dense, is_shipped, is_tied
+from skae._data.batches import BatchIterator
+from skae._data.layout import Layout
+from skae._data.statistics import Statistics
 from skae._networks.assembly import Assembly
-from skae._networks.pca_start import can_carry, find_principal_axes
-from skae._objective.losses import Loss
-from skae._objective.objective import Objective
-from skae._training.net import LR_SCHEDULES, AutoencoderNet
-
-STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
-
-
-class _Stopping(EarlyStopping):
-    """skorch's early stopping, deaf to the epochs of a warm-up.
-
-    While the weight of a penalty rises, the training loss does, too.
-    """
-
-    def __init__(self, *, warmup, **kwargs):
-        super().__init__(**kwargs)
-        self.warmup = warmup
-
-    def on_epoch_end(self, net, **kwargs):
-        if net.module_.n_epochs > self.warmup:
-            super().on_epoch_end(net, **kwargs)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a network is trained to do: all that may change from fit to fit.
-
-    Parameters
-    ----------
-    loss : Loss
-        How a reconstruction is compared with its row.
-    penalties : list of (str, callable)
-        Named terms of the objective beside it.
-    augmentation, corruption : callable or None
-        What is done to a batch.
-    """
-
-    loss: Loss
-    penalties: list
-    augmentation: Any
-    corruption: Any
-
-    @property
-    def criterion(self):
-        """Makes the objective."""
-        return partial(Objective, self.loss, self.penalties)
-
-    @property
-    def warmup(self):
-        """Epochs in which the weight of a penalty rises."""
-        return max((getattr(p, "warmup", 0) for _, p in self.penalties), default=0)
-
-    def give_to(self, net):
-        """Let an initialised net work on this task from now on."""
-        net.criterion, net.criterion_ = self.criterion, self.criterion()
-        # Not by setattr: there skorch refuses what is a module of torch.
-        vars(net).update(augmentation=self.augmentation, corruption=self.corruption)
-        penalties = [penalty for _, penalty in self.penalties]
-        net.module_.keeps_steps = any(
-            getattr(penalty, "needs_steps", False) for penalty in penalties
-        )
-        if not all(
-            _is_ours(slot)
-            for slot in (
-                self.loss.function,
-                self.augmentation,
-                self.corruption,
-                *penalties,
-            )
-        ):
-            net.runs_foreign_code = True
-
-
-def _is_ours(slot):
-    """Tell whether a slot is empty or holds what this package ships."""
-    kind = slot if inspect.isfunction(slot) else type(slot)
-    return slot is None or kind.__module__.startswith("skae.")
+from skae._networks.initialization import PrincipalAxes, find_principal_axes
+from skae._training.callbacks import STOPPING, Stopping, check_callback_names
+from skae._training.net import AutoencoderNet
+from skae._training.plan import Plan, resolve_device
+from skae._training.precision import find_precision
 
 
 def build_net(
-    estimator, encoder, decoder, layout, statistics, dtype, *, rows=None, seed=None
-):
-    """Build and initialise the net of an estimator.
+    plan: Plan,
+    layout: Layout,
+    statistics: Statistics,
+    dtype: np.dtype,
+    *,
+    seed: int,
+    rows: np.ndarray | None = None,
+) -> AutoencoderNet:
+    """Build and initialise a net.
 
     Parameters
     ----------
-    estimator : BaseAutoencoder
-        Whose parameters and hooks say what to build.
-    encoder, decoder : Dense, Conv, torch.nn.Module or callable
-        The resolved slots.
+    plan : Plan
+        What to build.
     layout : Layout
         The shape of a sample.
     statistics : Statistics
         Of the training rows.
     dtype : numpy.dtype
         Type to compute in.
+    seed : int
+        Seed of the net.
     rows : ndarray of shape (n_rows, n_features) or None
         The training rows, None where the weights are known and will be loaded.
-    seed : int or None
-        Seed of the net. None draws it from the `random_state` of the estimator.
 
     Returns
     -------
     AutoencoderNet
     """
-    _check_tied(estimator, encoder, decoder)
-    if seed is None:
-        random_state = check_random_state(estimator.random_state)
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-    loss = estimator._find_loss()
-    task = _find_task(estimator)
-    code_layer = estimator._code_layer()
     axes = None
-    if (
-        rows is not None
-        and code_layer is None
-        and loss.link is nn.Identity
-        and _starts_at_pca(encoder, decoder, estimator.n_components)
-    ):
-        hold_out = _hold_out(estimator, seed)  # those rows must not be looked at
-        kept = np.arange(len(rows))
-        if hold_out is not None:
-            kept, _ = hold_out.split(len(rows))
-        axes = find_principal_axes(
-            rows, kept, estimator.n_components, statistics=statistics, seed=seed
-        )
+    if rows is not None and _starts_at_pca(plan):
+        axes = _find_axes(plan, rows, statistics, seed)
+    networks, loss = plan.networks, plan.task.loss
     assembly = Assembly(
-        module_class=estimator._module_class,
-        encoder=encoder,
-        decoder=decoder,
+        module_class=networks.module_class,
+        encoder=networks.encoder,
+        decoder=networks.decoder,
         layout=layout,
-        n_components=estimator.n_components,
-        code_layer=code_layer,
-        loss=loss,
+        n_components=plan.n_components,
+        code_layer=networks.code_layer,
+        link=loss.link,
+        start=loss.start(statistics.mean),
         statistics=statistics,
         axes=axes,
         seed=seed,
@@ -159,144 +73,134 @@ def build_net(
     net = AutoencoderNet(
         assembly,
         seed=seed,
-        runs_foreign_code=not (is_shipped(encoder) and is_shipped(decoder)),
-        **_settings(estimator, seed, layout.n_features, task),
+        has_user_code=not networks.are_shipped,
+        **_settings(plan, layout.n_features, seed),
     )
     net.initialize()
-    task.give_to(net)
+    net.take_on(plan.task)
     net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
-    _params.check_callback_names(estimator.net_params or {}, net.callbacks_)
+    check_callback_names(plan.training.settings, net.callbacks_)
     return net
 
 
-def refresh_net(net, estimator, n_features):
+def resume_net(net: AutoencoderNet, plan: Plan, n_features: int) -> None:
     """Give a trained net what may change between two fits: how it is trained.
 
     Parameters
     ----------
     net : AutoencoderNet
-        A net that goes on with its weights and its optimizer.
-    estimator : BaseAutoencoder
-        Whose parameters may have changed.
+        A net that resumes with its weights and its optimizer.
+    plan : Plan
+        Whose task and training it takes over.
     n_features : int
         Number of features of a sample.
     """
-    task = _find_task(estimator)
-    settings = _settings(estimator, net.seed, n_features, task)
-    task.give_to(net)
+    settings = _settings(plan, n_features, net.seed)
+    net.take_on(plan.task)
     for name in ("train_split", "lr_schedule", "max_epochs", "callbacks"):
         setattr(net, name, settings[name])
     net.initialize_callbacks()
 
 
-def find_batch_size(batch_size, n_rows):
+def prepare_net(
+    net: AutoencoderNet,
+    *,
+    batch_size: int | str,
+    precision: str,
+    lr: float,
+    shape: tuple[int, int],
+) -> None:
+    """Set what depends on the rows at hand, or may change from chunk to chunk.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        An initialised net.
+    batch_size : int or "auto"
+        Rows in a batch.
+    precision : {"float32", "bfloat16", "auto"}
+        Format that training multiplies in.
+    lr : float
+        Learning rate.
+    shape : (int, int)
+        Number of rows and features.
+    """
+    n_rows, n_features = shape
+    n_batch = find_batch_size(batch_size, n_rows)
+    batch_shape = (min(n_batch, n_rows), n_features)
+    net.precision = find_precision(precision, net.module_, batch_shape, net.device)
+    net.batch_size = n_batch
+    if net.lr != lr:
+        net.set_params(lr=lr)
+
+
+def find_batch_size(batch_size: int | str, n_rows: int) -> int:
     """Return the number of rows in a batch, for a number of training rows."""
-    if batch_size == "auto":
+    if isinstance(batch_size, str):
         return int(np.clip(n_rows // 32, 32, 128))
     return batch_size
 
 
-def _check_tied(estimator, encoder, decoder):
-    """Refuse to tie what is no mirror image."""
-    if estimator.decoder is not None and is_tied(decoder):
-        raise ValueError(
-            f"decoder={estimator.decoder!r} has no encoder to share its weights with. "
-            "Pass encoder=Dense(..., tied=True) and decoder=None, or set tied=False."
-        )
-    if not is_tied(encoder):
-        return
-    if estimator.decoder is not None:
-        raise ValueError(
-            f"encoder={encoder!r} makes the decoder, but decoder={estimator.decoder!r} "
-            "makes one, too. Set decoder=None, or tied=False."
-        )
-    if estimator._module_class.n_columns_per_unit > 1:
-        raise ValueError(
-            f"encoder={encoder!r} cannot be tied: the encoder of a variational "
-            "autoencoder gives 2 * n_components values, and its decoder takes "
-            "n_components. Set tied=False."
-        )
-
-
-def _can_start_at_pca(dense):
-    return dense.init == "pca" and not dense.batch_norm and not dense.tied
-
-
-def _starts_at_pca(encoder, decoder, n_components):
-    slots = (encoder, decoder)
-    if not all(isinstance(slot, Dense) and _can_start_at_pca(slot) for slot in slots):
+def _starts_at_pca(plan: Plan) -> bool:
+    """Tell whether both networks carry a linear map, by pairs of the same units."""
+    networks = plan.networks
+    is_linear = networks.code_layer is None and plan.task.loss.link is nn.Identity
+    if not (is_linear and networks.are_shipped):
         return False
-    return encoder.activation == decoder.activation and can_carry(
-        (*encoder.widths(), *decoder.widths()), encoder.activation, n_components
+    encoder, decoder = (
+        network.linear_activation(plan.n_components)
+        for network in (networks.encoder, networks.decoder)
+    )
+    return encoder is not None and encoder == decoder
+
+
+def _find_axes(
+    plan: Plan, rows: np.ndarray, statistics: Statistics, seed: int
+) -> PrincipalAxes:
+    split = plan.training.split(seed)  # rows held out must not be looked at
+    trained_on = np.arange(len(rows))
+    if split is not None:
+        trained_on, _ = split.split(len(rows))
+    return find_principal_axes(
+        rows, trained_on, plan.n_components, statistics=statistics, seed=seed
     )
 
 
-def _find_task(estimator):
-    penalties = [
-        *estimator._own_penalties(),
-        *_params.named_penalties(estimator.penalty),
-    ]
-    _params.check_unique([name for name, _ in penalties])
-    return Task(
-        loss=estimator._find_loss(),
-        penalties=[(name, clone(penalty, safe=False)) for name, penalty in penalties],
-        augmentation=clone(estimator.augmentation, safe=False),
-        corruption=clone(estimator._corruption(), safe=False),
-    )
-
-
-def _settings(estimator, seed, n_features, task):
-    """Return what the net is told of the training: skorch's names and values."""
-    device = _params.resolve_device(estimator.device)
-    optimizer = estimator.optimizer
-    if isinstance(optimizer, str):
-        optimizer = _params.OPTIMIZERS[optimizer]
-    schedule = _params.find_lr_schedule(estimator)
-    if isinstance(schedule, str):
-        schedule = LR_SCHEDULES[schedule]
+def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
+    """Return what the net is given: skorch's names and values."""
+    training = plan.training
+    device = resolve_device(training.device)
     settings = {
-        "optimizer": optimizer,
-        "lr": estimator.lr,
-        "lr_schedule": schedule,
-        "max_epochs": estimator.max_epochs,
         "iterator_train": BatchIterator,
         "iterator_valid": BatchIterator,
         "iterator_train__shuffle": True,
-        "train_split": _hold_out(estimator, seed),
+        "train_split": training.split(seed),
         "device": str(device),
         "verbose": 0,  # until it is trained
-        "callbacks": _callbacks(estimator, n_features, task.warmup),
-        "criterion": task.criterion,
+        "callbacks": _callbacks(plan, n_features),
+        "criterion": plan.task.criterion,
+        **training.settings,
     }
-    if estimator.weight_decay is not None:
-        settings["optimizer__weight_decay"] = estimator.weight_decay
-    extra = dict(estimator.net_params or {})
     kernels = ("fused", "foreach", "capturable", "differentiable")
-    has_fused = optimizer in (torch.optim.Adam, torch.optim.AdamW)
-    picks_kernel = any(f"optimizer__{name}" in extra for name in kernels)
+    has_fused = settings["optimizer"] in (torch.optim.Adam, torch.optim.AdamW)
+    picks_kernel = any(f"optimizer__{name}" in settings for name in kernels)
     if has_fused and device.type in ("cpu", "cuda") and not picks_kernel:
         settings["optimizer__fused"] = True
-    return {**settings, **extra}
+    return settings
 
 
-def _hold_out(estimator, seed):
-    fraction = estimator.validation_fraction
-    if fraction is None and estimator.early_stopping:
-        fraction = 0.1
-    return None if fraction is None else HoldOut(fraction, seed)
-
-
-def _callbacks(estimator, n_features, warmup):
-    callbacks = [clone(callback, safe=False) for callback in estimator.callbacks or []]
-    if estimator.early_stopping or estimator.n_iter_no_change is not None:
-        stopping = _Stopping(
-            warmup=warmup,
-            monitor="valid_loss" if estimator.early_stopping else "train_loss",
-            patience=estimator.n_iter_no_change or sys.maxsize,
+def _callbacks(plan: Plan, n_features: int) -> list[Any]:
+    training = plan.training
+    callbacks = [clone(callback, safe=False) for callback in training.callbacks]
+    if training.early_stopping or training.patience is not None:
+        stopping = Stopping(
+            warmup=plan.task.warmup,
+            monitor="valid_loss" if training.early_stopping else "train_loss",
+            patience=training.patience or sys.maxsize,
             # The loss is summed over features, tol is for one of them.
-            threshold=estimator.tol * n_features,
+            threshold=training.tol * n_features,
             threshold_mode="abs",
-            load_best=estimator.early_stopping,
+            load_best=training.early_stopping,
         )
         callbacks.append((STOPPING, stopping))
     return callbacks

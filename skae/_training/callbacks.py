@@ -1,10 +1,17 @@
-"""Callbacks of one fit, such as the reporter of epochs to scikit-learn (from 1.9)."""
+"""Callbacks of one fit: early stopping, lines, a bar, and reports to scikit-learn."""
 
 from __future__ import annotations
 
+import dis
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from skorch.callbacks import Callback
+import numpy as np
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import PrintLog as _PrintLog
+
+from skae._training.history import terms_of
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -13,9 +20,61 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand-in for scikit-learn's mixin: there is nothing to support."""
 
-    def with_callbacks(method):
+    def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
+
+
+STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
+
+
+class StopTraining(Exception):
+    """A callback asked for the end of training."""
+
+
+def is_stop_of_callback(error: KeyboardInterrupt) -> bool:
+    """Tell whether a callback raised this itself, as callbacks of skorch do to stop.
+
+    Python raises a user's Ctrl-C between two instructions of whatever code runs; a
+    callback raises it by a statement.
+    """
+    trace = error.__traceback__
+    if trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    instruction = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    return instruction == dis.opmap["RAISE_VARARGS"]
+
+
+class Stopping(EarlyStopping):
+    """Early stopping that ignores warm-up epochs.
+
+    While the weight of a penalty rises, the training loss does, too.
+
+    Parameters
+    ----------
+    warmup : int
+        Number of epochs to ignore.
+    **kwargs : dict
+        What skorch's own class takes.
+    """
+
+    def __init__(self, *, warmup: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.warmup = warmup
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if net.module_.n_epochs > self.warmup:
+            super().on_epoch_end(net, **kwargs)
+
+
+class PrintLog(_PrintLog):
+    """PrintLog that formats nothing where nothing is printed."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
 
 
 class PassingCallback(Callback):
@@ -25,42 +84,47 @@ class PassingCallback(Callback):
     with the data and the open files that it knows.
     """
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return Callback, ()
+
+
+# Reports to scikit-learn --------------------------------------------------------------
 
 
 class _EpochReporter(PassingCallback):
     """A skorch callback that passes each epoch on to scikit-learn's."""
 
-    def __init__(self, estimator, context, X):
+    def __init__(self, estimator: Any, context: Any, X: np.ndarray) -> None:
         self.estimator = estimator
         self.context = context
         self.X = X
 
-    def _facts(self):
+    def _facts(self) -> dict[str, Any]:
         # A monitor scores only what has a y: for an autoencoder that is X.
         return {"estimator": self.estimator, "X": self.X, "y": self.X}
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         self.epoch_ = self.context.subcontext(task_name="epoch")
         self.epoch_.call_on_fit_task_begin(**self._facts())
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         stop = self.epoch_.call_on_fit_task_end(
             **self._facts(), reconstruction_attributes={}
         )
         if stop:
-            raise KeyboardInterrupt  # how a callback of skorch stops training
+            raise StopTraining
 
 
 @contextmanager
-def reported_epochs(estimator, net, X, n_epochs):
+def reported_epochs(
+    estimator: Any, net: Any, X: np.ndarray, n_epochs: int
+) -> Iterator[None]:
     """Report the epochs that run inside the block to the estimator's callbacks.
 
     Parameters
     ----------
     estimator : estimator
-        Whose callbacks are told.
+        Whose callbacks get the reports, from scikit-learn 1.9 on.
     net : AutoencoderNet
         The initialised net that runs the epochs.
     X : ndarray
@@ -82,3 +146,85 @@ def reported_epochs(estimator, net, X, n_epochs):
     context.call_on_fit_task_end(
         estimator=estimator, X=X, y=X, reconstruction_attributes={}
     )
+
+
+# A bar --------------------------------------------------------------------------------
+
+
+class _Bar(PassingCallback):
+    """A skorch callback that moves a bar of tqdm at the end of each epoch."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        terms = terms_of(net.history[-1])
+        del terms["epoch"]
+        if sum(name.startswith("train_") for name in terms) == 2:
+            # One term alone is the loss.
+            terms = {name: x for name, x in terms.items() if name.endswith("_loss")}
+        shown = {name.removeprefix("train_"): f"{x:.4g}" for name, x in terms.items()}
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update()
+
+
+@contextmanager
+def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[None]:
+    """Show the epochs that run inside the block: by a bar, by lines or not at all.
+
+    Parameters
+    ----------
+    name : str
+        What stands before the bar.
+    verbose : int
+        1 for a bar, more for lines.
+    net : AutoencoderNet
+        The initialised net that runs the epochs.
+    n_epochs : int
+        Most epochs that will run.
+    """
+    net.verbose = max(verbose - 1, 0)  # above 1, skorch prints lines
+    if verbose != 1:
+        yield
+        return
+    # Finds out whether this is a notebook, which takes a moment.
+    from tqdm.auto import tqdm
+
+    with tqdm(total=n_epochs, desc=name, unit="epoch", dynamic_ncols=True) as bar:
+        callback = ("progress", _Bar(bar))
+        net.callbacks_.insert(0, callback)  # before one that ends training
+        try:
+            yield
+        finally:
+            net.callbacks_.remove(callback)
+        bar.total = bar.n  # where training stopped before its time, that is all
+        if hasattr(bar, "container"):  # the widgets of a notebook
+            bar.container.children[1].max = bar.n
+        bar.refresh()
+
+
+# Settings -----------------------------------------------------------------------------
+
+
+def check_callback_names(
+    settings: Mapping[str, Any], callbacks: list[tuple[str, Any]]
+) -> None:
+    """Refuse settings of callbacks that the net does not have.
+
+    Parameters
+    ----------
+    settings : dict
+        Settings of the net, such as ``callbacks__early_stopping__patience``.
+    callbacks : list of (str, Callback)
+        The callbacks of the net.
+    """
+    names = [name for name, _ in callbacks]
+    for key, value in settings.items():
+        prefix, _, rest = key.partition("__")
+        name = rest.partition("__")[0]
+        # None takes a callback away.
+        if prefix == "callbacks" and rest and value is not None and name not in names:
+            raise ValueError(
+                f"{key} sets a callback named {name!r}, but the callbacks are "
+                f"{', '.join(map(repr, names))}."
+            )

@@ -7,28 +7,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skae._data.batches import Batch
+
 
 class EpochTerms:
-    """Means of the objective and its terms over an epoch, weighted by rows."""
+    """Means of the objective and its terms over the rows of an epoch."""
 
     def __init__(self) -> None:
         self.n_rows = 0
-        self.sums: dict[str, Tensor] = {}
+        self._weight = 0.0
+        self._sums: dict[str, Tensor] = {}
 
-    def add(self, n_rows: int, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        self.n_rows += n_rows
+    def add(self, batch: Batch, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Add the means of a batch."""
+        self.n_rows += len(batch.x)
+        weight = batch.total_weight
+        self._weight += weight
         if len(terms) > 1:  # one term alone is the loss
-            self._add("loss", n_rows, loss)
+            self._add("loss", weight, loss)
         for name, value in terms.items():
-            self._add(name, n_rows, value)
+            self._add(name, weight, value)
 
-    def _add(self, name: str, n_rows: int, value: Tensor) -> None:
-        if name not in self.sums:
-            self.sums[name] = torch.zeros_like(value)
-        self.sums[name].add_(value.detach(), alpha=n_rows)
+    def _add(self, name: str, weight: float, value: Tensor) -> None:
+        if name not in self._sums:
+            self._sums[name] = torch.zeros_like(value)
+        self._sums[name].add_(value.detach(), alpha=weight)
 
     def means(self) -> dict[str, float]:
-        means = {name: float(x) / self.n_rows for name, x in self.sums.items()}
+        """Return the means over all batches so far."""
+        means = {name: float(x) / self._weight for name, x in self._sums.items()}
         loss = means.pop("loss", None)
         return {"loss": sum(means.values()) if loss is None else loss, **means}
 

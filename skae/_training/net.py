@@ -1,55 +1,46 @@
-"""The skorch net: its own seams, with an epoch as lean as a loop written by hand."""
+"""The skorch net: skorch's own methods overridden, and a fast path for its epochs."""
 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, PrintLog
+from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from skae._data.batches import Batch
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
+from skae._training.callbacks import (
+    STOPPING,
+    PrintLog,
+    StopTraining,
+    is_stop_of_callback,
+)
+from skae._training.divergence import FiniteWeights, check_finite, is_finite
 from skae._training.fused_adam import find_step
 from skae._training.history import EpochTerms
+from skae._training.plan import Task
+from skae._training.schedules import LearningRate, Schedule
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
 
+# What is done to a batch. Where a subclass overrides one of these, only skorch's own
+# loop calls it in all its variants.
+_STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
 
-class _Stop(Exception):
-    """A callback asked for the end of training."""
-
-
-class _PrintLog(PrintLog):
-    """skorch's lines of a table, which it draws up even where nobody sees them."""
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.verbose or self.sink is not print:
-            super().on_epoch_end(net, **kwargs)
-
-
-def _cosine(t: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * t))
-
-
-def _one_cycle(t: float, rise: float = 0.1) -> float:
-    if t < rise:
-        return 0.05 + 0.95 * t / rise
-    return _cosine((t - rise) / (1 - rise))
-
-
-LR_SCHEDULES: dict[str, Callable[[float], float] | None] = {
-    "constant": None,
-    "cosine": _cosine,
-    "one_cycle": _one_cycle,
-}
+# What a fit that fails puts back.
+_SETTINGS = (
+    *("augmentation", "batch_size", "callbacks", "callbacks_", "corruption"),
+    *("criterion", "criterion_", "has_user_code", "lr", "lr_schedule", "max_epochs"),
+    *("precision", "train_split", "verbose"),
+)
 
 
 class AutoencoderNet(NeuralNet):
@@ -68,7 +59,7 @@ class AutoencoderNet(NeuralNet):
     seed : int
         Seeds the initial weights and the draws of validation; training draws from
         the stream of the module.
-    runs_foreign_code : bool
+    has_user_code : bool
         Whether modules, losses or penalties are the user's, and may draw from
         torch's global generator.
     precision : {"float32", "bfloat16"}
@@ -78,18 +69,18 @@ class AutoencoderNet(NeuralNet):
     # What skorch sets, and what a fit holds while it runs.
     callbacks_: list[tuple[str, Callback]]
     train_split: Any
-    n_steps_: Any
-    finite_state_: Any
+    finite_weights_: Any
     epoch_terms_: Any
+    learning_rate_: Any
 
     def __init__(
         self,
         *args: Any,
         augmentation: Noise | None = None,
         corruption: Noise | None = None,
-        lr_schedule: Callable[[float], float] | None = None,
+        lr_schedule: Schedule | None = None,
         seed: int = 0,
-        runs_foreign_code: bool = False,
+        has_user_code: bool = False,
         precision: str = "float32",
         **kwargs: Any,
     ) -> None:
@@ -97,9 +88,39 @@ class AutoencoderNet(NeuralNet):
         self.corruption = corruption
         self.lr_schedule = lr_schedule
         self.seed = seed
-        self.runs_foreign_code = runs_foreign_code
+        self.has_user_code = has_user_code
         self.precision = precision
         super().__init__(*args, **kwargs)
+
+    def take_on(self, task: Task) -> None:
+        """Work on a task from now on."""
+        self.criterion, self.criterion_ = task.criterion, task.criterion()
+        # Not by setattr: there skorch refuses what is a module of torch.
+        self.__dict__.update(augmentation=task.augmentation, corruption=task.corruption)
+        self.module_.keeps_steps = task.needs_steps
+        if task.has_user_code:
+            self.has_user_code = True
+
+    @contextmanager
+    def restored_on_error(self) -> Iterator[None]:
+        """Put the settings of before back if the block fails.
+
+        Weights stay where training stopped. Divergence is no failure here: what it
+        leaves is trained.
+        """
+        before = {name: vars(self).get(name) for name in _SETTINGS}
+        keeps_steps = self.module_.keeps_steps
+        rates = [group["lr"] for group in self.optimizer_.param_groups]
+        try:
+            yield
+        except DivergenceError:
+            raise
+        except Exception:
+            self.__dict__.update(before)
+            self.module_.keeps_steps = keeps_steps
+            for group, lr in zip(self.optimizer_.param_groups, rates, strict=True):
+                group["lr"] = lr
+            raise
 
     # What skorch builds ---------------------------------------------------------
 
@@ -110,7 +131,7 @@ class AutoencoderNet(NeuralNet):
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [
-            (name, _PrintLog() if name == "print_log" else callback)
+            (name, PrintLog() if name == "print_log" else callback)
             for name, callback in super()._default_callbacks
         ]
 
@@ -131,15 +152,27 @@ class AutoencoderNet(NeuralNet):
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
-        return self._get_loss(y_pred, to_tensor(y_true, device=self.device))
+        batch = y_true
+        if not isinstance(batch, Batch):
+            batch = Batch(to_tensor(y_true, device=self.device))
+        return self._get_loss(y_pred, batch)
 
-    def _augment(self, x: Tensor) -> Tensor:
-        if self.augmentation is None:
-            return x
-        return self.augmentation(x, self.module_.stream.on(x.device))
+    def _receive(self, pair: Any) -> tuple[Tensor, Any]:
+        """Return input and target of a batch, augmented, on the device of the net."""
+        batch = Batch.of(pair)
+        x = to_tensor(batch.x, device=self.device)
+        if self.augmentation is not None:
+            x = self.augmentation(x, self.module_.stream.on(x.device))
+        if batch.is_plain:
+            return x, x
+        weight, mask = (
+            None if part is None else to_tensor(part, device=self.device)
+            for part in (batch.weight, batch.mask)
+        )
+        return x, Batch(x, weight, mask)
 
     def _infer(self, x: Tensor) -> dict[str, Tensor]:
-        if self.runs_foreign_code:
+        if self.has_user_code:
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
@@ -151,38 +184,42 @@ class AutoencoderNet(NeuralNet):
         # the encoder were not: what needs them takes its own.
         return {k: v.to(x.dtype) for k, v in output.items() if k != "steps"}
 
-    def _get_loss(self, output: dict[str, Tensor], x: Tensor) -> Tensor:
-        loss, terms = self.criterion_(output, x, self.module_)
+    def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
+        loss, terms = self.criterion_(output, batch, self.module_)
         if self.epoch_terms_.n_rows == 0 and self.module_.training:
-            self._keep_weights_that_give(output["reconstruction"])
-        self.epoch_terms_.add(len(x), loss, terms)
+            self.finite_weights_.update(output["reconstruction"])
+        self.epoch_terms_.add(batch, loss, terms)
         return loss
 
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the loss of a batch and its gradients, in either loop."""
+        received = Batch.of(batch)
+        output = self._infer(received.x)
+        loss = self._get_loss(output, received)
+        loss.backward()
+        return {"loss": loss, "y_pred": output}
+
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        self._follow_schedule()
+        """Make a step in skorch's own loop."""
+        self._set_training(True)
+        self.learning_rate_.advance()
         with self.isolated():
-            x = self._augment(to_tensor(batch[0], device=self.device))
-            return super().train_step((x, x), **fit_params)
+            return super().train_step(self._receive(batch), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        with self.isolated():
-            x = self._augment(to_tensor(batch[0], device=self.device))
-            return super().validation_step((x, x), **fit_params)
+        """Compute the loss of a batch that is held out, in skorch's own loop."""
+        self._set_training(False)
+        with self.isolated(), torch.no_grad():
+            received = Batch.of(self._receive(batch))
+            output = self._infer(received.x)
+            return {"loss": self._get_loss(output, received), "y_pred": output}
 
     def isolated(self, stream: RandomStream | None = None) -> Any:
         """Keep what code of the user's draws away from torch's global generator."""
-        if not self.runs_foreign_code:
+        if not self.has_user_code:
             return nullcontext()
         stream = self.module_.stream if stream is None else stream
         return stream.as_global(self.device)
-
-    def _follow_schedule(self) -> None:
-        if self.lr_schedule is None:
-            return
-        factor = self.lr_schedule(min(self.step_ / max(self.n_steps_ - 1, 1), 1.0))
-        self.step_ += 1
-        for group, lr in zip(self.optimizer_.param_groups, self.lrs_, strict=True):
-            group["lr"] = factor * lr
 
     # One epoch ------------------------------------------------------------------
 
@@ -197,61 +234,71 @@ class AutoencoderNet(NeuralNet):
         if iterator is None:
             return
         self.epoch_terms_ = EpochTerms()
-        if training and self.n_steps_ is None:
-            self.n_steps_ = len(iterator) * self.n_epochs_
-        with nullcontext() if training else self.fixed_draw():
-            if self._batches_are_watched():
+        if training and self.learning_rate_.n_steps is None:
+            self.learning_rate_.n_steps = len(iterator) * self.n_epochs_
+        with nullcontext() if training else self.validation_noise():
+            if self._can_take_fast_path():
+                self._run_fast_epoch(iterator, training, prefix)
+            else:
                 super().run_single_epoch(
                     iterator, training, prefix, step_fn, **fit_params
                 )
-            else:
-                self._run_lean_epoch(iterator, training, prefix)
         means = self.epoch_terms_.means()
         for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
         if training:
-            self._check_finite(means)
+            check_finite(means, len(self.history), self.lr)
 
-    def _run_lean_epoch(self, iterator: Any, training: bool, prefix: str) -> None:
-        """Do what skorch does for each batch, less what nobody would see."""
+    def _run_fast_epoch(self, iterator: Any, training: bool, prefix: str) -> None:
+        """Run an epoch without skorch's per-batch callbacks and history."""
         module, optimizer = self.module_, self.optimizer_
-        device, isolated = torch.device(self.device), self.isolated
         trained = [x for group in optimizer.param_groups for x in group["params"]]
         step = find_step(optimizer)
+        advance, isolated = self.learning_rate_.advance, self.isolated
         module.train(training)
         with torch.set_grad_enabled(training):
-            for x, _ in iterator:
-                x = x.to(device, non_blocking=True)
+            for batch in iterator:
                 with isolated():
-                    x = self._augment(x)
-                    loss = self._get_loss(self._infer(x), x)
+                    pair = self._receive(batch)
                     if training:
-                        self._follow_schedule()
-                        loss.backward()
+                        advance()
+                        self.train_step_single(pair)
                         step()
                         for x in trained:
                             x.grad = None
+                    else:
+                        received = Batch.of(pair)
+                        self._get_loss(self._infer(received.x), received)
         # The rows that skorch's own callbacks look for.
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
         self.history.record_batch(f"{prefix}_batch_size", self.epoch_terms_.n_rows)
         self.history.record(f"{prefix}_batch_count", 1)
 
-    def _batches_are_watched(self) -> bool:
-        """Tell whether a callback hooks batches, or the optimizer wants a closure."""
+    def _can_take_fast_path(self) -> bool:
+        """Tell whether nothing wants more of a batch than its step.
+
+        A callback that hooks batches does, an optimizer that wants a closure, and a
+        subclass with steps of its own.
+        """
         hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-        watched = any(
+        is_watched = any(
             getattr(type(callback), hook, None) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
             for hook in hooks
         )
         closure = inspect.signature(self.optimizer_.step).parameters.get("closure")
-        return watched or (
+        wants_closure = (
             closure is not None and closure.default is inspect.Parameter.empty
         )
+        is_overridden = any(
+            getattr(type(self), name) is not getattr(AutoencoderNet, name)
+            for name in _STEPS
+        )
+        return not (is_watched or wants_closure or is_overridden)
 
     @contextmanager
-    def fixed_draw(self) -> Iterator[None]:
+    def validation_noise(self) -> Iterator[None]:
         """Let validation draw the same noise in each epoch."""
         training_stream = self.module_.stream
         self.module_.stream = RandomStream(self.seed + 1)
@@ -266,11 +313,9 @@ class AutoencoderNet(NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as error:
-            # skorch's callbacks stop training by raising this themselves; a user's
-            # Ctrl-C surfaces in whatever runs at the moment.
-            if _innermost_function(error) != "on_epoch_end":
-                raise
-            raise _Stop from None
+            if method_name != "on_epoch_end" or not is_stop_of_callback(error):
+                raise  # Ctrl-C
+            raise StopTraining from None
 
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
@@ -279,27 +324,26 @@ class AutoencoderNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
-        self.step_, self.n_steps_ = 0, None
-        self.lrs_ = [group["lr"] for group in self.optimizer_.param_groups]
-        self.finite_state_ = [x.detach().clone() for x in _state(self.module_)]
+        self.learning_rate_ = LearningRate(self.optimizer_, self.lr_schedule)
+        self.finite_weights_ = FiniteWeights(self.module_)
         try:
             self.notify("on_train_begin", X=X, y=y)
-            with suppress(_Stop):
+            with suppress(StopTraining):
                 self.fit_loop(X, y, **fit_params)
             self.notify("on_train_end", X=X, y=y)
         except DivergenceError:
-            self._return_to_finite_weights()
+            self.finite_weights_.restore(self.optimizer_)
             raise
         finally:
-            self._tidy_up()
+            self._finish_training()
         return self
 
     @contextmanager
-    def plain_epochs(self, stopping: str) -> Iterator[None]:
-        """Hold out no rows, keep the learning rate and ignore ``stopping``."""
+    def without_schedule_and_split(self) -> Iterator[None]:
+        """Hold out no rows, keep the learning rate and do not stop early."""
         kept = self.train_split, self.lr_schedule, self.callbacks_
         self.train_split = self.lr_schedule = None
-        self.callbacks_ = [item for item in self.callbacks_ if item[0] != stopping]
+        self.callbacks_ = [item for item in self.callbacks_ if item[0] != STOPPING]
         try:
             yield
         finally:
@@ -309,59 +353,16 @@ class AutoencoderNet(NeuralNet):
         super().on_epoch_end(net, **kwargs)
         self.module_.n_epochs += 1
 
-    @torch.no_grad()
-    def _keep_weights_that_give(self, reconstruction: Tensor) -> None:
-        """Copy the weights if the first batch of an epoch shows them to be sound."""
-        if torch.isfinite(reconstruction).all():
-            for kept, x in zip(self.finite_state_, _state(self.module_), strict=True):
-                kept.copy_(x)
-
-    def _check_finite(self, means: dict[str, float]) -> None:
-        if math.isfinite(means["loss"]):
-            return
-        epoch = len(self.history)
-        bad = [name for name, value in means.items() if not math.isfinite(value)]
-        raise DivergenceError(
-            f"The training loss stopped being finite in epoch {epoch} (terms: "
-            f"{', '.join(bad)}). Most likely the steps are too long for the scale of "
-            f"X: lower lr (now {self.lr:g}), or scale X, for instance with "
-            "StandardScaler. The estimator keeps the last finite weights."
-        )
-
-    @torch.no_grad()
-    def _return_to_finite_weights(self) -> None:
-        self.optimizer_.state.clear()  # its averages of gradients are not finite
-        for kept, x in zip(self.finite_state_, _state(self.module_), strict=True):
-            x.copy_(kept)
-
-    def _tidy_up(self) -> None:
+    def _finish_training(self) -> None:
         """Leave finite weights, whole epochs, no gradients and no copy of weights."""
-        if not _is_finite(self.module_):
-            self._return_to_finite_weights()
+        if not is_finite(self.module_):
+            self.finite_weights_.restore(self.optimizer_)
         if len(self.history) and "train_loss" not in self.history[-1]:
             del self.history[-1]  # interrupted
-        self.finite_state_ = None
-        self.epoch_terms_ = None
+        self.learning_rate_.reset()
+        self.finite_weights_ = self.epoch_terms_ = self.learning_rate_ = None
         self.optimizer_.zero_grad(set_to_none=True)
-        if self.lr_schedule is not None:
-            for group, lr in zip(self.optimizer_.param_groups, self.lrs_, strict=True):
-                group["lr"] = lr
         self.module_.eval()
         for _, callback in self.callbacks_:
             if getattr(callback, "best_model_weights_", None) is not None:
                 callback.best_model_weights_ = None
-
-
-def _innermost_function(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    return "" if frame is None else frame.tb_frame.f_code.co_name
-
-
-def _state(module: torch.nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
-
-
-def _is_finite(module: torch.nn.Module) -> bool:
-    return all(bool(torch.isfinite(x).all()) for x in _state(module))

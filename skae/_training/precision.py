@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from skae._networks.modules import AutoencoderModule
+from skae._networks.autoencoder import AutoencoderModule
 from skae._random import RandomStream
 
 # Multiply-adds of the largest layer, for a batch, from which on bfloat16 was measured

@@ -15,7 +15,8 @@ from sklearn.utils._param_validation import (
 )
 
 from skae._data.layout import LAYOUTS, infer_layout
-from skae._estimators.fitted import check_autoencoder
+from skae._estimators.base import open_model
+from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.cells import find_limits
 from skae._plot.projection import find_classes, find_places
@@ -133,7 +134,7 @@ def write(
     ...     print(f"{path.stat().st_size / 1e6:.0f} MB")
     7 MB
     """
-    check_autoencoder(ae, "write(pipe[-1], pipe[:-1].transform(X), path)")
+    model = open_model(ae, "write(pipe[-1], pipe[:-1].transform(X), path)")
     given = {
         "path": path,
         "layout": layout,
@@ -141,12 +142,12 @@ def write(
         "random_state": random_state,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="write")
-    rows = ae._check_X(X)
+    rows = checked_rows(X, ae, model)
     n_samples = len(rows)
     if n_samples < 2:
         raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")
     labels = _check_labels(labels, n_samples)
-    drawn_as = ae._layout
+    drawn_as = model.layout
     if layout is not None or image_shape is not None:
         drawn_as = infer_layout(
             drawn_as.sample_shape, layout=layout, image_shape=image_shape
@@ -157,7 +158,7 @@ def write(
 
     chosen = _draw(n_samples, max_samples, check_random_state(random_state))
     rows = rows[chosen]
-    codes = ae._map(ae.net_.module_.encode, rows).astype(np.float32)
+    codes = model.encode(rows).astype(np.float32)
     axes, places, _ = find_places(codes)
     colours = _describe_labels(None if labels is None else labels[chosen])
     levels, packed_rows = _pack_samples(rows)

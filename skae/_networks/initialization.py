@@ -1,16 +1,19 @@
-"""Let a dense autoencoder start as PCA: principal axes, carried through its layers."""
+"""How weights start: as PCA, by their variance, or shared by both networks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
+from skae._data.rows import Rows
 from skae._data.statistics import Statistics
+from skae._networks.layers import TransposedLinear
 
 _MAX_ROWS = 2048
 _MAX_ENTRIES = 2**22
@@ -26,6 +29,13 @@ GAINS: dict[str, float] = {
     "silu": 1.0,
     "softplus": 1.0,
 }
+
+
+# One over the slope at 0, for the activations that would stop a signal otherwise.
+_GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
+
+
+# PCA ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class PrincipalAxes:
 
 
 def find_principal_axes(
-    rows: np.ndarray,
+    rows: Rows,
     indices: np.ndarray,
     n_axes: int,
     *,
@@ -81,7 +91,9 @@ def find_principal_axes(
     some = np.empty((len(chosen), rows.shape[1]), dtype)
     for start in range(0, len(chosen), _CHUNK_ROWS):
         part = slice(start, start + _CHUNK_ROWS)
-        some[part] = (rows[chosen[part]] - statistics.mean) / statistics.scale
+        some[part] = (
+            rows.take(chosen[part], axis=0) - statistics.mean
+        ) / statistics.scale
     with np.errstate(invalid="ignore", divide="ignore"):  # a single row has no variance
         pca = PCA(n_axes, copy=False, svd_solver=solver, random_state=seed)
         pca.fit(some)
@@ -89,11 +101,6 @@ def find_principal_axes(
     kept = variance > 1e-10 * variance[0] if variance[0] > 0 else variance > 0
     deviations = np.sqrt(variance[kept]) * statistics.scale
     return PrincipalAxes(pca.components_[kept], deviations)
-
-
-def can_carry(widths: Sequence[int], activation: str, n_components: int) -> bool:
-    """Tell whether hidden layers can carry a linear map of some components."""
-    return activation in GAINS and all(2 * n_components <= width for width in widths)
 
 
 def start_at_pca(
@@ -129,15 +136,11 @@ def start_at_pca(
     into_code = axes.directions * input_scale / deviations
     out_of_code = (axes.directions * deviations / output_scale).T
     with torch.no_grad():
-        _carry(_linear_layers(encoder), into_code, identity, gain)
-        _carry(_linear_layers(decoder), identity, out_of_code, gain)
+        _propagate_linear_map(_plain_layers(encoder), into_code, identity, gain)
+        _propagate_linear_map(_plain_layers(decoder), identity, out_of_code, gain)
 
 
-def _linear_layers(network: nn.Module) -> list[nn.Linear]:
-    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
-
-
-def _carry(
+def _propagate_linear_map(
     layers: list[nn.Linear], enter: np.ndarray, leave: np.ndarray, gain: float
 ) -> None:
     """Let the first outputs of a network be ``leave @ enter @ x``.
@@ -156,3 +159,51 @@ def _carry(
         layer.weight[:n_out] = 0.0
         layer.weight[:n_out, :n_in] = weight
         layer.bias[:n_out] = 0.0
+
+
+# Other starts -------------------------------------------------------------------------
+
+
+def tie_weights(encoder: nn.Module, decoder: Any) -> None:
+    """Give the linear layers of a dense decoder the weights of its encoder."""
+    weights = [layer.weight for layer in _linear_layers(encoder)]
+    for position, layer in enumerate(decoder):
+        if isinstance(layer, nn.Linear):
+            decoder[position] = TransposedLinear(weights.pop(), layer.bias)
+
+
+def draw_glorot_weights(
+    network: nn.Module, make_activation: Callable[[], nn.Module], activation: str
+) -> None:
+    """Draw weights that let signals through, and center what each layer gets."""
+    center = float(make_activation()(torch.zeros(1)))
+    with torch.no_grad():
+        for position, layer in enumerate(_linear_layers(network)):
+            gain = _GLOROT_GAINS.get(activation, 1.0) if position else 1.0
+            if not isinstance(layer, TransposedLinear):
+                nn.init.xavier_uniform_(layer.weight, gain)
+            offset = center if position else 0.0
+            layer.bias.copy_(-offset * _matrix(layer).sum(1))
+
+
+def zero_constant_features(decoder: nn.Module, features: np.ndarray) -> None:
+    """Let a dense decoder start at the mean of features that have not varied yet."""
+    last = _linear_layers(decoder)[-1]
+    constant = torch.from_numpy(features)
+    with torch.no_grad():
+        _matrix(last)[constant] = 0.0
+        last.bias[constant] = 0.0
+
+
+def _plain_layers(network: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+
+def _linear_layers(network: nn.Module) -> list[Any]:
+    kinds = (nn.Linear, TransposedLinear)
+    return [layer for layer in network.modules() if isinstance(layer, kinds)]
+
+
+def _matrix(layer: Any) -> torch.Tensor:
+    """Return what a linear layer multiplies with, a row for each output."""
+    return layer.weight.T if isinstance(layer, TransposedLinear) else layer.weight

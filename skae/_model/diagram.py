@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skae._networks.modules import leaves, run
+from skae._model.model import TrainedModel
+from skae._networks.tracing import leaves, run
 from skae._random import RandomStream
 
 try:
@@ -16,27 +17,28 @@ except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock
 
 
-def draw(estimator: Any) -> Any:
-    """Return the diagram of an estimator; once fitted, of its encoder and decoder.
+def draw_plain(value: Any) -> Any:
+    """Return the diagram of an estimator that is not fitted."""
+    name = type(value).__name__
+    return _VisualBlock("single", value, names=name, name_details=str(value))
+
+
+def draw(model: TrainedModel) -> Any:
+    """Return the diagram of a trained encoder and decoder.
 
     Parameters
     ----------
-    estimator : estimator
-        An autoencoder.
+    model : TrainedModel
+        What `fit` left.
     """
-    name = type(estimator).__name__
-    if not estimator.__sklearn_is_fitted__():
-        return _VisualBlock(
-            "single", estimator, names=name, name_details=str(estimator)
-        )
-    net = estimator.net_
+    net = model.net
     # Two rows: layers that take statistics of a batch refuse one.
-    mean = torch.from_numpy(estimator.mean_.astype(estimator._dtype))
+    mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
     x = mean.to(net.device).expand(2, -1).clone()
     titles, blocks = [], []
     with net.isolated(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
-            out, table = _trace(getattr(estimator, f"{part}_"), x)
+            out, table = _trace(getattr(model, part), x)
             titles.append(f"{part}: {_shape(x)} → {_shape(out)}")
             blocks.append(
                 _VisualBlock("single", part, names=titles[-1], name_details=table)

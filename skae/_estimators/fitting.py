@@ -1,0 +1,193 @@
+"""The steps of a fit: check everything, build or resume, train; and of a loading."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skae._data.batches import RowDataset
+from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
+from skae._data.statistics import Statistics, describe
+from skae._estimators.checks import check_instances, check_net_params
+from skae._estimators.planning import copy_of, make_training
+from skae._model.model import TrainedModel, draw_seed
+from skae._persistence.format import Saved
+from skae._training.build import build_net, prepare_net
+from skae._training.callbacks import reported_epochs, shown_epochs
+from skae._training.plan import Plan, Task
+
+
+def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
+    """Return a model that is yet to be trained, and the rows of X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        What `fit` was given.
+    estimator : BaseAutoencoder
+        Whose parameters have the right types.
+    plan : Plan
+        What they say.
+    """
+    rows, sample_shape, feature_names = first_rows(X, estimator)
+    layout = plan.networks.find_layout(sample_shape, plan.layout)
+    dtype = resolve_dtype(plan.dtype, rows)
+    check_range(rows, dtype)
+    statistics = describe(rows)
+    plan.task.loss.check(statistics.low, statistics.high)
+    seed = draw_seed(check_random_state(estimator.random_state))
+    model = TrainedModel(
+        net=build_net(plan, layout, statistics, dtype, seed=seed, rows=rows),
+        layout=layout,
+        statistics=statistics,
+        dtype=dtype,
+        feature_names=feature_names,
+        built_with=plan,
+        trained_with=plan,
+    )
+    return model, rows
+
+
+def resume(
+    X: Any, estimator: Any, model: TrainedModel, task: Task
+) -> tuple[TrainedModel, np.ndarray]:
+    """Return a model with a new plan of its training, and the rows of X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        What `fit` was given.
+    estimator : BaseAutoencoder
+        Whose parameters have the right types.
+    model : TrainedModel
+        What was trained so far; it stays as it is.
+    task : Task
+        What it is trained to do from now on.
+    """
+    rows, statistics = _more_rows(X, estimator, model)
+    plan = replace(
+        model.built_with,
+        parameters=copy_of(estimator),
+        task=task,
+        training=make_training(estimator),
+    )
+    return replace(model, statistics=statistics, trained_with=plan), rows
+
+
+def extend(
+    X: Any, estimator: Any, model: TrainedModel
+) -> tuple[TrainedModel, np.ndarray]:
+    """Return a model with the statistics of one chunk more, and the rows of X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        The chunk.
+    estimator : BaseAutoencoder
+        Whose parameters have the right types.
+    model : TrainedModel
+        What was trained so far; it stays as it is.
+    """
+    check_instances(estimator)
+    check_net_params(estimator)
+    rows, statistics = _more_rows(X, estimator, model)
+    return replace(model, statistics=model.statistics.merge(statistics)), rows
+
+
+def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
+    """Return the flat rows of X, checked against what `fit` saw.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        What a method was given.
+    estimator : BaseAutoencoder
+        For names and messages.
+    model : TrainedModel
+        Its model.
+    """
+    rows = check_rows(X, estimator, model.layout.sample_shape)
+    check_range(rows, model.dtype)
+    return rows
+
+
+def _more_rows(
+    X: Any, estimator: Any, model: TrainedModel
+) -> tuple[np.ndarray, Statistics]:
+    """Return rows to go on with, and their statistics, once they are checked."""
+    built_with = model.built_with.parameters
+    for name in ("n_components", "loss"):
+        value = getattr(estimator, name)
+        if value != built_with[name]:
+            raise ValueError(
+                f"{name}={value!r}, but the weights to go on from were trained with "
+                f"{name}={built_with[name]!r}. Set it back, or fit a clone."
+            )
+    rows = checked_rows(X, estimator, model)
+    statistics = describe(rows)
+    model.loss.check(statistics.low, statistics.high)
+    return rows, statistics
+
+
+def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) -> None:
+    """Train a model, and show or report its epochs.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Which holds the model already: its callbacks may use it.
+    model : TrainedModel
+        The model.
+    rows : ndarray of shape (n_rows, n_features)
+        Training rows.
+    n_epochs : int
+        Number of epochs.
+    """
+    net = model.net
+    prepare_net(
+        net,
+        batch_size=estimator.batch_size,
+        precision=estimator.precision,
+        lr=estimator.lr,
+        shape=(len(rows), rows.shape[1]),
+    )
+    name = type(estimator).__name__
+    with (
+        shown_epochs(name, estimator.verbose, net, n_epochs),
+        reported_epochs(estimator, net, rows, n_epochs),
+    ):
+        net.partial_fit(RowDataset(rows, model.dtype), None, epochs=n_epochs)
+
+
+def restore(base: type, saved: Saved) -> Any:
+    """Return the estimator that was saved in a file.
+
+    Parameters
+    ----------
+    base : type
+        What its class has to inherit.
+    saved : Saved
+        What the file holds.
+    """
+    cls: Any = saved.cls
+    if not issubclass(cls, base):
+        raise TypeError(f"skae.{cls.__name__} is no autoencoder")
+    estimator = cls(**saved.parameters)
+    now = estimator.get_params(deep=False)  # those that are new since, too
+    built, trained = {**now, **saved.built_with}, {**now, **saved.trained_with}
+    builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
+    for each in (builder, trainer):
+        each._validate_params()
+    built_with = replace(builder._plan(), parameters=built)
+    trained_with = replace(
+        built_with,
+        parameters=trained,
+        task=trainer._task(),
+        training=make_training(trainer),
+    )
+    vars(estimator).update(saved.attributes)
+    estimator._model = saved.rebuild(built_with, trained_with)
+    return estimator

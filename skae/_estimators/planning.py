@@ -1,0 +1,273 @@
+"""From the parameters of an estimator to the plan of a network and its training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
+from skorch.callbacks import LRScheduler
+from torch import nn
+
+from skae._estimators.checks import (
+    check_conflict,
+    check_instances,
+    check_net_params,
+    default_of,
+)
+from skae._estimators.parameters import OPTIMIZERS, has_parameters
+from skae._networks.architecture import ACTIVATIONS, Architecture
+from skae._networks.autoencoder import without_link
+from skae._networks.factory import resolve_network
+from skae._objective.losses import Loss
+from skae._objective.penalties import check_unique, named_penalties
+from skae._training.plan import Networks, Plan, Task, Training
+from skae._training.schedules import LR_SCHEDULES
+
+
+def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
+    """Return what an estimator says of its network and its training.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Whose parameters are checked already.
+    networks : Networks
+        Its encoder and decoder.
+    task : Task
+        What they are trained to do.
+    """
+    _check_tied(estimator, networks)
+    return Plan(
+        parameters=copy_of(estimator),
+        n_components=estimator.n_components,
+        networks=networks,
+        layout=estimator.layout,
+        dtype=estimator.dtype,
+        task=task,
+        training=make_training(estimator),
+    )
+
+
+# Networks -----------------------------------------------------------------------------
+
+
+def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
+    """Return the encoder of an estimator that is dense by default.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With the parameters `encoder`, `hidden_layer_sizes` and `activation`.
+    default : Dense
+        What None stands for.
+    """
+    check_conflict(estimator, "hidden_layer_sizes", "encoder")
+    check_conflict(estimator, "activation", "encoder")
+    if estimator.encoder not in (None, "dense"):
+        return resolve_network(estimator.encoder, "encoder")
+    names = ("hidden_layer_sizes", "activation")
+    given = {name: getattr(estimator, name) for name in names}
+    return clone(default).set_params(
+        **{name: value for name, value in given.items() if value is not None}
+    )
+
+
+def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:
+    """Return the decoder of an estimator: the one given, or the encoder's mirror.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With the parameter `decoder`.
+    encoder : architecture, torch.nn.Module or callable
+        Its encoder.
+    link : callable
+        Makes what follows the decoder; a trained one may end with it.
+    """
+    if estimator.decoder is not None:
+        decoder = resolve_network(estimator.decoder, "decoder")
+        return (
+            without_link(decoder, link) if isinstance(decoder, nn.Module) else decoder
+        )
+    if not isinstance(encoder, Architecture):
+        raise ValueError(
+            "An encoder of your own cannot be mirrored. Pass a decoder too: "
+            "'dense', 'conv', or a builder (n_in, n_out) -> torch.nn.Module."
+        )
+    return encoder
+
+
+def code_activation_layer(estimator: Any) -> Callable[[], nn.Module] | None:
+    """Return what makes the last layer of an encoder, None for a linear code."""
+    name = getattr(estimator, "code_activation", None)
+    return None if name in (None, "identity") else ACTIVATIONS[name]
+
+
+def _is_tied(slot: Any) -> bool:
+    return isinstance(slot, Architecture) and slot.tied
+
+
+def _check_tied(estimator: Any, networks: Networks) -> None:
+    """Refuse to tie what is no mirror image."""
+    encoder, decoder = networks.encoder, networks.decoder
+    if estimator.decoder is not None and _is_tied(decoder):
+        raise ValueError(
+            f"decoder={estimator.decoder!r} has no encoder to share its weights with. "
+            "Pass encoder=Dense(..., tied=True) and decoder=None, or set tied=False."
+        )
+    if not _is_tied(encoder):
+        return
+    if estimator.decoder is not None:
+        raise ValueError(
+            f"encoder={encoder!r} makes the decoder, but decoder={estimator.decoder!r} "
+            "makes one, too. Set decoder=None, or tied=False."
+        )
+    if networks.module_class.n_columns_per_unit > 1:
+        raise ValueError(
+            f"encoder={encoder!r} cannot be tied: the encoder of a variational "
+            "autoencoder gives 2 * n_components values, and its decoder takes "
+            "n_components. Set tied=False."
+        )
+
+
+# Objective and training ---------------------------------------------------------------
+
+
+def make_task(
+    estimator: Any,
+    loss: Loss,
+    penalties: list[tuple[str, Any]],
+    corruption: Callable | None,
+) -> Task:
+    """Return what a network is trained to do, in copies.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        With the parameters `penalty` and `augmentation`.
+    loss : Loss
+        How a reconstruction is compared with its row.
+    penalties : list of (str, callable)
+        What the class adds to those of `penalty`.
+    corruption : callable or None
+        What corrupts a batch.
+    """
+    check_instances(estimator)
+    check_net_params(estimator)
+    penalties = [*penalties, *named_penalties(estimator.penalty)]
+    check_unique([name for name, _ in penalties])
+    return Task(
+        loss=loss,
+        penalties=[(name, clone(penalty, safe=False)) for name, penalty in penalties],
+        augmentation=clone(estimator.augmentation, safe=False),
+        corruption=clone(corruption, safe=False),
+    )
+
+
+def make_training(estimator: Any) -> Training:
+    """Return how the parameters of an estimator say that training goes."""
+    optimizer, schedule = estimator.optimizer, _find_lr_schedule(estimator)
+    if isinstance(optimizer, str):
+        optimizer = OPTIMIZERS[optimizer]
+    if isinstance(schedule, str):
+        schedule = LR_SCHEDULES[schedule]
+    settings = {
+        "optimizer": optimizer,
+        "lr": estimator.lr,
+        "lr_schedule": schedule,
+        "max_epochs": estimator.max_epochs,
+    }
+    if estimator.weight_decay is not None:
+        settings["optimizer__weight_decay"] = estimator.weight_decay
+    hold_out = estimator.validation_fraction
+    if hold_out is None and estimator.early_stopping:
+        hold_out = 0.1
+    return Training(
+        settings={**settings, **(estimator.net_params or {})},
+        callbacks=list(estimator.callbacks or []),
+        hold_out=hold_out,
+        early_stopping=estimator.early_stopping,
+        patience=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        device=estimator.device,
+    )
+
+
+def _find_lr_schedule(estimator: Any) -> Any:
+    """Return the schedule of an estimator; a scheduler among its callbacks wins."""
+    callbacks = [
+        item[1] if isinstance(item, (tuple, list)) else item
+        for item in estimator.callbacks or []
+    ]
+    schedulers = [
+        item
+        for item in callbacks
+        if isinstance(item, LRScheduler) or item is LRScheduler
+    ]
+    if not schedulers:
+        return estimator.lr_schedule
+    if estimator.lr_schedule not in ("constant", default_of(estimator, "lr_schedule")):
+        raise ValueError(
+            f"lr_schedule={estimator.lr_schedule!r} and an LRScheduler in callbacks "
+            "both set the learning rate. Give one of them."
+        )
+    return "constant"
+
+
+# What methods ask of parameters -------------------------------------------------------
+
+
+def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
+    """Return what a method draws from: the estimator's random_state on None."""
+    own = estimator.random_state if random_state is None else random_state
+    return check_random_state(own)
+
+
+def common_remedies(
+    estimator: Any, penalties: list[tuple[str, Any]], corruption: Callable | None
+) -> list[str]:
+    """Return what to change where a code has collapsed, in any class.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Whose code it is.
+    penalties : list of (str, callable)
+        Penalties with a parameter of the same name.
+    corruption : callable or None
+        What corrupts a batch.
+    """
+    remedies = [
+        f"lower {name}={penalty.weight:g}"
+        for name, penalty in penalties
+        if penalty.weight
+    ]
+    if estimator.penalty:
+        remedies.append("lower the weights of penalty")
+    if corruption is not None:
+        remedies.append("weaken the noise")
+    remedies.append(
+        f"another lr than {estimator.lr:g}, or more epochs; a scaled X, where its "
+        "columns differ in units or the modules are your own"
+    )
+    return remedies
+
+
+# Copies -------------------------------------------------------------------------------
+
+
+def copy_of(estimator: Any) -> dict[str, Any]:
+    """Return the parameters as they are now, whatever is done to nested ones later."""
+    return _copy(estimator.get_params(deep=False))
+
+
+def _copy(value: Any) -> Any:
+    """Copy containers and what holds parameters; the rest stays as it is."""
+    if type(value) is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    return clone(value, safe=False) if has_parameters(value) else value

@@ -1,0 +1,164 @@
+"""Blends and interpolations of samples, by functions that encode and decode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skae._model.latent import PATHS, mix_pairs
+
+KINDS = ("representation", "content")
+
+
+@dataclass(frozen=True)
+class Blender:
+    """Blends samples, by their codes or as they are.
+
+    Parameters
+    ----------
+    encode, decode : callable
+        From a batch of samples to codes, and back.
+    check : callable
+        ``(batch, sample_shape)`` to flat rows, checked by what sees X first.
+    shapes : (tuple of int, tuple of int or None)
+        Shape of a sample, and another one that is taken as well.
+    """
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[np.ndarray], Any]
+    check: Callable[[Any, tuple[int, ...]], np.ndarray]
+    shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
+
+    def blend(self, X1: Any, X2: Any, alpha: Any, *, kind: str) -> np.ndarray:
+        """Blend samples with samples: see :func:`skae.blend`."""
+        _check_choice("kind", kind, KINDS)
+        batch1, one1 = as_batch(X1, self.shapes, "X1")
+        batch2, one2 = as_batch(X2, self.shapes, "X2")
+        n_pairs = _count_pairs(batch1, one1, batch2, one2, "X1", "X2")
+        alphas = _check_alpha(alpha, n_pairs)
+        if kind == "content":
+            shape = _content_shape(batch1, batch2, self.shapes[0])
+            mixed = mix_pairs(
+                _broadcast(self.check(batch1, shape), n_pairs),
+                _broadcast(self.check(batch2, shape), n_pairs),
+                alphas,
+            ).reshape(n_pairs, *shape)
+        else:
+            codes = mix_pairs(
+                _broadcast(self._codes(batch1), n_pairs),
+                _broadcast(self._codes(batch2), n_pairs),
+                alphas,
+            )
+            mixed = self._samples(codes)
+        return mixed[0] if one1 and one2 else mixed
+
+    def interpolate(self, x1: Any, x2: Any, n_steps: int, *, path: str) -> np.ndarray:
+        """Decode the codes between two samples: see :func:`skae.interpolate`."""
+        _check_choice("path", path, tuple(PATHS))
+        if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
+            raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
+        batch1, one1 = as_batch(x1, self.shapes, "x1")
+        batch2, one2 = as_batch(x2, self.shapes, "x2")
+        n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
+        codes = PATHS[path](
+            _broadcast(self._codes(batch1), n_pairs),
+            _broadcast(self._codes(batch2), n_pairs),
+            int(n_steps),
+        )
+        between = self._samples(codes.reshape(n_pairs * n_steps, -1))
+        between = between.reshape(n_pairs, n_steps, *between.shape[1:])
+        return between[0] if one1 and one2 else between
+
+    def mix(self, X: Any, weights: Any) -> np.ndarray:
+        """Decode weighted sums of codes: see :func:`skae.mix`."""
+        batch, is_sample = as_batch(X, self.shapes, "X")
+        weights = np.asarray(weights, dtype=np.float64)
+        n_samples = len(batch)
+        if is_sample or weights.ndim not in (1, 2) or weights.shape[-1] != n_samples:
+            raise ValueError(
+                f"weights of shape {weights.shape} do not fit {n_samples} sample(s). "
+                f"Pass a batch of samples, and one weight for each: shape "
+                f"({n_samples},) or (n_mixtures, {n_samples})."
+            )
+        codes = self._codes(batch)
+        mixed = self._samples(np.atleast_2d(weights).astype(codes.dtype) @ codes)
+        return mixed[0] if weights.ndim == 1 else mixed
+
+    def _codes(self, batch: Any) -> np.ndarray:
+        return np.asarray(self.encode(batch))
+
+    def _samples(self, codes: np.ndarray) -> np.ndarray:
+        return np.asarray(self.decode(codes))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        expected = " or ".join(map(repr, choices))
+        raise ValueError(f"{name}={value!r} is not known. Choose {expected}.")
+
+
+def as_batch(
+    X: Any, shapes: tuple[tuple[int, ...], tuple[int, ...] | None], name: str
+) -> tuple[Any, bool]:
+    """Return X with an axis of samples in front, and whether it was a single one."""
+    if hasattr(X, "detach"):
+        X = X.detach().cpu().numpy()
+    if hasattr(X, "to_frame") and hasattr(X, "index"):  # a pandas Series: a row
+        return X.to_frame().T, True
+    if hasattr(X, "columns"):
+        return X, False
+    array = np.asarray(X)
+    shape, later_shape = shapes
+    flat = (math.prod(shape),)
+    if array.shape in (shape, flat, later_shape):
+        return array[np.newaxis], True
+    if array.ndim and array.shape[1:] in (shape, flat):
+        return array, False
+    if later_shape is not None and array.ndim == len(later_shape) + 1:
+        return array, False
+    of_one = " or ".join(map(str, dict.fromkeys((shape, flat, later_shape or shape))))
+    raise ValueError(
+        f"{name} has shape {array.shape}, but a sample has shape {of_one}. Pass one "
+        "sample, or a batch with one more axis in front."
+    )
+
+
+def _count_pairs(
+    batch1: Any, one1: bool, batch2: Any, one2: bool, name1: str, name2: str
+) -> int:
+    n1, n2 = len(batch1), len(batch2)
+    if n1 != n2 and not (one1 or one2):
+        raise ValueError(
+            f"{name1} has {n1} samples and {name2} has {n2}. Pass as many in both, or "
+            "a single sample in one of them."
+        )
+    return n2 if one1 else n1
+
+
+def _check_alpha(alpha: Any, n_pairs: int) -> np.ndarray:
+    alphas = np.asarray(alpha, dtype=np.float64)
+    if alphas.ndim and alphas.shape != (n_pairs,):
+        raise ValueError(
+            f"alpha of shape {alphas.shape} does not fit {n_pairs} pair(s). Pass a "
+            "number or one for each pair; interpolate walks between two samples."
+        )
+    if not np.isfinite(alphas).all():
+        raise ValueError(f"alpha={alpha!r} must be finite.")
+    return np.broadcast_to(alphas, (n_pairs,))
+
+
+def _content_shape(batch1: Any, batch2: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a blend: as fit saw it, or as pictures come further on."""
+    shape1, shape2 = batch1.shape[1:], batch2.shape[1:]
+    size1, size2 = math.prod(shape1), math.prod(shape2)
+    if size1 != size2:
+        raise ValueError(f"Samples of shapes {shape1} and {shape2} cannot be blended.")
+    return shape if size1 == math.prod(shape) else shape1
+
+
+def _broadcast(rows: np.ndarray, n_pairs: int) -> np.ndarray:
+    return np.broadcast_to(rows, (n_pairs, *rows.shape[1:]))

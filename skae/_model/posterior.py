@@ -1,0 +1,108 @@
+"""What only a variational model computes: posteriors, samples and likelihoods."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skae._model.model import TrainedModel, draw_seed
+
+_MAX_ROWS_OF_VARIANCE = 4096
+
+# In units of the squared scale, as in the loss of training: constant data has none.
+_LOWEST_VARIANCE = 1e-12
+
+
+def mean_and_std(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
+    """Return the mean and the standard deviation of the code of each row.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        With a variational module.
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 2, n_components)
+    """
+    module: Any = model.module
+
+    def of_rows(x: Tensor) -> Tensor:
+        mean, log_var = module.posterior(x)
+        return torch.stack([mean, torch.exp(0.5 * log_var)], dim=1)
+
+    return model.apply(of_rows, rows)
+
+
+def measure_noise_variance(model: TrainedModel, rows: np.ndarray) -> float:
+    """Return the mean squared error of decoded draws, on some of the rows.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        With a variational module.
+    rows : ndarray of shape (n_rows, n_features)
+        Training rows. Evenly spaced ones are taken where there are many.
+    """
+    module = model.module
+
+    def squares(x: Tensor) -> Tensor:
+        return ((module(x)["reconstruction"] - x) ** 2).mean(1)
+
+    step = max(1, len(rows) // _MAX_ROWS_OF_VARIANCE)
+    with model.net.validation_noise():
+        error = model.apply(squares, rows[::step])
+    return max(float(error.mean(dtype=np.float64)), _LOWEST_VARIANCE * model.scale**2)
+
+
+def log_likelihood(
+    model: TrainedModel,
+    rows: np.ndarray,
+    n_samples: int,
+    source: np.random.RandomState,
+) -> np.ndarray:
+    """Estimate the log-density of each row by importance sampling.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        With a variational module and a loss that is a likelihood.
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    n_samples : int
+        Number of draws for each row.
+    source : RandomState
+        Seeds the draws.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    model.check_domain(rows)
+    module: Any = model.module
+    device = model.net.device
+    generator = torch.Generator(device=device).manual_seed(draw_seed(source))
+
+    def estimate(x: Tensor) -> Tensor:
+        mean, log_var = module.posterior(x)
+        log_weights = []
+        for _ in range(n_samples):
+            noise = torch.empty_like(mean).normal_(generator=generator)
+            code = mean + torch.exp(0.5 * log_var) * noise
+            # log p(z) - log q(z|x): the constants cancel.
+            ratio = 0.5 * (noise**2 + log_var - code**2).sum(1)
+            log_weights.append(log_density(module.decoder(code), x) + ratio)
+        total = torch.logsumexp(torch.stack(log_weights), dim=0)
+        return total - math.log(n_samples)
+
+    def log_density(decoded: Tensor, x: Tensor) -> Tensor:
+        density: Any = model.loss.log_density
+        return density(decoded, x, model.noise_variance).sum(1)
+
+    return model.apply(estimate, rows)

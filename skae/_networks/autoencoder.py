@@ -1,0 +1,136 @@
+"""The two modules that join an encoder and a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skae._networks.layers import FirstHalf
+from skae._networks.tracing import is_plain, run
+from skae._random import RandomStream
+
+# Bounds of log_var: a posterior from 1/150 to 150 standard deviations of the prior.
+_MAX_LOG_VAR = 10.0
+
+
+class RowEncoder(nn.Sequential):
+    """An encoder of flat rows in the order of X, whatever shape samples have."""
+
+
+def takes_rows(module: nn.Module) -> bool:
+    """Tell whether a module is, or begins with, an encoder of flat rows."""
+    while is_plain(module, nn.Sequential) and not isinstance(module, RowEncoder):
+        module = next(module.children(), nn.Identity())
+    return isinstance(module, RowEncoder)
+
+
+class LinkedDecoder(nn.Sequential):
+    """A decoder and its link, from codes to the units of X."""
+
+
+def without_link(decoder: nn.Module, link: Callable[[], nn.Module]) -> nn.Module:
+    """Take the link off a decoder that another estimator has trained.
+
+    A loss of the same link puts it on again. A sequence of decoders may end with one.
+    """
+    if isinstance(decoder, LinkedDecoder) and len(decoder) == 2:
+        return decoder[0] if type(decoder[1]) is link else decoder
+    if is_plain(decoder, nn.Sequential) and len(decoder) > 1:  # type: ignore[arg-type]
+        *first, last = decoder.children()
+        bare = without_link(last, link)
+        return decoder if bare is last else nn.Sequential(*first, bare)
+    return decoder
+
+
+class AutoencoderModule(nn.Module):
+    """An encoder and a decoder, joined by a deterministic code.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        From flat rows in the units of X to codes, and back up to the link.
+    link : torch.nn.Module
+        From what the decoder gives to the units of X.
+    scale : float
+        Training scale of X, in its units; what the squared error divides by.
+    stream : RandomStream
+        Where whatever is random in training draws from.
+    """
+
+    n_columns_per_unit = 1  # that the encoder gives
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        link: nn.Module,
+        scale: float,
+        stream: RandomStream,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.link = link
+        self.scale = scale
+        self.stream = stream
+        self.n_epochs = 0  # of training, so far: a warm-up counts them
+        self.keeps_steps = False  # of the encoder, for a penalty that asks for them
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the code of each row."""
+        return self.encoder(x)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the reconstruction of each code, in the units of X."""
+        return self.link(self.decoder(code))
+
+    def code_layers(self) -> nn.Sequential:
+        """Return the layers that :meth:`encode` runs through."""
+        return RowEncoder(self.encoder)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        if not self.keeps_steps:
+            code = self.encoder(x)
+            return {"code": code, "reconstruction": self.decoder(code)}
+        code, steps = run(self.encoder, x)
+        return {"code": code, "reconstruction": self.decoder(code), "steps": steps}
+
+
+class VariationalAutoencoderModule(AutoencoderModule):
+    """An encoder of posteriors and a decoder, joined by a sample of the code.
+
+    The encoder gives ``2 * n_components`` columns, the mean and the logarithm of
+    the variance of a normal distribution for each unit.
+    """
+
+    n_columns_per_unit = 2
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the code of each row.
+
+        The log-variance is bounded smoothly, so that no single row can make the
+        objective infinite.
+        """
+        mean, raw = self.encoder(x).to(x.dtype).chunk(2, dim=1)
+        return mean, _MAX_LOG_VAR * torch.tanh(raw / _MAX_LOG_VAR)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.posterior(x)[0]
+
+    def code_layers(self) -> nn.Sequential:
+        return RowEncoder(self.encoder, FirstHalf())
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        mean, log_var = self.posterior(x)
+        noise = torch.empty_like(mean).normal_(generator=self.stream.on(mean.device))
+        code = torch.addcmul(mean, torch.exp(0.5 * log_var), noise)
+        return {
+            "code": code,
+            "mean": mean,
+            "log_var": log_var,
+            "reconstruction": self.decoder(code),
+        }

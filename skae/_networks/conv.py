@@ -1,0 +1,195 @@
+"""Convolutional networks, for images and signals."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+
+from skae._data.layout import Layout
+from skae._networks.architecture import (
+    ACTIVATIONS,
+    COUNT,
+    Architecture,
+    find_activation,
+    is_count,
+)
+from skae._networks.layers import BatchNorm1d, BatchNorm2d, ToImage, ToRows
+
+# For signals and for images.
+_POOLINGS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    "average": (nn.AvgPool1d, nn.AvgPool2d),
+    "max": (nn.MaxPool1d, nn.MaxPool2d),
+}
+
+# Most units in the flattened map between the convolutions and the code.
+_MAX_FLAT_UNITS = 4096
+
+
+class Conv(Architecture):
+    """Strided or pooled convolutions; the decoder mirrors the encoder.
+
+    Each layer halves every axis that is longer than one. Layers of the last width
+    are added until the map that the code is computed from has at most 4096 units, so
+    that a large picture gets a deeper network and not a wider one. Signals are
+    convolved along their one axis.
+
+    Parameters
+    ----------
+    channels : int or array-like of int, default=(16, 32)
+        Number of channels after each convolution of the encoder; an int is one
+        convolution.
+
+    image_shape : tuple of int or None, default=None
+        Shape of a flat row, ``(height, width)`` or ``(channels, height, width)``;
+        ``(height, width, channels)`` with ``layout="channels_last"`` and
+        ``(channels, length)`` with ``layout="signal"``. Not needed where X has axes.
+
+    kernel_size : int, default=3
+        Size of the kernels, odd.
+
+    activation : str, default="gelu"
+        Activation after each convolution, one of the names that the parameter
+        `activation` of :class:`~skae.AutoencoderTransformer` takes.
+
+    batch_norm : bool, default=False
+        Whether to normalise each channel over the batch, before the activation.
+
+    pooling : {"max", "average"} or None, default=None
+        What halves the maps of the encoder: the largest or the mean of each 2 x 2
+        pixels, after the activation. None is a stride of 2, as the decoder has.
+
+    Examples
+    --------
+    >>> from skae import Conv, VariationalAutoencoder
+    >>> vae = VariationalAutoencoder(2, encoder=Conv(channels=(8, 16)))
+    """
+
+    needs_axes = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "channels": ["array-like", COUNT],
+        "image_shape": ["array-like", None],
+        "kernel_size": [COUNT],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "batch_norm": ["boolean"],
+        "pooling": [StrOptions(set(_POOLINGS)), None],
+    }
+
+    def __init__(
+        self,
+        channels: int | Sequence[int] = (16, 32),
+        image_shape: Sequence[int] | None = None,
+        *,
+        kernel_size: int = 3,
+        activation: str = "gelu",
+        batch_norm: bool = False,
+        pooling: str | None = None,
+    ) -> None:
+        self.channels = channels
+        self.image_shape = image_shape
+        self.kernel_size = kernel_size
+        self.activation = activation
+        self.batch_norm = batch_norm
+        self.pooling = pooling
+
+    def _shapes(self, layout: Layout) -> list[tuple[int, ...]]:
+        """Return the shape of the map before the first and after each convolution."""
+        if layout.image_shape is None:
+            raise ValueError("a convolution needs a layout with an image_shape")
+        channels = np.atleast_1d(self.channels).tolist()
+        if not channels or not all(map(is_count, channels)):
+            raise ValueError(
+                f"channels={self.channels!r} must hold at least one number of "
+                "channels, each at least 1 and whole."
+            )
+        channels = [int(width) for width in channels]
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size={self.kernel_size!r} must be odd.")
+        shapes = [layout.image_shape]
+        while channels or math.prod(shapes[-1]) > _MAX_FLAT_UNITS:
+            width = channels.pop(0) if channels else shapes[-1][0]
+            size = shapes[-1][1:]
+            if not channels and max(size) == 1 and len(shapes) > 1:
+                break  # nothing left to halve
+            shapes.append((width, *(math.ceil(length / 2) for length in size)))
+        return shapes
+
+    def _end_layer(self, shape: tuple[int, ...]) -> list[nn.Module]:
+        """Return the layers that end a hidden map."""
+        activation = find_activation(self.activation)()
+        if not self.batch_norm:
+            return [activation]
+        kind = BatchNorm1d if len(shape) == 2 else BatchNorm2d
+        return [kind(shape[0]), activation]
+
+    def encoder(self, layout: Layout, n_out: int) -> nn.Module:
+        """Build the network from rows to ``n_out`` columns."""
+        shapes = self._shapes(layout)
+        layers: list[nn.Module] = [
+            ToImage(shapes[0], layout.channels_last, interleaved=True)
+        ]
+        for before, after in itertools.pairwise(shapes):
+            convolution = nn.Conv1d if len(before) == 2 else nn.Conv2d
+            strides = _strides(before)
+            layers += [
+                convolution(
+                    before[0],
+                    after[0],
+                    self.kernel_size,
+                    stride=strides if self.pooling is None else 1,  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,
+                ),
+                *self._end_layer(after),
+            ]
+            if self.pooling is not None and max(strides) > 1:
+                pooling = _POOLINGS[self.pooling][len(before) - 2]
+                layers.append(pooling(strides, ceil_mode=True))
+        layers += [nn.Flatten(), nn.Linear(math.prod(shapes[-1]), n_out)]
+        return _interleaved(nn.Sequential(*layers))
+
+    def decoder(self, n_in: int, layout: Layout) -> nn.Module:
+        """Build the network from ``n_in`` columns to rows."""
+        shapes = self._shapes(layout)[::-1]
+        layers: list[nn.Module] = [
+            nn.Linear(n_in, math.prod(shapes[0])),
+            ToImage(shapes[0], interleaved=True),
+        ]
+        for before, after in itertools.pairwise(shapes):
+            convolution = nn.ConvTranspose1d if len(before) == 2 else nn.ConvTranspose2d
+            strides = _strides(after)
+            # What a length needs to come back to itself exactly, odd or even.
+            extra = tuple(
+                long - ((short - 1) * stride + 1)
+                for long, short, stride in zip(
+                    after[1:], before[1:], strides, strict=True
+                )
+            )
+            layers += [
+                *self._end_layer(before),
+                convolution(
+                    before[0],
+                    after[0],
+                    self.kernel_size,
+                    stride=strides,  # type: ignore[arg-type]
+                    padding=self.kernel_size // 2,
+                    output_padding=extra,  # type: ignore[arg-type]
+                ),
+            ]
+        layers.append(ToRows(layout.channels_last))
+        return _interleaved(nn.Sequential(*layers))
+
+
+def _interleaved(network: nn.Sequential) -> nn.Sequential:
+    """Lay out the kernels of convolutions as the maps are that they meet."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(2 if length > 1 else 1 for length in shape[1:])

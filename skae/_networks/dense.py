@@ -1,0 +1,160 @@
+"""Fully connected networks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+
+from skae._data.layout import Layout
+from skae._data.statistics import Statistics
+from skae._networks.architecture import (
+    ACTIVATIONS,
+    COUNT,
+    Architecture,
+    find_activation,
+    is_count,
+)
+from skae._networks.initialization import (
+    GAINS,
+    draw_glorot_weights,
+    tie_weights,
+    zero_constant_features,
+)
+from skae._networks.layers import BatchNorm1d
+
+
+class Dense(Architecture):
+    """Fully connected layers; the decoder mirrors the encoder.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(256,)
+        Widths of the hidden layers of the encoder; an int is one layer.
+
+    activation : str, default="gelu"
+        Activation after each hidden layer, one of the names that the parameter
+        `activation` of :class:`~skae.AutoencoderTransformer` takes.
+
+    init : {"pca", "glorot", "random"}, default="pca"
+        How the weights start. With ``"pca"`` a dense encoder and decoder, with a linear
+        code, start as PCA of the training rows, with the components whitened, and
+        learn from there what is not linear. It takes hidden layers at least twice as
+        wide as the code and one of the activations gelu, identity, leaky_relu, relu,
+        silu and softplus; other networks, and ``"random"``, start as torch starts
+        them. ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times
+        that after a sigmoid, and biases that center what a layer gets: deep stacks
+        of sigmoids learn from there, and not from torch's start.
+
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer over the batch, before its
+        activation [2]_. There is no start as PCA then.
+
+    tied : bool, default=False
+        Whether the decoder uses the weights of the encoder, transposed, with biases
+        of its own [3]_. There is no start as PCA then.
+
+    References
+    ----------
+    .. [1] Glorot & Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
+    .. [2] Ioffe & Szegedy, "Batch normalization: accelerating deep network training by
+       reducing internal covariate shift", ICML 2015. :arxiv:`1502.03167`
+    .. [3] Vincent, Larochelle, Lajoie, Bengio & Manzagol, "Stacked denoising
+       autoencoders", Journal of Machine Learning Research 11, 2010.
+
+    Examples
+    --------
+    >>> from skae import AutoencoderTransformer, Dense
+    >>> ae = AutoencoderTransformer(8, encoder=Dense((64, 32), activation="tanh"))
+    >>> ae.get_params()["encoder__hidden_layer_sizes"]
+    (64, 32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", COUNT],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"glorot", "pca", "random"})],
+        "batch_norm": ["boolean"],
+        "tied": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (256,),
+        *,
+        activation: str = "gelu",
+        init: str = "pca",
+        batch_norm: bool = False,
+        tied: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.init = init
+        self.batch_norm = batch_norm
+        self.tied = tied
+
+    def _layers(self, sizes: Sequence[int]) -> nn.Sequential:
+        activation = find_activation(self.activation)
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(sizes[:-1]):
+            layers.append(nn.Linear(n_in, n_out))
+            if self.batch_norm:
+                layers.append(BatchNorm1d(n_out))
+            layers.append(activation())
+        return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+    def encoder(self, layout: Layout, n_out: int) -> nn.Module:
+        """Build the network from rows to ``n_out`` columns."""
+        return self._layers((layout.n_features, *self.widths(), n_out))
+
+    def decoder(self, n_in: int, layout: Layout) -> nn.Module:
+        """Build the network from ``n_in`` columns to rows."""
+        return self._layers((n_in, *self.widths()[::-1], layout.n_features))
+
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths of the hidden layers, checked."""
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        if not all(map(is_count, sizes)):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold widths of "
+                "at least 1, all whole."
+            )
+        return tuple(int(size) for size in sizes)
+
+    def tie(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        """Give the linear layers of a decoder the weights of its encoder."""
+        tie_weights(encoder, decoder)
+
+    def draw_weights(self, network: nn.Module) -> None:
+        """Draw weights that let signals through, where `init` asks for them."""
+        if self.init == "glorot":
+            draw_glorot_weights(
+                network, find_activation(self.activation), self.activation
+            )
+
+    def prepare_output(self, decoder: nn.Module, statistics: Statistics) -> None:
+        """Start at the mean of features that have not varied yet."""
+        zero_constant_features(decoder, statistics.variance == 0)
+
+    def linear_activation(self, n_components: int) -> str | None:
+        """Return the activation, if pairs of units can carry each component."""
+        can = self.init == "pca" and not self.batch_norm and not self.tied
+        fits = all(2 * n_components <= width for width in self.widths())
+        return self.activation if can and fits and self.activation in GAINS else None
+
+    def output_scale(self, statistics: Statistics) -> np.ndarray:
+        """Return the deviation of each feature.
+
+        The weights of each feature are its own: a step of the optimizer then means as
+        much for a column of tiny values as for one of large. A tied decoder has the
+        weights that read X in units of its scale, and gets that.
+        """
+        if self.tied:
+            return super().output_scale(statistics)
+        deviation = np.sqrt(statistics.variance)
+        return np.where(deviation > 0, deviation, statistics.scale)

@@ -1,0 +1,191 @@
+"""Layers that the shipped architectures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Standardize(nn.Module):
+    """``(x - shift) / scale``, with a shift for each feature.
+
+    Parameters
+    ----------
+    shift : Tensor of shape (n_features,)
+        What is subtracted.
+    scale : Tensor of shape () or (n_features,)
+        What the difference is divided by.
+    """
+
+    def __init__(self, shift: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+
+    shift: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.shift) / self.scale
+
+
+class Unstandardize(Standardize):
+    """``x * scale + shift``, the reverse of :class:`Standardize`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, x, self.scale)
+
+
+class ToImage(nn.Module):
+    """Give flat rows the axes of a picture or a signal, channels first.
+
+    Parameters
+    ----------
+    image_shape : sequence of int
+        ``(channels, height, width)`` or ``(channels, length)``.
+    channels_last : bool, default=False
+        Whether the channels of a pixel stand together in a row.
+    interleaved : bool, default=False
+        Whether they shall stand together in memory, where convolutions are fastest.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        channels_last: bool = False,
+        *,
+        interleaved: bool = False,
+    ) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.channels_last = channels_last
+        self.interleaved = interleaved
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.channels_last:
+            channels, *size = self.image_shape
+            image = x.reshape(-1, *size, channels).movedim(-1, 1)
+        else:
+            image = x.reshape(-1, *self.image_shape)
+        if self.interleaved and image.ndim == 4:
+            return image.contiguous(memory_format=torch.channels_last)
+        return image
+
+
+class ToRows(nn.Module):
+    """Flatten pictures or signals, channels first, into rows of the user's order."""
+
+    def __init__(self, channels_last: bool = False) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.channels_last and x.ndim > 2:
+            x = x.movedim(1, -1)
+        return x.flatten(1)
+
+
+class GELU(nn.GELU):
+    """torch's own, but as fast on maps whose channels are interleaved."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4:
+            return super().forward(x)
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class Hardsigmoid(nn.Module):
+    """``x / 6 + 1/2``, cut at 0 and 1: torch's own, but differentiable twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x / 6 + 0.5).clamp(0, 1)
+
+
+class TransposedLinear(nn.Module):
+    """The transpose of a linear layer, with the same weight and a bias of its own.
+
+    Parameters
+    ----------
+    weight : torch.nn.Parameter of shape (n_in, n_out)
+        The weight of the linear layer, which stays one for both.
+    bias : torch.nn.Parameter of shape (n_out,)
+        What is added.
+    """
+
+    def __init__(self, weight: nn.Parameter, bias: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.T, self.bias)
+
+
+def _require_two_samples(x: Tensor, training: bool) -> Tensor:
+    """Refuse to take the statistics of a single sample."""
+    if training and len(x) == 1:
+        raise ValueError(
+            "batch_norm=True needs two samples or more in each batch of training, but "
+            "got one sample. Give more samples or a larger batch_size, or set "
+            "batch_norm=False."
+        )
+    return x
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """torch's own, but with an error that says what to do about a single sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_require_two_samples(x, self.training))
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """torch's own, but with an error that says what to do about a single sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_require_two_samples(x, self.training))
+
+
+class TopK(nn.Module):
+    """Keep the ``k`` largest entries of each row and set the others to zero."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        values, indices = x.topk(self.k, dim=1, sorted=False)
+        return torch.zeros_like(x).scatter(1, indices, values)
+
+
+class LifetimeTopK(nn.Module):
+    """In training keep the largest entries of each column, a share of the rows.
+
+    The others are set to zero. In evaluation nothing is, so that rows are independent.
+
+    Parameters
+    ----------
+    share : float
+        What is kept, rounded to whole rows, at least one.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        k = max(1, round(self.share * len(x)))
+        values, indices = x.topk(k, dim=0, sorted=False)
+        return torch.zeros_like(x).scatter(0, indices, values)
+
+
+class FirstHalf(nn.Module):
+    """The first half of the columns: the means among ``(mean, log_var)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.chunk(2, dim=1)[0]

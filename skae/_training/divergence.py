@@ -1,0 +1,75 @@
+"""What is done when the loss stops being finite: return to the last finite weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from skae._exceptions import DivergenceError
+
+
+def _state(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def is_finite(module: nn.Module) -> bool:
+    """Tell whether all weights and buffers of a module are finite."""
+    return all(bool(torch.isfinite(x).all()) for x in _state(module))
+
+
+class FiniteWeights:
+    """A copy of the last weights of a module that gave something finite.
+
+    Weights that are finite themselves may overflow in the next product, so they are
+    copied only when the first batch of an epoch shows what they give.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is trained.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._copies = [x.detach().clone() for x in _state(module)]
+
+    @torch.no_grad()
+    def update(self, reconstruction: Tensor) -> None:
+        """Copy the weights if what they gave is finite."""
+        if torch.isfinite(reconstruction).all():
+            for copy, x in zip(self._copies, _state(self.module), strict=True):
+                copy.copy_(x)
+
+    @torch.no_grad()
+    def restore(self, optimizer: Optimizer) -> None:
+        """Put the copy back, and forget averages of gradients that are not finite."""
+        optimizer.state.clear()
+        for copy, x in zip(self._copies, _state(self.module), strict=True):
+            x.copy_(copy)
+
+
+def check_finite(means: Mapping[str, float], epoch: int, lr: float) -> None:
+    """Raise a DivergenceError if the mean loss of an epoch is not finite.
+
+    Parameters
+    ----------
+    means : dict of str to float
+        The mean of the loss and of its terms.
+    epoch : int
+        Number of the epoch.
+    lr : float
+        The learning rate.
+    """
+    if math.isfinite(means["loss"]):
+        return
+    bad = [name for name, value in means.items() if not math.isfinite(value)]
+    raise DivergenceError(
+        f"The training loss stopped being finite in epoch {epoch} (terms: "
+        f"{', '.join(bad)}). Most likely the steps are too long for the scale of "
+        f"X: lower lr (now {lr:g}), or scale X, for instance with "
+        "StandardScaler. The estimator keeps the last finite weights."
+    )

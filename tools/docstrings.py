@@ -1,0 +1,222 @@
+"""Keep the docstring entries that several classes share alike, in the source itself.
+
+``python tools/docstrings.py`` rewrites the files, ``--check`` only says which of them
+would change and exits with 1 if there are any. The words of a shared entry are those of
+the first class of its family: edit them there, and run this.
+"""
+
+import ast
+import inspect
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import skae
+
+# An entry begins with "name : type", at the indentation of the docstring.
+_ENTRY = re.compile(r"^(?P<names>[\w*]+(?:, [\w*]+)*) : (?P<type>.+)$")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Classes whose docstrings share entries.
+
+    Parameters
+    ----------
+    first : str
+        Whose words the others take.
+    others : tuple of str
+        The others: classes, or methods as ``"Class.method"``.
+    own : dict of str to set of str
+        Entries that a class words in its own way.
+    """
+
+    first: str
+    others: tuple[str, ...]
+    own: dict[str, set[str]] = field(default_factory=dict)
+
+
+_PLOTS = [
+    f"{name}.plot"
+    for name in ("LatentSpaceDisplay", "InterpolationDisplay", "BlendDisplay")
+]
+_MAKERS = [
+    f"{name}.from_estimator"
+    for name in ("LatentSpaceDisplay", "InterpolationDisplay", "BlendDisplay")
+]
+FAMILIES = [
+    Family(
+        "AutoencoderTransformer",
+        (
+            "ConvAutoencoder",
+            "ContractiveAutoencoder",
+            "DenoisingAutoencoder",
+            "SparseAutoencoder",
+            "VariationalAutoencoder",
+        ),
+        own={
+            "ConvAutoencoder": {"activation", "decoder"},
+            "SparseAutoencoder": {"code_activation", "sparsity"},
+            "VariationalAutoencoder": {"encoder", "hidden_layer_sizes"},
+        },
+    ),
+    Family(
+        "InterpolationDisplay",
+        ("BlendDisplay", "ReconstructionDisplay", "LatentSpaceDisplay"),
+        own={
+            "BlendDisplay": {"artists_"},
+            "ReconstructionDisplay": {"artists_"},
+            "LatentSpaceDisplay": {"artists_"},
+        },
+    ),
+    Family("ReconstructionDisplay.plot", tuple(_PLOTS)),
+    Family(
+        "ReconstructionDisplay.from_estimator",
+        tuple(_MAKERS),
+        own={
+            "LatentSpaceDisplay.from_estimator": {"X", "y", "estimator", "random_state"}
+            | {"n_samples"},
+            "BlendDisplay.from_estimator": {"X", "n_steps"},
+        },
+    ),
+    Family("TrainingHistoryDisplay", ("LatentDiagnosticsDisplay",)),
+    Family("TrainingHistoryDisplay.plot", ("LatentDiagnosticsDisplay.plot",)),
+    Family(
+        "TrainingHistoryDisplay.from_estimator",
+        ("LatentDiagnosticsDisplay.from_estimator",),
+        own={"LatentDiagnosticsDisplay.from_estimator": {"estimator"}},
+    ),
+]
+
+
+def _resolve(path):
+    found = skae
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _node(path, tree):
+    """Return the class or the function of a dotted path in the tree of a file."""
+    node = tree
+    for name in path.split("."):
+        node = next(x for x in node.body if getattr(x, "name", None) == name)
+    return node
+
+
+def _split(lines):
+    """Return the lines of a docstring as pieces: entries with a name, other text.
+
+    Only parameters and attributes are entries; a See Also looks like them.
+    """
+    pieces = [[None, []]]
+    section = None
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if following and set(following) == {"-"}:
+            section = line
+            pieces.append([None, []])
+        entry = _ENTRY.match(line) if section in ("Parameters", "Attributes") else None
+        if entry:
+            pieces.append([entry["names"], []])
+        pieces[-1][1].append(line)
+    return pieces
+
+
+def _with_default(line, name, signature):
+    """Return the first line of an entry with the default of its own signature."""
+    kind = re.sub(r", default=.*", "", line)
+    parameter = signature.get(name.split(", ")[0].lstrip("*"))
+    if parameter is None or parameter.default is inspect.Parameter.empty:
+        return kind
+    if kind.endswith(": Ignored"):
+        return kind
+    return kind + ", default=" + repr(parameter.default).replace("'", '"')
+
+
+def _is_attribute(name):
+    return name.split(", ")[0].endswith("_")
+
+
+def rewrite(path, words, own):
+    """Return the file and the new text of a docstring.
+
+    Parameters
+    ----------
+    path : str
+        The class or the method.
+    words : dict
+        Lines of the shared entries, by their names.
+    own : set of str
+        Entries to leave as they are, but for their defaults.
+    """
+    documented = _resolve(path)
+    lines = inspect.cleandoc(documented.__doc__).split("\n")
+    signature = dict(inspect.signature(documented).parameters)
+    entries = {}
+    pieces = _split(lines)
+    for name, body in pieces:
+        if name is not None:
+            taken = words[name] if name in words and name not in own else body
+            entries[name] = [_with_default(taken[0], name, signature), *taken[1:]]
+    listed = [name for name in entries if not _is_attribute(name)]
+    # Parameters in the order of the signature, other entries where they stand.
+    order = {name: place for place, name in enumerate(signature)}
+    known = [name for name in listed if name.split(", ")[0].lstrip("*") in order]
+    ranked = iter(sorted(known, key=lambda x: order[x.split(", ")[0].lstrip("*")]))
+    written = []
+    for name, body in pieces:
+        if name is None:
+            written += body
+            continue
+        chosen = next(ranked) if name in known else name
+        written += [*_stripped(entries[chosen]), ""]
+    text = "\n".join(written)
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip()
+
+
+def _stripped(lines):
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
+
+
+def main(check):
+    """Rewrite the files, or check them."""
+    texts, sources = {}, {}
+    for family in FAMILIES:
+        first = inspect.cleandoc(_resolve(family.first).__doc__).split("\n")
+        words = {name: body for name, body in _split(first) if name is not None}
+        for path in (family.first, *family.others):
+            own = family.own.get(path, set())
+            texts[path] = rewrite(path, words, own)
+            sources[path] = Path(inspect.getsourcefile(_resolve(path.split(".")[0])))
+    changed = []
+    for source in sorted(set(sources.values())):
+        lines = source.read_text(encoding="utf-8").split("\n")
+        tree = ast.parse("\n".join(lines))
+        edits = []
+        for path, text in texts.items():
+            if sources[path] != source:
+                continue
+            docstring = _node(path, tree).body[0]
+            indent = " " * docstring.col_offset
+            start, stop = docstring.lineno - 1, docstring.end_lineno
+            prefix = "r" if lines[start].lstrip().startswith("r") else ""
+            body = [indent + x if x else "" for x in text.split("\n")]
+            body[0] = f'{indent}{prefix}"""{text.split(chr(10))[0]}'
+            edits.append((start, stop, [*body, f'{indent}"""']))
+        new = list(lines)
+        for start, stop, body in sorted(edits, reverse=True):
+            new[start:stop] = body
+        if new != lines:
+            changed.append(source)
+            if not check:
+                source.write_text("\n".join(new), encoding="utf-8")
+    for source in changed:
+        print(f"{'differs' if check else 'rewritten'}: {source}")
+    return 1 if check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
