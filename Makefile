@@ -1,26 +1,58 @@
 # Every target makes its own environment first, in .venv.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test lint doctest docs site-check bench dist clean
+LOWEST ?= .venv-lowest
+LOWEST_TESTS := tests/test_common.py $(wildcard tests/test_contract.py tests/contract) \
+	tests/test_composition.py tests/test_saving.py
+# What old packages say about their newer neighbours; other warnings are errors here, too.
+LOWEST_WARNINGS := -W 'ignore:scipy.optimize:DeprecationWarning' \
+	-W 'ignore:You are using `torch.load`:FutureWarning'
 
+.PHONY: demo test test-all test-lowest lint doctest docstrings docs site-check bench dist clean
+
+# Groups of dependencies need pip 25.1, and Python 3.11 brings an older one.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,docs]"
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
 	touch $@
 
 demo: $(STAMP)
 	$(BIN)/python docs/demo.py demo
 
+# The fast tests: without those marked as slow.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP)
+	$(PYTEST)
+
+# With the lowest versions of all dependencies; AT_PRESENT=torch leaves torch at that of
+# constraints.txt.
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest.py $(AT_PRESENT) > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
+		$(if $(AT_PRESENT),--constraint constraints.txt) --editable . --group test
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal \
+		$(LOWEST_WARNINGS) $(LOWEST_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy skae
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python tools/docstrings.py --check
+
+# Copies docstring entries that several classes share from the first of them to the others.
+docstrings: $(STAMP)
+	$(BIN)/python tools/docstrings.py
 
 doctest: $(STAMP)
 	$(BIN)/python -m pytest --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
@@ -47,4 +79,4 @@ dist: $(STAMP)
 	$(BIN)/python -m build --quiet
 
 clean:
-	rm -rf $(VENV) dist demo docs/_build docs/generated
+	rm -rf $(VENV) $(LOWEST) dist demo docs/_build docs/generated

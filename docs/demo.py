@@ -1,6 +1,6 @@
-"""Fit every estimator on scikit-learn's digits and show what each is for.
+"""Fit every estimator on the digits of scikit-learn and show what each one does.
 
-Run ``python docs/demo.py FOLDER``: it prints what it measures and writes one picture.
+Run ``python docs/demo.py FOLDER``: it prints its measurements and writes one image.
 """
 
 import sys
@@ -27,7 +27,7 @@ N_SHOWN = 10
 
 
 def load():
-    """Return digits in [0, 1], a quarter of them held out."""
+    """Return digits scaled to [0, 1], split into training and test set."""
     digits = load_digits()
     return train_test_split(
         digits.images / 16, digits.target, test_size=0.25, random_state=0
@@ -35,35 +35,35 @@ def load():
 
 
 def r_squared(X, reconstructed, mean):
-    """Return the share of the variance around the training mean that is kept."""
+    """Return R², relative to the variance around the training mean."""
     return 1 - ((X - reconstructed) ** 2).sum() / ((X - mean) ** 2).sum()
 
 
 def report(title, *lines):
-    """Print a title and what belongs to it."""
+    """Print a title and indented lines."""
     print(f"\n{title}")
     for line in lines:
         print(f"    {line}")
 
 
 def compare_reconstructions(X_train, X_test):
-    """Plain and convolutional, against PCA of equal size."""
+    """Compare a dense and a convolutional autoencoder with a PCA of equal size."""
     flat_train, flat_test = (X.reshape(len(X), -1) for X in (X_train, X_test))
     pca = PCA(N_COMPONENTS).fit(flat_train)
-    drawn = pca.inverse_transform(pca.transform(flat_test))
+    by_pca = pca.inverse_transform(pca.transform(flat_test))
     dense = skae.AutoencoderTransformer(N_COMPONENTS, random_state=0).fit(X_train)
     conv = skae.ConvAutoencoder(N_COMPONENTS, random_state=0).fit(X_train)
     report(
-        f"Reconstruction from {N_COMPONENTS} numbers: R² on held-out digits",
-        f"PCA                     {r_squared(flat_test, drawn, pca.mean_):.3f}",
+        f"Reconstruction from {N_COMPONENTS} dimensions: R² on held-out digits",
+        f"PCA                     {r_squared(flat_test, by_pca, pca.mean_):.3f}",
         f"AutoencoderTransformer  {dense.score(X_test):.3f}",
         f"ConvAutoencoder         {conv.score(X_test):.3f}",
     )
-    return drawn.reshape(X_test.shape), dense, conv
+    return by_pca.reshape(X_test.shape), dense, conv
 
 
 def classify(X_train, X_test, y_train, y_test):
-    """A convolutional code in front of a classifier."""
+    """Train a classifier on a convolutional code."""
     pipe = Pipeline(
         [
             ("ae", skae.ConvAutoencoder(32, random_state=0)),
@@ -77,33 +77,33 @@ def classify(X_train, X_test, y_train, y_test):
 
 
 def show_sparsity(X_train, X_test):
-    """Few units speak for each digit."""
+    """Measure how many units are active for each digit."""
     sparse = skae.SparseAutoencoder(32, random_state=0).fit(X_train)
     active = (sparse.transform(X_test) > 0).mean()
     report(
         "SparseAutoencoder(32)",
-        f"units that are not exactly zero, on a digit  {active:.0%}",
-        f"R²                                           {sparse.score(X_test):.3f}",
+        f"active units per digit  {active:.0%}",
+        f"R²                      {sparse.score(X_test):.3f}",
     )
 
 
 def show_contraction(X_train, X_test, plain):
-    """The code answers less to its input, for the same spread of codes."""
+    """Compare the sensitivity of the code, relative to its spread."""
 
-    def relative(ae):
-        return ae.sensitivity(X_test).mean() / ae.transform(X_test).std()
+    def relative(model):
+        return model.sensitivity(X_test).mean() / model.transform(X_test).std()
 
-    calm = skae.ContractiveAutoencoder(N_COMPONENTS, random_state=0).fit(X_train)
+    ae = skae.ContractiveAutoencoder(N_COMPONENTS, random_state=0).fit(X_train)
     report(
         f"ContractiveAutoencoder({N_COMPONENTS})",
         f"sensitivity / deviation of the code, plain        {relative(plain):.2f}",
-        f"sensitivity / deviation of the code, contractive  {relative(calm):.2f}",
-        f"R²                                                {calm.score(X_test):.3f}",
+        f"sensitivity / deviation of the code, contractive  {relative(ae):.2f}",
+        f"R²                                                {ae.score(X_test):.3f}",
     )
 
 
 def show_denoising(X_train, X_test):
-    """Noise goes in, digits come out."""
+    """Remove noise from digits."""
     noise = skae.GaussianNoise(0.5, clip=(0, 1))
     ae = skae.DenoisingAutoencoder(32, noise=noise, random_state=0).fit(X_train)
     noisy = ae.corrupt(X_test)
@@ -121,7 +121,7 @@ def show_denoising(X_train, X_test):
 
 
 def show_samples(X_train):
-    """New digits, drawn from the prior."""
+    """Fit a generative model, to sample new digits from."""
     vae = skae.VariationalAutoencoder(N_COMPONENTS, random_state=0).fit(X_train)
     report(
         f"VariationalAutoencoder({N_COMPONENTS})",
@@ -132,9 +132,9 @@ def show_samples(X_train):
 
 
 def main(folder):
-    """Print what each estimator does and write the picture."""
+    """Print the measurements of each estimator and write the image."""
     warnings.simplefilter("error")
-    torch.set_num_threads(1)  # networks as small as these gain nothing from a second
+    torch.set_num_threads(1)  # small networks gain nothing from more threads
     X_train, X_test, y_train, y_test = load()
     by_pca, dense, conv = compare_reconstructions(X_train, X_test)
     classify(X_train, X_test, y_train, y_test)
@@ -152,27 +152,27 @@ def main(folder):
         "PCA": by_pca[:N_SHOWN],
         "dense": dense.reconstruct(shown),
         "convolutional": conv.reconstruct(shown),
-        "with noise": noisy[:N_SHOWN],
+        "noisy": noisy[:N_SHOWN],
         "denoised": denoised[:N_SHOWN],
         "content blend": vae.blend(shown, others, kind="content"),
         "representation blend": vae.blend(shown, others),
-        "a walk in 7 steps": np.concatenate([vae.interpolate(zero, eight, 7), blanks]),
-        "drawn from the prior": vae.sample(N_SHOWN),
+        "interpolation": np.concatenate([vae.interpolate(zero, eight, 7), blanks]),
+        "sampled from the prior": vae.sample(N_SHOWN),
     }
     path = Path(folder) / "demo.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw(rows).savefig(path, dpi=100)
-    print(f"\nThe picture is {path}.")
+    plot(rows).savefig(path, dpi=100)
+    print(f"\nThe image was written to {path}.")
 
 
-def draw(rows):
-    """Draw rows of pictures with their names on the left."""
+def plot(rows):
+    """Plot rows of images with their names on the left."""
     figure, axes = plt.subplots(
         len(rows), N_SHOWN, figsize=(9, 0.75 * len(rows)), layout="constrained"
     )
-    for line, (name, pictures) in zip(axes, rows.items(), strict=True):
-        for axis, picture in zip(line, pictures, strict=True):
-            axis.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=True):
+            axis.imshow(image, cmap="gray_r", vmin=0, vmax=1)
             axis.axis("off")
         line[0].text(
             -0.3, 0.5, name, transform=line[0].transAxes, ha="right", va="center"

@@ -15,6 +15,8 @@ from sklearn.model_selection import train_test_split
 import skae
 
 torch.set_num_threads(1)
+# Plain asserts of these files, too, are to show what was compared.
+pytest.register_assert_rewrite("cases", "helpers", "saving")
 
 ESTIMATORS = [
     skae.AutoencoderTransformer,
@@ -24,6 +26,14 @@ ESTIMATORS = [
     skae.SparseAutoencoder,
     skae.VariationalAutoencoder,
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark all tests that drive a browser as slow."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +49,15 @@ def digits():
 def small(digits):
     """The first 100 training digits."""
     return digits[0][:100]
+
+
+@pytest.fixture
+def close_figures():
+    """Close the figures that a test has drawn."""
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The shipped networks for many shapes, and how the slots are filled."""
+"""The shipped networks for many shapes, and custom ones in their place."""
 
 import copy
 import itertools
@@ -31,11 +31,11 @@ from skae._networks.layers import BatchNorm1d, BatchNorm2d, TransposedLinear
 from skae._random import RandomStream
 
 FLAT = Layout((12,))
-PICTURE = Layout((3, 4), (1, 3, 4))
+IMAGE = Layout((3, 4), (1, 3, 4))
 COLOURED = Layout((3, 4, 2), (2, 3, 4), channels_last=True)
 
 
-def _picture(channels, height, width, channels_last=False):
+def _image(channels, height, width, channels_last=False):
     image_shape = (channels, height, width)
     shape = (height, width, channels) if channels_last else image_shape
     return Layout(shape, image_shape, channels_last)
@@ -58,7 +58,7 @@ def _layers(network, kind):
     return [layer for layer in network.modules() if isinstance(layer, kind)]
 
 
-# Dense -------------------------------------------------------------------------------
+# Dense --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (9, 4), [7], (4, 4, 4)])
@@ -89,8 +89,8 @@ def test_dense_takes_every_width(width):
     assert _there_and_back(Dense((4,)), layout) == ((2, 3), (2, width))
 
 
-@pytest.mark.parametrize("layout", [PICTURE, COLOURED, _signal(2, 9)])
-def test_dense_flattens_pictures(layout):
+@pytest.mark.parametrize("layout", [IMAGE, COLOURED, _signal(2, 9)])
+def test_dense_flattens_images(layout):
     assert _there_and_back(Dense((4,)), layout)[1] == (2, layout.n_features)
 
 
@@ -101,14 +101,14 @@ def test_widths_below_one_are_refused(hidden):
         Dense(hidden).encoder(FLAT, 3)
 
 
-# Conv --------------------------------------------------------------------------------
+# Conv ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channels", [(4,), (3, 5), (2, 3, 4)])
 @pytest.mark.parametrize("height", range(1, 18))
 def test_conv_restores_every_size_exactly(height, channels):
     for width in range(1, 18):
-        layout = _picture(1, height, width)
+        layout = _image(1, height, width)
         shapes = _there_and_back(Conv(channels), layout)
         assert shapes == ((2, 3), (2, layout.n_features)), (height, width)
 
@@ -117,7 +117,7 @@ def test_conv_restores_every_size_exactly(height, channels):
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8), (1, 13), (13, 2)])
 def test_conv_takes_colours_on_either_side(size, n_channels, channels_last):
-    layout = _picture(n_channels, *size, channels_last)
+    layout = _image(n_channels, *size, channels_last)
     assert _there_and_back(Conv((3,)), layout)[1] == (2, layout.n_features)
 
 
@@ -130,7 +130,7 @@ def test_conv_takes_signals_of_every_length(length, n_channels):
 
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
 @pytest.mark.parametrize(
-    "layout", [_picture(1, 6, 5), _picture(2, 1, 1), _signal(1, 9), _picture(1, 3, 12)]
+    "layout", [_image(1, 6, 5), _image(2, 1, 1), _signal(1, 9), _image(1, 3, 12)]
 )
 def test_kernels_of_every_odd_size_fit(layout, kernel_size):
     shapes = _there_and_back(Conv((3, 4), kernel_size=kernel_size), layout)
@@ -138,8 +138,8 @@ def test_kernels_of_every_odd_size_fit(layout, kernel_size):
 
 
 def test_each_convolution_halves_what_is_longer_than_one():
-    # 9 x 2 -> 5 x 1 -> 3 x 1: rounded up, and one stays one.
-    assert Conv((4, 8))._shapes(_picture(1, 9, 2)) == [(1, 9, 2), (4, 5, 1), (8, 3, 1)]
+    # 9 x 2 -> 5 x 1 -> 3 x 1: half of it, rounded up.
+    assert Conv((4, 8))._shapes(_image(1, 9, 2)) == [(1, 9, 2), (4, 5, 1), (8, 3, 1)]
 
 
 def test_signals_are_convolved_along_their_one_axis():
@@ -150,8 +150,8 @@ def test_signals_are_convolved_along_their_one_axis():
 
 @pytest.mark.parametrize("size", [(512, 512), (1, 100_000), (700, 30)])
 @pytest.mark.parametrize("channels", [(16, 32), (8,), (64, 128, 256)])
-def test_large_pictures_get_depth_and_not_width(size, channels):
-    layout = _picture(3, *size)
+def test_large_images_get_depth_and_not_width(size, channels):
+    layout = _image(3, *size)
     encoder = Conv(channels).encoder(layout, 16)
     (linear,) = _layers(encoder, nn.Linear)
     assert linear.in_features <= 4096
@@ -161,21 +161,21 @@ def test_large_pictures_get_depth_and_not_width(size, channels):
     assert {c.out_channels for c in convolutions[len(channels) :]} <= {channels[-1]}
 
 
-def test_a_large_picture_comes_back_whole():
-    layout = _picture(3, 512, 512)
+def test_a_large_image_keeps_its_size():
+    layout = _image(3, 512, 512)
     shapes = _there_and_back(Conv((2,)), layout, n_rows=1)
     assert shapes == ((1, 3), (1, 3 * 512 * 512))
 
 
 def test_channels_beyond_the_bound_end_where_nothing_is_left_to_halve():
-    layout = _picture(1, 2, 2)
+    layout = _image(1, 2, 2)
     assert Conv((5000,))._shapes(layout) == [(1, 2, 2), (5000, 1, 1)]
     assert _there_and_back(Conv((5000,)), layout, n_rows=1) == ((1, 3), (1, 4))
 
 
-def test_conv_sees_the_picture_the_right_way_round():
+def test_conv_gets_images_in_the_right_orientation():
     # A kernel that copies its centre: the map is every second pixel of the channel.
-    layout = _picture(2, 4, 4, channels_last=True)
+    layout = _image(2, 4, 4, channels_last=True)
     encoder = Conv((1,), kernel_size=1, activation="identity").encoder(layout, 4)
     (convolution,) = _layers(encoder, nn.Conv2d)
     (linear,) = _layers(encoder, nn.Linear)
@@ -184,9 +184,9 @@ def test_conv_sees_the_picture_the_right_way_round():
         convolution.bias.zero_()
         linear.weight.copy_(torch.eye(4))
         linear.bias.zero_()
-    picture = torch.arange(32.0).reshape(1, 4, 4, 2)  # height, width, channels
-    expected = picture[0, ::2, ::2, 1].flatten()
-    assert encoder(picture.flatten(1))[0].tolist() == expected.tolist()
+    image = torch.arange(32.0).reshape(1, 4, 4, 2)  # height, width, channels
+    expected = image[0, ::2, ::2, 1].flatten()
+    assert encoder(image.flatten(1))[0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_conv_sees_the_picture_the_right_way_round():
 )
 def test_numbers_of_a_convolution_are_checked(architecture, match):
     for build in (
-        lambda: architecture.encoder(PICTURE, 3),
-        lambda: architecture.decoder(3, PICTURE),
+        lambda: architecture.encoder(IMAGE, 3),
+        lambda: architecture.decoder(3, IMAGE),
     ):
         with pytest.raises(ValueError, match=match):
             build()
@@ -211,7 +211,7 @@ def test_numbers_of_a_convolution_are_checked(architecture, match):
 @pytest.mark.parametrize("kind", [Dense, Conv])
 def test_unknown_activations_are_refused(kind):
     with pytest.raises(ValueError, match=r"activation='swish' is not known.*'silu'"):
-        kind(activation="swish").encoder(PICTURE, 3)
+        kind(activation="swish").encoder(IMAGE, 3)
 
 
 @pytest.mark.parametrize("kind", [Dense, Conv])
@@ -222,9 +222,9 @@ def test_architectures_are_cloned_with_their_numbers(kind):
 
 
 @pytest.mark.parametrize("kind", [Dense, Conv])
-def test_each_network_has_weights_of_its_own(kind):
+def test_networks_do_not_share_weights(kind):
     architecture = kind((4,))
-    one, other = (architecture.encoder(PICTURE, 3) for _ in range(2))
+    one, other = (architecture.encoder(IMAGE, 3) for _ in range(2))
     assert not {id(p) for p in one.parameters()} & {id(p) for p in other.parameters()}
 
 
@@ -233,7 +233,7 @@ def test_equal_seeds_give_equal_weights(kind):
     networks = []
     for _ in range(2):
         with RandomStream(3).as_global():
-            networks.append(kind((4,)).encoder(PICTURE, 3))
+            networks.append(kind((4,)).encoder(IMAGE, 3))
     one, other = (list(network.parameters()) for network in networks)
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
@@ -262,7 +262,7 @@ def test_hidden_layers_are_normalised_before_their_activation():
 
 
 @pytest.mark.parametrize(
-    ("layout", "kind"), [(PICTURE, BatchNorm2d), (_signal(1, 9), BatchNorm1d)]
+    ("layout", "kind"), [(IMAGE, BatchNorm2d), (_signal(1, 9), BatchNorm1d)]
 )
 def test_channels_of_hidden_maps_are_normalised_before_their_activation(layout, kind):
     conv = Conv((5, 4), activation="tanh", batch_norm=True)
@@ -280,7 +280,7 @@ def test_channels_of_hidden_maps_are_normalised_before_their_activation(layout, 
 
 @pytest.mark.parametrize("encoder", [Dense(32), Conv(8, (8, 8))], ids=str)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_normalised_networks_learn_and_keep_rows_apart(encoder, precision):
+def test_normalised_networks_learn_and_map_rows_independently(encoder, precision):
     encoder = clone(encoder).set_params(batch_norm=True)
     ae = _digits(encoder, precision=precision, lr=1e-2, batch_size=13, max_epochs=4)
     ae.fit(DIGITS)  # 300 = 23 * 13 + 1: a last batch of one row joins the one before
@@ -291,7 +291,7 @@ def test_normalised_networks_learn_and_keep_rows_apart(encoder, precision):
     assert not np.array_equal(ae.transform(DIGITS), codes)
 
 
-def test_a_normalised_layer_uses_what_it_saw_in_training():
+def test_a_normalised_layer_uses_the_statistics_of_training():
     ae = _digits(Dense((6,), batch_norm=True), lr=1e-12, batch_size=300).fit(DIGITS)
     scale, (linear, norm, _, _) = next(ae.encoder_.children())
     with torch.no_grad():
@@ -308,7 +308,7 @@ def test_a_normalised_layer_uses_what_it_saw_in_training():
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize(
     "layout",
-    [*(_picture(2, *size) for size in [(1, 1), (1, 7), (5, 6), (9, 2)]), _signal(3, 9)],
+    [*(_image(2, *size) for size in [(1, 1), (1, 7), (5, 6), (9, 2)]), _signal(3, 9)],
 )
 @pytest.mark.parametrize("channels", [(3,), (3, 4), (2, 3, 4)])
 def test_pooled_maps_have_the_shapes_of_strided_ones(channels, layout, pooling):
@@ -324,7 +324,7 @@ def test_pooled_maps_have_the_shapes_of_strided_ones(channels, layout, pooling):
 
 def test_convolution_normalisation_activation_and_pooling_follow_in_this_order():
     network = Conv(4, activation="tanh", batch_norm=True, pooling="max").encoder(
-        _picture(1, 4, 4), 3
+        _image(1, 4, 4), 3
     )
     kinds = [nn.Conv2d, BatchNorm2d, nn.Tanh, nn.MaxPool2d, nn.Flatten, nn.Linear]
     assert [type(layer) for layer in network][1:] == kinds
@@ -336,18 +336,18 @@ def test_convolution_normalisation_activation_and_pooling_follow_in_this_order()
     [("max", [4.0, 5.0, 7.0, 8.0]), ("average", [2.0, 3.5, 6.5, 8.0])],
 )
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_pooling_takes_what_there_is_at_the_edge(pooling, expected, channels_last):
-    # A kernel that copies its pixel of the second channel, on the picture 0 1 2 / 3 4 5
+def test_pooling_takes_incomplete_windows_at_the_edge(pooling, expected, channels_last):
+    # A kernel that copies its pixel of the second channel, on the image 0 1 2 / 3 4 5
     # / 6 7 8: its right column and its last row are pooled by two, its corner alone.
-    layout = _picture(2, 3, 3, channels_last)
+    layout = _image(2, 3, 3, channels_last)
     encoder = Conv(1, kernel_size=1, activation="identity", pooling=pooling).encoder(
         layout, 4
     )
     with torch.no_grad():
         encoder[1].weight.copy_(torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1))
         encoder[1].bias.zero_()
-    picture = torch.stack([torch.full((3, 3), 99.0), torch.arange(9.0).reshape(3, 3)])
-    row = (picture.movedim(0, -1) if channels_last else picture).reshape(1, -1)
+    image = torch.stack([torch.full((3, 3), 99.0), torch.arange(9.0).reshape(3, 3)])
+    row = (image.movedim(0, -1) if channels_last else image).reshape(1, -1)
     assert encoder[:-1](row).tolist() == [expected]
 
 
@@ -391,7 +391,7 @@ def test_a_tied_decoder_transposes_the_weights_of_its_encoder():
 @pytest.mark.parametrize(
     "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
 )
-def test_tied_weights_stay_one_in_copies_that_train_on(copied):
+def test_tied_weights_stay_tied_in_copies_that_are_trained_further(copied):
     ae = _digits(TIED, warm_start=True).fit(DIGITS)
     again = copied(ae)
     _assert_tied(again)
@@ -412,7 +412,7 @@ def test_tied_weights_stay_one_in_copies_that_train_on(copied):
     ],
     ids=lambda params: next(iter(params)),
 )
-def test_tied_weights_stay_one_however_they_are_trained(params):
+def test_tied_weights_stay_tied_however_they_are_trained(params):
     ae = clone(_digits(TIED, **params).fit(DIGITS)).fit(DIGITS)
     _assert_tied(ae)
     before = ae.reconstruct(DIGITS)
@@ -432,14 +432,14 @@ def test_a_linear_tied_network_finds_the_space_of_pca():
     assert ae.score(X) == pytest.approx(explained, abs=1e-3)
 
 
-def test_tied_networks_leave_constant_features_alone():
+def test_tied_networks_reconstruct_constant_features():
     X = DIGITS.copy()
     X[:, 3] = 0.25
     ae = _digits(TIED).fit(X)
     assert np.array_equal(ae.reconstruct(X)[:, 3], X[:, 3])
 
 
-def test_what_an_architecture_is_can_be_searched():
+def test_parameters_of_an_architecture_can_be_searched():
     grid = {"encoder__tied": [True, False], "encoder__batch_norm": [True, False]}
     search = GridSearchCV(_digits(Dense((8,)), max_epochs=1), grid, cv=2)
     search.fit(DIGITS[:60])
@@ -447,8 +447,8 @@ def test_what_an_architecture_is_can_be_searched():
 
 
 @pytest.mark.parametrize("option", ["batch_norm", "tied"])
-def test_what_changes_the_layers_starts_at_random(option):
-    # lr is too small to move anything: PCA's start would score as PCA does.
+def test_options_that_change_the_layers_start_at_random(option):
+    # lr is too small to change a weight: a start at PCA would score as PCA does.
     dense = Dense((64,), activation="relu")
     params = {"lr": 1e-12, "max_epochs": 1}
     assert _digits(dense, **params).fit(DIGITS).score(DIGITS) > 0.5
@@ -456,7 +456,7 @@ def test_what_changes_the_layers_starts_at_random(option):
     assert _digits(other, **params).fit(DIGITS).score(DIGITS) < 0.3
 
 
-# Starts -------------------------------------------------------------------------------
+# Initial weights ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -464,7 +464,7 @@ def test_what_changes_the_layers_starts_at_random(option):
     ("activation", "gain", "center"),
     [("sigmoid", 4, 0.5), ("hardsigmoid", 6, 0.5), ("tanh", 1, 0), ("gelu", 1, 0)],
 )
-def test_glorots_start_by_hand(activation, gain, center, tied):
+def test_glorot_initialization_by_hand(activation, gain, center, tied):
     dense = Dense((40, 30), activation=activation, init="glorot", tied=tied)
     ae = _digits(dense, lr=1e-12, max_epochs=1).fit(DIGITS + 1)
     constant = torch.from_numpy(DIGITS.std(0) == 0)
@@ -485,7 +485,7 @@ def test_glorots_start_by_hand(activation, gain, center, tied):
 
 
 @pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
-def test_a_deep_stack_of_sigmoids_learns_from_glorots_start():
+def test_a_deep_stack_of_sigmoids_learns_from_glorot_initialization():
     def score(init):
         dense = Dense((60, 40, 20), activation="sigmoid", init=init)
         return _digits(dense, lr=3e-3, max_epochs=10).fit(DIGITS).score(DIGITS)
@@ -494,7 +494,7 @@ def test_a_deep_stack_of_sigmoids_learns_from_glorots_start():
     assert score("glorot") > 0.3
 
 
-def test_variational_networks_take_normalisation_pooling_and_glorots_start():
+def test_variational_networks_take_normalisation_pooling_and_glorot_initialization():
     for encoder in (
         Dense((9,), batch_norm=True, init="glorot"),
         Conv(4, batch_norm=True, pooling="average"),
@@ -503,7 +503,7 @@ def test_variational_networks_take_normalisation_pooling_and_glorots_start():
         assert vae.fit(DIGITS.reshape(-1, 8, 8)).transform(DIGITS).shape == (300, 4)
 
 
-# Slots -------------------------------------------------------------------------------
+# Encoders and decoders ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "kind"), [("dense", Dense), ("conv", Conv)])
@@ -513,7 +513,7 @@ def test_names_stand_for_architectures(name, kind):
 
 
 @pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
-def test_what_is_no_name_is_taken_as_it_is(slot):
+def test_other_values_than_names_are_returned_unchanged(slot):
     assert resolve_network(slot, "encoder") is slot
 
 
@@ -527,7 +527,7 @@ def test_unknown_names_are_refused():
 
 
 @pytest.mark.parametrize("slot", [3, (4, 4), {"a": 1}])
-def test_what_builds_nothing_is_refused(slot):
+def test_objects_that_build_no_network_are_refused(slot):
     match = f"encoder={slot!r} is neither a name, a shipped architecture, a torch.nn"
     with pytest.raises(TypeError, match=re.escape(match)):
         resolve_network(slot, "encoder")
@@ -557,18 +557,18 @@ def test_builders_that_build_no_module_are_refused():
 
 
 def test_instances_are_copied_with_their_weights_and_never_trained_in_place():
-    mine = nn.Linear(12, 3)
-    kept = mine.weight.detach().clone()
-    copy = build_encoder(mine, FLAT, 3)
-    assert copy is not mine
-    assert torch.equal(copy.weight, kept)
+    given = nn.Linear(12, 3)
+    before = given.weight.detach().clone()
+    copy = build_encoder(given, FLAT, 3)
+    assert copy is not given
+    assert torch.equal(copy.weight, before)
     with torch.no_grad():
         copy.weight.add_(1.0)
-    assert torch.equal(mine.weight, kept)
+    assert torch.equal(given.weight, before)
 
 
 class _Looks(nn.Module):
-    """Keeps the shape of what it gets."""
+    """Keep the shape of the input in ``seen``."""
 
     def forward(self, x):
         self.seen = tuple(x.shape)
@@ -579,25 +579,25 @@ class _Looks(nn.Module):
     ("layout", "seen"),
     [
         (FLAT, (2, 12)),
-        (PICTURE, (2, 1, 3, 4)),
+        (IMAGE, (2, 1, 3, 4)),
         (COLOURED, (2, 2, 3, 4)),
         (_signal(2, 6), (2, 2, 6)),
     ],
 )
-def test_own_encoders_see_pictures_channels_first(layout, seen):
+def test_custom_encoders_get_images_with_channels_first(layout, seen):
     encoder = build_encoder(_Looks(), layout, 3)
     encoder(torch.zeros(2, layout.n_features))
-    (mine,) = _layers(encoder, _Looks)
-    assert mine.seen == seen
+    (custom,) = _layers(encoder, _Looks)
+    assert custom.seen == seen
 
 
-@pytest.mark.parametrize("gives", ["picture", "rows"])
-def test_own_decoders_may_give_pictures_or_rows(gives):
+@pytest.mark.parametrize("gives", ["image", "rows"])
+def test_custom_decoders_may_return_images_or_rows(gives):
     class Draw(nn.Module):
         def forward(self, code):
-            picture = torch.arange(24.0).reshape(1, 2, 3, 4).expand(len(code), -1, 3, 4)
+            image = torch.arange(24.0).reshape(1, 2, 3, 4).expand(len(code), -1, 3, 4)
             # Rows are in the user's order: channels last.
-            return picture if gives == "picture" else picture.movedim(1, -1).flatten(1)
+            return image if gives == "image" else image.movedim(1, -1).flatten(1)
 
     decoder = build_decoder(Draw(), 3, COLOURED)
     rows = decoder(torch.zeros(2, 3))
@@ -606,17 +606,17 @@ def test_own_decoders_may_give_pictures_or_rows(gives):
     assert torch.equal(rows[0], expected)
 
 
-# Widths ------------------------------------------------------------------------------
+# Widths -------------------------------------------------------------------------------
 
 
-def test_width_of_an_encoder_is_compared():
+def test_width_of_an_encoder_is_checked():
     x = torch.zeros(2, 12)
     match = "The encoder gives 5 values for a row, but 3 are expected: n_components"
     with pytest.raises(ValueError, match=match):
         check_width(nn.Linear(12, 5), x, 3, "encoder")
 
 
-def test_width_of_a_decoder_is_compared():
+def test_width_of_a_decoder_is_checked():
     code = torch.zeros(2, 3)
     match = "The decoder gives 9 values for a row, but 12 are expected: the number of"
     with pytest.raises(ValueError, match=match):
@@ -648,27 +648,27 @@ def test_output_that_is_no_tensor_is_refused():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_looking_at_the_width_leaves_no_trace(training):
+def test_checking_the_width_changes_nothing(training):
     module = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)).train(training)
     with torch.no_grad():
-        kept = [buffer.clone() for buffer in module.buffers()]
+        before = [buffer.clone() for buffer in module.buffers()]
     out = check_width(module, torch.ones(2, 3), 3, "encoder")
     assert module.training is training
     assert not out.requires_grad
-    for before, after in zip(kept, module.buffers(), strict=True):
-        assert torch.equal(before, after)
+    for old, new in zip(before, module.buffers(), strict=True):
+        assert torch.equal(old, new)
 
 
 @pytest.mark.parametrize(
     ("layout", "seen"),
     [
         (Layout((12,), None), r"rows of shape \(12,\)"),
-        (_picture(3, 2, 2), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
-        (_picture(3, 2, 2, True), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_image(3, 2, 2), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
+        (_image(3, 2, 2, True), r"pictures of shape .channels, .*\) = \(3, 2, 2\)"),
         (_signal(2, 6), r"signals of shape \(channels, length\) = \(2, 6\)"),
     ],
 )
-def test_an_encoder_that_cannot_take_its_rows_is_told_their_shape(layout, seen):
+def test_the_error_of_an_encoder_names_the_shape_of_its_rows(layout, seen):
     encoder = build_encoder(nn.Linear(9, 3), layout, 3).eval()
     match = f"(?s)The encoder cannot take {seen}: mat1 and mat2 .*a builder"
     with pytest.raises(ValueError, match=match) as caught:
@@ -677,8 +677,8 @@ def test_an_encoder_that_cannot_take_its_rows_is_told_their_shape(layout, seen):
     assert not encoder.training
 
 
-def test_a_decoder_that_cannot_take_its_codes_is_told_their_shape():
-    decoder = build_decoder(nn.Linear(9, 12), 3, _picture(3, 2, 2))
+def test_the_error_of_a_decoder_names_the_shape_of_its_codes():
+    decoder = build_decoder(nn.Linear(9, 12), 3, _image(3, 2, 2))
     match = r"The decoder cannot take codes of shape \(3,\): mat1 .* n_components"
     with pytest.raises(ValueError, match=match):
         check_width(decoder, torch.zeros(2, 3), 12, "decoder")
@@ -727,5 +727,5 @@ def test_right_parameters_of_architectures_pass(architecture):
 
 def test_one_number_is_one_layer():
     assert Dense(64).widths() == (64,)
-    network = Conv(5).encoder(PICTURE, 3)
+    network = Conv(5).encoder(IMAGE, 3)
     assert [layer.out_channels for layer in _layers(network, nn.Conv2d)] == [5]

@@ -13,7 +13,7 @@ X = np.random.RandomState(0).uniform(size=(60, 6)).astype(np.float32)
 
 
 class Records:
-    """An augmentation that shifts a batch and remembers what it gave."""
+    """An augmentation that shifts a batch and keeps what it returned."""
 
     def __init__(self):
         self.given = []
@@ -28,7 +28,7 @@ class Records:
 
 
 class HooksBatches(Callback):
-    """Makes the net take skorch's own loop."""
+    """Make the net use the training loop of skorch."""
 
     def on_batch_end(self, net, **kwargs):
         pass
@@ -87,8 +87,8 @@ def test_rows_are_not_augmented_after_training():
 
 
 def test_loss_is_the_cross_entropy_of_the_draws():
-    # A decoder that gives the logit 0 says 1/2 for each of 6 entries, whatever they
-    # are: log 2 each. One that gives the logit 1 tells draws from probabilities: the
+    # A decoder with the logit 0 gives 1/2 for each of 6 entries, whatever they
+    # are: log 2 each. With the logit 1, draws differ from probabilities: the
     # mean loss of an entry is log(1 + e) - x, and of a draw one of two values.
     class One(torch.nn.Module):
         def __init__(self):
@@ -132,7 +132,7 @@ def test_draws_follow_the_seed(cls):
     assert not np.allclose(first, other)
 
 
-def test_binarization_refuses_what_is_no_probability():
+def test_binarization_refuses_values_outside_0_to_1():
     ae = AutoencoderTransformer(2, augmentation=DynamicBinarization(), max_epochs=1)
     with pytest.raises(ValueError, match=r"outside \[0, 1\]\. Divide pixels by 255"):
         ae.fit(X * 255)
@@ -144,7 +144,7 @@ def test_augmentation_class_is_refused():
         ae.fit(X)
 
 
-def test_parameter_of_no_augmentation_is_refused():
+def test_parameters_without_an_augmentation_are_refused():
     match = r"augmentation__shift cannot be set: augmentation=None has no parameters"
     with pytest.raises(ValueError, match=match):
         AutoencoderTransformer().set_params(augmentation__shift=1)

@@ -1,4 +1,4 @@
-"""Batches: every row once, sliced first and cast then."""
+"""Batches hold every row once, and are sliced before they are cast."""
 
 import itertools
 
@@ -91,7 +91,7 @@ def test_order_is_drawn_from_the_stream_afresh_in_each_pass():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_every_order_is_as_likely():
+def test_every_order_is_equally_likely():
     # 6 orders of 3 rows, 1200 passes: 200 each with a deviation of 13.
     iterator = BatchIterator(
         RowDataset(_numbered(3), FLOAT32), 3, shuffle=True, stream=RandomStream(0)
@@ -103,7 +103,7 @@ def test_every_order_is_as_likely():
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_views_are_looked_through(shuffle):
+def test_views_give_the_rows_that_they_select(shuffle):
     rows = RowDataset(_numbered(10), FLOAT32)
     inner = Subset(rows, [9, 7, 5, 3, 1, 0])
     outer = Subset(inner, np.array([0, 2, 4]))  # rows 9, 5, 1

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks are told of every epoch."""
+"""Callbacks of scikit-learn are called in every epoch."""
 
 import io
 from contextlib import redirect_stdout
@@ -32,7 +32,7 @@ def _estimator(cls=AutoencoderTransformer, **params):
 
 
 class Recorder:
-    """Writes down what it is told; stops where it is asked to."""
+    """Record every call, and stop after a number of epochs."""
 
     def __init__(self, stop_after=None):
         self.stop_after = stop_after
@@ -92,7 +92,7 @@ def test_a_callback_can_stop_the_training():
     assert not estimator.net_.module_.training
 
 
-def test_being_told_changes_nothing():
+def test_callbacks_do_not_change_the_training():
     estimator = _estimator()
     _recorded(estimator)
     plain = _estimator().fit(X)

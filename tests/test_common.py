@@ -1,4 +1,4 @@
-"""scikit-learn's checks: of every class as it is, and of many configured instances."""
+"""scikit-learn's checks, of every class with defaults and of configured instances."""
 
 import re
 import warnings
@@ -18,13 +18,13 @@ from torch import nn
 
 import skae
 
-# The checks change the width of X from fit to fit, so a convolution has to say each
-# time what it takes a row for. Some fit noise, of which a posterior keeps nothing.
+# The checks change the width of X from fit to fit, so a convolution has to infer its
+# layout each time. Some fit noise, on which a posterior collapses.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::skae.CollapsedCodeWarning", "ignore::skae.LayoutWarning"
 )
 
-# What scikit-learn runs on its own estimators, but not in check_estimator.
+# Checks that scikit-learn runs on its own estimators, but not in check_estimator.
 EXTRA_CHECKS = [
     "check_dataframe_column_names_consistency",
     "check_estimators_partial_fit_n_features",
@@ -56,7 +56,7 @@ class Halve(BaseEstimator):
         return x / 2
 
 
-class Mine(nn.Sequential):
+class CustomEncoder(nn.Sequential):
     """An encoder with dropout: it draws from torch's global generator."""
 
     def __init__(self, n_in, n_out):
@@ -65,7 +65,7 @@ class Mine(nn.Sequential):
         )
 
 
-class MineBack(nn.Sequential):
+class CustomDecoder(nn.Sequential):
     """A decoder."""
 
     def __init__(self, n_in, n_out):
@@ -79,14 +79,14 @@ Denoising = partial(skae.DenoisingAutoencoder, max_epochs=3)
 Contractive = partial(skae.ContractiveAutoencoder, max_epochs=3)
 Variational = partial(skae.VariationalAutoencoder, max_epochs=3)
 
-# loss="binary_cross_entropy" is not among them: the checks have no data in [0, 1].
-# A module instance is only if it takes any width, as the checks change that of X.
-# test_contract.py holds the others to the same promises.
+# No loss="binary_cross_entropy": the checks have no data in [0, 1]. Module instances
+# only if they take any width, as the checks change that of X. The tests in contract/
+# cover the others.
 CONFIGURED = [
     Plain(loss=nn.L1Loss(reduction="none"), lr_schedule="constant"),
     Plain(loss="poisson", encoder="conv"),
     Plain(dtype="auto", hidden_layer_sizes=(16, 8), activation="tanh"),
-    Plain(encoder=Mine, decoder=MineBack),
+    Plain(encoder=CustomEncoder, decoder=CustomDecoder),
     Plain(n_components=1, encoder=nn.LazyLinear(1), decoder="dense"),
     Plain(
         penalty=[("l1", skae.L1Sparsity(0.01)), ("again", skae.L1Sparsity(0.02))],
@@ -123,7 +123,7 @@ CONFIGURED = [
 
 
 @pytest.mark.parametrize("Estimator", ESTIMATORS)
-def test_check_estimator_passes_plainly(Estimator):
+def test_check_estimator_passes_with_defaults(Estimator):
     with warnings.catch_warnings():
         warnings.simplefilter("error", SkipTestWarning)  # nothing is left out
         check_estimator(Estimator())
@@ -135,6 +135,7 @@ def _name(estimator, check):
 
 
 # As parametrize_with_checks, whose generator pytest 9 refuses in scikit-learn 1.6.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "check"),
     [
@@ -161,5 +162,5 @@ def test_checks_of_scikit_learn_itself_pass(Estimator, check):
 def test_checks_draw_nothing_from_the_global_generator():
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    check_estimator(Plain(encoder=Mine, decoder=MineBack))
+    check_estimator(Plain(encoder=CustomEncoder, decoder=CustomDecoder))
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""The estimators inside what scikit-learn and skorch build around them."""
+"""The estimators in pipelines, searches, callbacks and stacks."""
 
 import warnings
 
@@ -55,9 +55,9 @@ from skae import (
 )
 from skae._networks.autoencoder import without_link
 
-PICTURES, Y = load_digits(return_X_y=True)
-PICTURES = (PICTURES[:60] / 16).astype(np.float32).reshape(60, 8, 8)
-ROWS, Y = PICTURES.reshape(60, 64), Y[:60]
+IMAGES, Y = load_digits(return_X_y=True)
+IMAGES = (IMAGES[:60] / 16).astype(np.float32).reshape(60, 8, 8)
+ROWS, Y = IMAGES.reshape(60, 64), Y[:60]
 COLUMNS = [f"pixel{i}" for i in range(64)]
 SMALL = {"n_components": 3, "max_epochs": 2, "random_state": 0}
 
@@ -65,13 +65,13 @@ every_class = pytest.mark.parametrize("Estimator", ESTIMATORS)
 
 
 def small(Estimator, **params):
-    """Return a small estimator; a convolutional one knows the shape of the rows."""
+    """Return a small estimator; a convolutional one with the shape of the rows."""
     if Estimator is ConvAutoencoder:
         params.setdefault("image_shape", (8, 8))
     return Estimator(**{**SMALL, **params})
 
 
-# Pipelines --------------------------------------------------------------------------
+# Pipelines ----------------------------------------------------------------------------
 
 
 @every_class
@@ -95,9 +95,9 @@ def test_pipeline_ends_in_a_classifier(Estimator):
 
 
 @every_class
-def test_pipeline_takes_pictures(Estimator):
+def test_pipeline_takes_images(Estimator):
     pipe = Pipeline([("ae", Estimator(**SMALL)), ("clf", Ridge())])
-    assert pipe.fit(PICTURES, Y).predict(PICTURES).shape == (60,)
+    assert pipe.fit(IMAGES, Y).predict(IMAGES).shape == (60,)
 
 
 @every_class
@@ -134,6 +134,7 @@ def test_feature_union_and_column_transformer_join_codes(Estimator):
     assert_array_equal(out.iloc[:, :3], alone.transform(ROWS))
 
 
+@pytest.mark.slow
 def test_feature_union_in_two_processes_is_equal():
     union = FeatureUnion([(cls.__name__, small(cls)) for cls in ESTIMATORS])
     codes = clone(union).fit_transform(ROWS)
@@ -152,21 +153,22 @@ def test_set_output_gives_frames_of_codes_only(Estimator, library):
     assert list(codes.columns) == ae.get_feature_names_out().tolist()
     plain = small(Estimator).fit(ROWS)
     assert_array_equal(np.asarray(codes), plain.transform(ROWS))
-    # What is decoded are inputs again, in arrays; codes may be frames.
+    # Decoded samples are arrays as before; only codes may be frames.
     for out in (ae.inverse_transform(codes), ae.reconstruct(frame)):
         assert type(out) is np.ndarray
         assert_array_equal(out, plain.reconstruct(ROWS))
     assert ae.score(frame) == plain.score(ROWS)
     with sklearn.config_context(transform_output=library):
         assert isinstance(plain.transform(ROWS), make)
-        assert isinstance(small(Estimator).fit(PICTURES).transform(PICTURES), make)
+        assert isinstance(small(Estimator).fit(IMAGES).transform(IMAGES), make)
         assert type(plain.blend(ROWS, ROWS)) is np.ndarray
         assert type(plain.interpolate(ROWS[0], ROWS[1])) is np.ndarray
 
 
-# Searches ---------------------------------------------------------------------------
+# Searches -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes_reaches_everything_nested():
     penalties = [("l1", skae.L1Sparsity(0.1)), ("far", skae.Contraction(0.1))]
     searches = [
@@ -260,14 +262,14 @@ def test_a_search_reaches_into_a_pipeline(Estimator):
 
 
 @every_class
-def test_a_search_needs_no_y_and_takes_pictures(Estimator):
+def test_a_search_needs_no_y_and_takes_images(Estimator):
     search = GridSearchCV(
         Estimator(**SMALL), {"n_components": [1, 4]}, cv=2, error_score="raise"
-    ).fit(PICTURES)
+    ).fit(IMAGES)
     assert search.best_params_ == {"n_components": 4}  # R², larger is better
-    assert search.transform(PICTURES).shape == (60, 4)
+    assert search.transform(IMAGES).shape == (60, 4)
     assert search.inverse_transform(np.zeros((2, 4))).shape == (2, 8, 8)
-    assert type(search.score(PICTURES)) is float
+    assert type(search.score(IMAGES)) is float
 
 
 @every_class
@@ -286,10 +288,11 @@ def test_halving_search_spends_rows_or_epochs(Estimator):
     assert search.best_estimator_.max_epochs == 2
     rows = HalvingGridSearchCV(
         ae, {"lr": [1e-3, 1e-2]}, min_resources=20, cv=KFold(2), error_score="raise"
-    ).fit(PICTURES if Estimator is not ConvAutoencoder else ROWS)
+    ).fit(IMAGES if Estimator is not ConvAutoencoder else ROWS)
     assert rows.best_estimator_.n_iter_ == 2
 
 
+@pytest.mark.slow
 def test_halving_search_in_two_processes():
     search = HalvingGridSearchCV(
         small(AutoencoderTransformer, penalty=skae.L1Sparsity()),
@@ -298,8 +301,8 @@ def test_halving_search_in_two_processes():
         max_resources=3,
         cv=KFold(2),
         n_jobs=2,
-    ).fit(PICTURES)
-    assert search.transform(PICTURES).shape == (60, 3)
+    ).fit(IMAGES)
+    assert search.transform(IMAGES).shape == (60, 3)
 
 
 def test_a_randomized_search_searches_architectures():
@@ -314,7 +317,7 @@ def test_a_randomized_search_searches_architectures():
         random_state=0,
         error_score="raise",
     )
-    assert np.isfinite(search.fit(PICTURES).best_score_)
+    assert np.isfinite(search.fit(IMAGES).best_score_)
 
 
 @every_class
@@ -326,11 +329,11 @@ def test_cross_validation_scores_are_r2(Estimator):
         for train, test in KFold(3).split(ROWS)
     ]
     assert_array_equal(scores, by_hand)
-    both = cross_validate(ae, PICTURES, cv=2, return_train_score=True, n_jobs=1)
+    both = cross_validate(ae, IMAGES, cv=2, return_train_score=True, n_jobs=1)
     assert both["train_score"].shape == both["test_score"].shape == (2,)
 
 
-# Metadata routing ------------------------------------------------------------------
+# Metadata routing ---------------------------------------------------------------------
 
 
 @every_class
@@ -347,7 +350,7 @@ def test_metadata_routing_changes_nothing(Estimator):
         assert isinstance(ae.get_metadata_routing(), object)
 
 
-# Callbacks of scikit-learn ---------------------------------------------------------
+# Callbacks of scikit-learn ------------------------------------------------------------
 
 has_callbacks = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"),
@@ -356,34 +359,34 @@ has_callbacks = pytest.mark.skipif(
 
 
 class Recorder:
-    """A callback of scikit-learn that writes down what it is told."""
+    """A callback of scikit-learn that records its calls."""
 
     def __init__(self, stop_after=None):
         self.stop_after = stop_after
-        self.told = []
+        self.calls = []
 
     def setup(self, estimator, context):
-        self.told.append(("setup", context.task_name))
+        self.calls.append(("setup", context.task_name))
 
     def on_fit_task_begin(self, estimator, context, **kwargs):
-        self.told.append(("begin", context.task_name))
+        self.calls.append(("begin", context.task_name))
 
     def on_fit_task_end(self, estimator, context, **kwargs):
-        self.told.append(("end", context.task_name))
-        ends = self.told.count(("end", "epoch"))
+        self.calls.append(("end", context.task_name))
+        ends = self.calls.count(("end", "epoch"))
         return self.stop_after is not None and ends >= self.stop_after
 
     def teardown(self, estimator, context):
-        self.told.append(("teardown", context.task_name))
+        self.calls.append(("teardown", context.task_name))
 
 
 @has_callbacks
 @every_class
-def test_a_callback_is_told_of_every_epoch(Estimator):
+def test_a_callback_is_called_in_every_epoch(Estimator):
     recorder = Recorder()
     ae = small(Estimator).set_callbacks(recorder)
     ae.fit(ROWS)
-    assert recorder.told == [
+    assert recorder.calls == [
         ("setup", "fit"),
         ("begin", "fit"),
         ("begin", "epoch"),
@@ -393,10 +396,10 @@ def test_a_callback_is_told_of_every_epoch(Estimator):
         ("end", "fit"),
         ("teardown", "fit"),
     ]
-    # And of nothing else when it is gone.
-    recorder.told.clear()
+    # It is not called after it is removed.
+    recorder.calls.clear()
     ae.set_callbacks().fit(ROWS)
-    assert recorder.told == []
+    assert recorder.calls == []
 
 
 @has_callbacks
@@ -405,7 +408,7 @@ def test_a_callback_may_stop_training(Estimator):
     recorder = Recorder(stop_after=2)
     ae = small(Estimator, max_epochs=9).set_callbacks(recorder).fit(ROWS)
     assert ae.n_iter_ == 2
-    assert recorder.told[-1] == ("teardown", "fit")
+    assert recorder.calls[-1] == ("teardown", "fit")
 
 
 @has_callbacks
@@ -414,7 +417,7 @@ def test_callbacks_are_torn_down_when_a_fit_fails():
     ae = AutoencoderTransformer(**SMALL, loss=nn.MSELoss()).set_callbacks(recorder)
     with pytest.raises(ValueError, match="reduction='none'"):
         ae.fit(ROWS)
-    assert recorder.told[-1] == ("teardown", "fit")
+    assert recorder.calls[-1] == ("teardown", "fit")
     assert not hasattr(ae, "net_")
     assert not any("ctx" in name for name in vars(ae))
 
@@ -455,47 +458,48 @@ def test_progress_bar_alone_in_a_pipeline_and_in_a_search(Estimator, capsys):
     assert f"{Estimator.__name__} - fit" in _shown(capsys)
 
 
-# Callbacks of skorch ---------------------------------------------------------------
+# Callbacks of skorch ------------------------------------------------------------------
 
 
 class Log(Callback):
-    """A callback of skorch that writes down what it is told, where clones can."""
+    """A callback of skorch that records its calls."""
 
-    told = []  # noqa: RUF012
+    def initialize(self):
+        self.calls_ = []
+        return self
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        self.told.append("train begin")
+        self.calls_.append("train begin")
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
-        self.told.append("train end")
+        self.calls_.append("train end")
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        self.told.append("epoch begin")
+        self.calls_.append("epoch begin")
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        self.told.append("epoch end")
+        self.calls_.append("epoch end")
 
 
 class LogBatches(Log):
-    """One that is told of batches as well."""
+    """One that records the calls for batches, too."""
 
     def on_batch_begin(self, net, batch=None, training=None, **kwargs):
-        self.told.append(f"batch begin {training}")
+        self.calls_.append(f"batch begin {training}")
 
     def on_batch_end(self, net, batch=None, training=None, **kwargs):
         assert set(kwargs) == {"loss", "y_pred"}
-        self.told.append(f"batch end {training}")
+        self.calls_.append(f"batch end {training}")
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
         gradients = [p.grad for _, p in named_parameters if p.grad is not None]
         assert gradients
-        self.told.append("gradients")
+        self.calls_.append("gradients")
 
 
 @pytest.mark.parametrize("callback", [Log, LogBatches])
 @every_class
 def test_callbacks_of_skorch_get_every_call(Estimator, callback):
-    Log.told.clear()
     ae = small(
         Estimator, validation_fraction=0.5, batch_size=15, callbacks=[callback()]
     ).fit(ROWS)
@@ -504,13 +508,14 @@ def test_callbacks_of_skorch_get_every_call(Estimator, callback):
         train = ["batch begin True", "gradients", "batch end True"]
         valid = ["batch begin False", "batch end False"]
         epoch[1:1] = 2 * train + 2 * valid
-    assert Log.told == ["train begin", *epoch, *epoch, "train end"]
-    # The same training, whether or not batches are watched.
+    log = dict(ae.net_.callbacks_)[callback.__name__]
+    assert log.calls_ == ["train begin", *epoch, *epoch, "train end"]
+    # The training is the same without these callbacks.
     plain = small(Estimator, validation_fraction=0.5, batch_size=15).fit(ROWS)
     assert_array_equal(ae.transform(ROWS), plain.transform(ROWS))
-    for mine, other in zip(ae.history_, plain.history_, strict=True):
-        assert mine.keys() == other.keys()
-        assert_allclose(list(mine.values()), list(other.values()), rtol=1e-6)
+    for one, other in zip(ae.history_, plain.history_, strict=True):
+        assert one.keys() == other.keys()
+        assert_allclose(list(one.values()), list(other.values()), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -606,7 +611,7 @@ def test_progress_bar_of_skorch_counts_batches(Estimator, capsys):
     assert ae.n_iter_ == 2
 
 
-# Representations -------------------------------------------------------------------
+# Representations ----------------------------------------------------------------------
 
 
 @every_class
@@ -649,14 +654,14 @@ def test_html_shows_strategies_and_modules():
     ],
 )
 @pytest.mark.parametrize(
-    "pictures", [ROWS, PICTURES, PICTURES.reshape(60, 8, 4, 2)], ids=np.shape
+    "images", [ROWS, IMAGES, IMAGES.reshape(60, 8, 4, 2)], ids=np.shape
 )
-def test_trained_networks_go_on_in_another_estimator(loss, again, pictures):
-    """The reconstructions at first are those that the first estimator left."""
+def test_trained_networks_are_trained_further_by_another_estimator(loss, again, images):
+    """The first reconstructions are those of the first estimator."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", skae.LayoutWarning)
         first = ConvAutoencoder(4, loss=loss, max_epochs=2, random_state=0)
-        first.fit(pictures)
+        first.fit(images)
     second = DenoisingAutoencoder(
         4,
         encoder=first.encoder_,
@@ -664,14 +669,12 @@ def test_trained_networks_go_on_in_another_estimator(loss, again, pictures):
         loss=again,
         lr=1e-12,
         max_epochs=1,
-    ).fit(pictures)
-    assert_allclose(
-        second.reconstruct(pictures), first.reconstruct(pictures), atol=1e-5
-    )
-    assert_allclose(second.transform(pictures), first.transform(pictures), atol=1e-5)
+    ).fit(images)
+    assert_allclose(second.reconstruct(images), first.reconstruct(images), atol=1e-5)
+    assert_allclose(second.transform(images), first.transform(images), atol=1e-5)
 
 
-def test_what_an_estimator_learnt_is_not_trained_by_another():
+def test_networks_of_an_estimator_are_not_changed_by_another():
     first = AutoencoderTransformer(4, max_epochs=1, random_state=0).fit(ROWS)
     before = first.reconstruct(ROWS)
     DenoisingAutoencoder(
@@ -680,13 +683,11 @@ def test_what_an_estimator_learnt_is_not_trained_by_another():
     assert_array_equal(first.reconstruct(ROWS), before)
 
 
-@pytest.mark.parametrize(
-    "pictures", [ROWS, PICTURES.reshape(60, 8, 4, 2)], ids=np.shape
-)
-def test_stack_of_trained_networks_goes_on_without_the_last_link(pictures):
+@pytest.mark.parametrize("images", [ROWS, IMAGES.reshape(60, 8, 4, 2)], ids=np.shape)
+def test_a_stack_of_trained_networks_is_trained_without_the_last_link(images):
     loss = "binary_cross_entropy"
     first = AutoencoderTransformer(6, loss=loss, max_epochs=2, random_state=0)
-    codes = first.fit_transform(pictures)
+    codes = first.fit_transform(images)
     second = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(codes)
     deep = AutoencoderTransformer(
         4,
@@ -695,12 +696,12 @@ def test_stack_of_trained_networks_goes_on_without_the_last_link(pictures):
         loss=loss,
         lr=1e-12,
         max_epochs=1,
-    ).fit(pictures)
+    ).fit(images)
     stacked = first.inverse_transform(second.reconstruct(codes))
-    assert_allclose(deep.reconstruct(pictures), stacked, atol=1e-5)
+    assert_allclose(deep.reconstruct(images), stacked, atol=1e-5)
 
 
-def test_own_sequence_of_decoders_is_left_alone():
+def test_a_custom_sequence_of_decoders_is_not_changed():
     decoder = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(8, 64)))
     assert without_link(decoder, nn.Identity) is decoder
 

@@ -1,4 +1,4 @@
-"""What noise does to a batch: levels, draws, extremes."""
+"""The noise of a batch: levels, draws, extremes."""
 
 import pickle
 
@@ -53,9 +53,9 @@ def test_noise_leaves_the_global_generator_alone(name):
 @pytest.mark.parametrize("name", sorted(NOISES))
 def test_noise_does_not_change_its_input(name):
     x = _positive()
-    kept = x.clone()
+    before = x.clone()
     NOISES[name](0.9)(x, _generator())
-    assert torch.equal(x, kept)
+    assert torch.equal(x, before)
 
 
 @pytest.mark.parametrize("name", sorted(NOISES))
@@ -205,6 +205,6 @@ def test_parameters_of_noises_are_constrained(noise, name):
         noise._validate_params()
 
 
-def test_noise_beyond_one_is_fine_where_it_is_no_fraction():
+def test_levels_beyond_one_are_allowed_where_they_are_no_fraction():
     GaussianNoise(2.0, clip=(0, 1))._validate_params()
     SaltAndPepperNoise(1, low=0, high=1)._validate_params()

@@ -19,6 +19,7 @@ def mean_r_squared_of_columns(X, reconstructed, mean):
     return np.mean(1 - errors / ((X - mean) ** 2).sum(axis=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "margin"),
     [
@@ -39,6 +40,7 @@ def test_sixteen_components_of_digits(digits, estimator, margin):
     assert ae.score(X_test) > floor + margin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "standardise", "measure"),
     [
@@ -64,6 +66,7 @@ def test_five_components_of_a_table(load, standardise, measure):
     assert np.mean(differences) > -0.01
 
 
+@pytest.mark.slow
 def test_convolution_learns_sines_of_random_phase_and_frequency():
     def draw(n_rows, seed):
         rng = np.random.RandomState(seed)

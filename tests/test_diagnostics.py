@@ -1,4 +1,4 @@
-"""What a code holds: the report, and the warning where it holds next to nothing."""
+"""The report on a code, and the warning where the code has collapsed."""
 
 import json
 import math
@@ -37,9 +37,9 @@ from skae.diagnostics import Report, report
 X = np.array(
     [[4, 2, 1, 0], [-4, -2, 1, 0], [-4, 2, -1, 0], [4, -2, -1, 0]], dtype=np.float32
 )
-# The third unit is the first again, the fourth is silent.
+# The third unit is the first again, the fourth is always zero.
 READS = [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
-STILL = {"optimizer": "sgd", "lr": 1e-30, "random_state": 0}  # float32 stays as it is
+FROZEN = {"optimizer": "sgd", "lr": 1e-30, "random_state": 0}  # the weights stay equal
 
 
 def linear(weight, bias=0.0):
@@ -52,7 +52,7 @@ def linear(weight, bias=0.0):
 
 
 def known(reads=READS, writes=None, **params):
-    """Return an autoencoder of a known linear code: two units write two features."""
+    """Return an autoencoder of a known linear code: two units for two features."""
     if writes is None:
         writes = np.eye(4, len(reads))
         writes[2:] = 0
@@ -60,11 +60,11 @@ def known(reads=READS, writes=None, **params):
         len(reads),
         encoder=linear(reads).requires_grad_(False),
         decoder=linear(writes),
-        **{**STILL, "max_epochs": 1, **params},
+        **{**FROZEN, "max_epochs": 1, **params},
     )
 
 
-def mute(n_in, n_out):
+def zero_decoder(n_in, n_out):
     """Return a decoder that gives zeros."""
     return linear(np.zeros((n_out, n_in)))
 
@@ -104,9 +104,9 @@ def test_divergences_and_active_units_of_a_posterior():
     vae = VariationalAutoencoder(
         3,
         encoder=linear(means + 3 * [4 * [0]], [0, 0, 0, 0, 0, 2]).requires_grad_(False),
-        decoder=mute,
+        decoder=zero_decoder,
         max_epochs=1,
-        **STILL,
+        **FROZEN,
     )
     found = report(vae.fit(X), X)
     squares = np.array([16 * 0.3**2, 4 * 0.051**2, 4 * 0.049**2])
@@ -122,7 +122,7 @@ def test_zeros_are_counted_for_each_unit():
     assert_array_equal(report(ae, X).zeros, [0.5, 0.5, 0.5, 1])
 
 
-def test_the_pca_floor_is_the_explained_variance(digits):
+def test_r2_of_pca_is_the_explained_variance(digits):
     X_train, X_test, *_ = digits
     ae = AutoencoderTransformer(8, max_epochs=1, random_state=0).fit(X_train)
     pca = PCA(8).fit(X_train)
@@ -137,14 +137,14 @@ def test_the_pca_floor_is_the_explained_variance(digits):
     assert found.pca_fitted_on == "X_train"
 
 
-def test_no_linear_code_keeps_more_of_x_than_the_pca_fitted_on_it(digits):
+def test_pca_explains_most_of_the_data_that_it_is_fitted_on(digits):
     X_train, X_test, *_ = digits
     ae = AutoencoderTransformer(8, max_epochs=1, random_state=0).fit(X_train)
     on_itself = report(ae, X_test, n_sensitivity_samples=1).pca_r2
     assert on_itself > report(ae, X_test, X_train=X_train).pca_r2
 
 
-def test_the_pca_floor_knows_no_offset():
+def test_r2_of_pca_does_not_depend_on_an_offset():
     far = X + np.float32(1e5)
     assert report(known().fit(far), far).pca_r2 == pytest.approx(1, abs=1e-6)
 
@@ -157,7 +157,7 @@ def test_r2_is_the_score_and_sensitivity_the_mean(small):
 
 
 @pytest.mark.parametrize("scale", [2.0**-110, 2.0**110])
-def test_no_scale_of_x_is_beyond_r2(scale, small):
+def test_r2_is_right_at_every_scale_of_x(scale, small):
     ae = AutoencoderTransformer(4, max_epochs=2, random_state=0).fit(small)
     expected = report(ae, small)
     scaled = (small * scale).astype(np.float32)
@@ -179,7 +179,7 @@ def test_sensitivity_is_of_some_samples_by_random_state(small):
 
 
 FORMS = {
-    "pictures": lambda rows: rows.reshape(-1, 8, 8),
+    "images": lambda rows: rows.reshape(-1, 8, 8),
     "channels_last": lambda rows: rows.reshape(-1, 4, 4, 4)[:, :, :, :2],
     "signal": lambda rows: rows.reshape(-1, 2, 32),
     "frame": lambda rows: pd.DataFrame(rows).rename(columns=str),
@@ -224,7 +224,7 @@ def test_losses_types_and_networks_are_reported_on(params, small):
     assert np.isfinite([found.r2, found.pca_r2, found.sensitivity]).all()
 
 
-def test_frames_that_come_out_of_transform_do_not_matter(small):
+def test_frames_from_transform_change_nothing(small):
     ae = AutoencoderTransformer(4, max_epochs=1, random_state=0)
     plain = report(ae.fit(small), small)
     assert report(ae.set_output(transform="pandas"), small).to_dict() == plain.to_dict()
@@ -298,7 +298,7 @@ def test_a_dict_holds_plain_values():
     assert set(found) == {*vars(BY_HAND), "n_active", "n_dead"}
 
 
-def test_what_report_gives_is_ready_for_json(small):
+def test_a_report_can_be_written_as_json(small):
     vae = VariationalAutoencoder(4, max_epochs=1, random_state=0).fit(small)
     found = report(vae, small).to_dict()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -329,7 +329,7 @@ def test_only_autoencoders_of_ours_are_reported_on(other):
         report(other, X)
 
 
-def test_the_way_into_a_pipeline_is_told():
+def test_the_error_for_a_pipeline_names_its_last_step():
     pipe = make_pipeline(StandardScaler(), known()).fit(X)
     with pytest.raises(TypeError, match=r"report\(pipe\[-1\], pipe\[:-1\].transform"):
         report(pipe, X)
@@ -341,7 +341,7 @@ def test_an_unfitted_autoencoder_is_refused():
         report(AutoencoderTransformer(), X)
 
 
-def test_what_cannot_be_measured_is_refused():
+def test_wrong_parameters_are_refused():
     ae = known().fit(X)
     with pytest.raises(ValueError, match="n_sensitivity_samples == 0, must be >= 1"):
         report(ae, X, n_sensitivity_samples=0)
@@ -354,8 +354,8 @@ def test_what_cannot_be_measured_is_refused():
 # The warning --------------------------------------------------------------------------
 
 
-def is_silent(estimator, rows):
-    """Tell whether a fit warns of nothing."""
+def gives_no_warning(estimator, rows):
+    """Return whether a fit gives no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.fit(rows)
@@ -368,10 +368,12 @@ def test_a_collapsed_posterior_is_warned_of_where_the_user_called(small):
         vae.fit(small)
     (warning,) = caught
     assert warning.filename == __file__
-    told = str(warning.message)
-    assert told.startswith("After 10 epochs R² is ")
-    assert "Ways out: lower beta=1000; let beta rise with kl_warmup; another lr" in told
-    assert "skae.diagnostics.report(estimator, X)" in told
+    message = str(warning.message)
+    assert message.startswith("After 10 epochs R² is ")
+    assert (
+        "Ways out: lower beta=1000; let beta rise with kl_warmup; another lr" in message
+    )
+    assert "skae.diagnostics.report(estimator, X)" in message
 
 
 def test_a_warning_points_past_a_pipeline(small):
@@ -386,9 +388,9 @@ def test_dead_units_are_warned_of():
     match = "3 of 4 units do not vary by 1 % of the deviation of the unit that varies"
     with pytest.warns(CollapsedCodeWarning, match=match) as caught:
         known(reads, max_epochs=10).fit(X)
-    told = str(caught[0].message)
-    assert "R² is 0.762 on training rows" in told  # 16 of 16 + 4 + 1
-    assert "a smaller n_components, if that R² is enough" in told
+    message = str(caught[0].message)
+    assert "R² is 0.762 on training rows" in message  # 16 of 16 + 4 + 1
+    assert "a smaller n_components, if that R² is enough" in message
 
 
 def test_a_constant_code_is_warned_of():
@@ -398,43 +400,45 @@ def test_a_constant_code_is_warned_of():
     assert "n_components" not in str(caught[0].message)
 
 
-def test_noise_is_told_that_a_larger_code_may_be_needed():
+def test_the_warning_for_noise_suggests_a_larger_code():
     rare = np.eye(100)  # of which a PCA keeps 1 / 99
     with pytest.warns(CollapsedCodeWarning, match="larger n_components, if a PCA"):
         AutoencoderTransformer(1, max_epochs=10, random_state=0).fit(rare)
 
 
-def test_half_of_the_units_may_be_silent():
-    assert is_silent(known(np.diag([1, 1, 0, 0]), max_epochs=10), X)
+def test_half_of_the_units_may_be_inactive():
+    assert gives_no_warning(known(np.diag([1, 1, 0, 0]), max_epochs=10), X)
 
 
-def test_units_beyond_the_number_of_features_may_be_silent():
+def test_units_beyond_the_number_of_features_may_be_inactive():
     # Two of eight units are half of the four that X could need.
     eight = np.vstack([np.diag([1, 1, 0, 0]), np.zeros((4, 4))])
-    assert is_silent(known(eight, max_epochs=10), X)
+    assert gives_no_warning(known(eight, max_epochs=10), X)
     with pytest.warns(CollapsedCodeWarning, match="7 of 8 units"):
         known(np.vstack([eight[:1], np.zeros((7, 4))]), max_epochs=10).fit(X)
 
 
 def test_one_small_unit_is_not_dead():
-    assert is_silent(known([[1e-6, 0, 0, 0]], [[1e6], [0], [0], [0]], max_epochs=10), X)
+    assert gives_no_warning(
+        known([[1e-6, 0, 0, 0]], [[1e6], [0], [0], [0]], max_epochs=10), X
+    )
 
 
-def test_units_that_speak_seldom_are_not_dead():
-    # Three of four units speak once in a thousand samples.
+def test_units_that_are_rarely_active_are_not_dead():
+    # Three of four units are active in one of a thousand samples.
     rare = np.eye(4, dtype=np.float32)[[0] * 997 + [1, 2, 3]]
-    assert is_silent(known(np.eye(4), np.eye(4), max_epochs=10), rare)
+    assert gives_no_warning(known(np.eye(4), np.eye(4), max_epochs=10), rare)
 
 
-def test_few_epochs_say_nothing():
+def test_few_epochs_give_no_warning():
     dead = np.diag([1, 0, 0, 0])
-    assert is_silent(known(dead, max_epochs=9), X)
+    assert gives_no_warning(known(dead, max_epochs=9), X)
     ae = known(dead, max_epochs=5, warm_start=True).fit(X)
     with pytest.warns(CollapsedCodeWarning, match="After 10 epochs"):
         ae.fit(X)
 
 
-def test_chunks_say_nothing():
+def test_chunks_give_no_warning():
     ae = known(np.diag([1, 0, 0, 0]))
     for _ in range(12):
         ae.partial_fit(X)
@@ -443,26 +447,26 @@ def test_chunks_say_nothing():
 
 @pytest.mark.parametrize("Estimator", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("rows", [np.full((6, 4), 1.1), np.ones((1, 4))])
-def test_constant_data_have_no_code_to_lose(Estimator, rows):
+def test_constant_data_give_no_warning(Estimator, rows):
     ae = Estimator(2, max_epochs=10, random_state=0)
     if Estimator is ConvAutoencoder:
         ae.set_params(image_shape=(2, 2))
-    assert is_silent(ae, rows)
+    assert gives_no_warning(ae, rows)
 
 
 def cosine(reconstruction, x):
     return 1 - nn.functional.cosine_similarity(reconstruction, x)
 
 
-def test_a_loss_of_ones_own_need_not_give_small_squares():
+def test_a_custom_loss_need_not_give_small_squares():
     ae = known(np.eye(4), 100 * np.eye(4), max_epochs=10, loss=cosine)
-    assert is_silent(ae, X)
+    assert gives_no_warning(ae, X)
     assert ae.score(X) < 0
     with pytest.warns(CollapsedCodeWarning, match="4 of 4 units"):
         known(np.zeros((4, 4)), max_epochs=10, loss=cosine).fit(X)
 
 
-MUTE = {"decoder": mute, "encoder": "dense", "max_epochs": 10, **STILL}
+COLLAPSED = {"decoder": zero_decoder, "encoder": "dense", "max_epochs": 10, **FROZEN}
 
 
 @pytest.mark.parametrize(
@@ -485,14 +489,14 @@ MUTE = {"decoder": mute, "encoder": "dense", "max_epochs": 10, **STILL}
     ],
     ids=str,
 )
-def test_the_way_out_is_the_one_of_the_class(ae, way, small):
-    ae = clone(ae).set_params(**MUTE)
+def test_the_warning_suggests_what_helps_the_class(ae, way, small):
+    ae = clone(ae).set_params(**COLLAPSED)
     with pytest.warns(CollapsedCodeWarning, match=f"Ways out: {way}"):
         ae.fit(small)
 
 
 def test_a_convolution_is_warned_of(small):
-    ae = ConvAutoencoder(2, decoder=mute, max_epochs=10, **STILL)
+    ae = ConvAutoencoder(2, decoder=zero_decoder, max_epochs=10, **FROZEN)
     with pytest.warns(CollapsedCodeWarning, match="R² is -"):
         ae.fit(small.reshape(-1, 8, 8))
 
@@ -509,14 +513,15 @@ def test_many_rows_are_sampled(monkeypatch, small):
     assert seen == [25]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("Estimator", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("n_components", [1, 16, 40])
-def test_ordinary_use_is_not_warned_of(Estimator, n_components, digits):
+def test_ordinary_use_gives_no_warning(Estimator, n_components, digits):
     ae = Estimator(n_components, max_epochs=10, random_state=0)
-    assert is_silent(ae, digits[0][:400].reshape(-1, 8, 8))
+    assert gives_no_warning(ae, digits[0][:400].reshape(-1, 8, 8))
 
 
-def test_the_look_at_the_code_changes_no_number(monkeypatch, small):
+def test_the_check_of_the_code_changes_no_number(monkeypatch, small):
     def codes():
         ae = DenoisingAutoencoder(2, max_epochs=10, warm_start=True, random_state=0)
         return ae.fit(small).fit(small).transform(small)

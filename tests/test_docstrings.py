@@ -1,7 +1,7 @@
 """Docstrings are complete and agree with what they document."""
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -19,8 +19,16 @@ docscrape = pytest.importorskip("numpydoc.docscrape", reason="needs numpydoc")
 validate = pytest.importorskip("numpydoc.validate", reason="needs numpydoc")
 
 MODULES = sorted(
-    module.name for module in pkgutil.walk_packages(skae.__path__, "skae.")
+    ["skae", *(x.name for x in pkgutil.walk_packages(skae.__path__, "skae."))]
 )
+
+
+def _has_examples(name):
+    path = importlib.util.find_spec(name).origin
+    return ">>> " in Path(path).read_text(encoding="utf-8")
+
+
+WITH_EXAMPLES = [name for name in MODULES if _has_examples(name)]
 
 # What numpydoc asks for and we do not: a second paragraph, an example and a See Also
 # for every method, a capital letter before "skorch", and returns without a name.
@@ -91,49 +99,53 @@ def _documented(documented):
             yield name, kind, " ".join(text)
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-def test_a_docstring_lists_the_parameters_of_the_signature(path):
-    documented = _resolve(path)
-    assert inspect.getdoc(documented)
-    names = [name for name, _, _ in _documented(documented)]
-    assert names == list(_signature(documented))
+def _assert_none(faults):
+    """Fail with one line for each fault."""
+    faults = list(faults)
+    assert not faults, "\n" + "\n".join(faults)
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-def test_a_docstring_gives_every_parameter_a_type_and_a_text(path):
-    for name, kind, text in _documented(_resolve(path)):
-        assert kind or name.startswith("*"), name
-        assert text.endswith("."), name
+def test_a_docstring_lists_the_parameters_of_the_signature():
+    for path in PUBLIC:
+        documented = _resolve(path)
+        assert inspect.getdoc(documented), path
+        names = [name for name, _, _ in _documented(documented)]
+        assert names == list(_signature(documented)), path
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-def test_defaults_agree_with_the_signature(path):
+def test_a_docstring_gives_every_parameter_a_type_and_a_text():
+    _assert_none(
+        f"{path}: {name} has type {kind!r} and text {text!r}"
+        for path in PUBLIC
+        for name, kind, text in _documented(_resolve(path))
+        if not ((kind or name.startswith("*")) and text.endswith("."))
+    )
+
+
+def _wrong_defaults(path):
     signature = _signature(_resolve(path))
     for name, kind, _ in _documented(_resolve(path)):
         default = signature[name].default
-        _, _, said = kind.partition("default=")
+        _, _, documented = kind.partition("default=")
         if default is inspect.Parameter.empty or kind == "Ignored":
-            assert not said, name
+            expected = ""
         else:
-            assert said, f"{name} has a default"
-            assert said == repr(default).replace("'", '"'), name
+            expected = repr(default).replace("'", '"')
+        if documented != expected:
+            yield f"{path}: {name} has default {expected!r}, not {documented!r}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in CLASSES
-        if hasattr(getattr(skae, name), "_parameter_constraints")
-    ],
-)
-def test_types_agree_with_the_constraints(name):
-    cls = getattr(skae, name)
+def test_defaults_agree_with_the_signature():
+    _assert_none(fault for path in PUBLIC for fault in _wrong_defaults(path))
+
+
+def _wrong_types(cls):
     for parameter, kind, text in _documented(cls):
         rules = cls._parameter_constraints[parameter]
         kind = kind.partition(", default=")[0]
-        if parameter != "random_state":  # a rule of scikit-learn's, with None in it
-            assert kind.endswith(" or None") == (None in rules), parameter
+        # The rule of scikit-learn for random_state has None in it.
+        if parameter != "random_state" and kind.endswith(" or None") != (None in rules):
+            yield f"{cls.__name__}: {parameter} is {kind!r}, but takes {rules}"
         options = {
             option
             for rule in rules
@@ -142,72 +154,87 @@ def test_types_agree_with_the_constraints(name):
         }
         if kind.startswith("str"):  # whose text lists the names
             listed = set(re.findall('``"(.*?)"``', text))
-            assert options <= listed or "one of the names that" in text, parameter
+            complete = options <= listed or "one of the names that" in text
         else:
-            assert set(re.findall('"(.*?)"', kind)) == options, parameter
+            listed = set(re.findall('"(.*?)"', kind))
+            complete = listed == options
+        if not complete:
+            yield f"{cls.__name__}: {parameter} lists {listed}, but takes {options}"
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-def test_numpydoc_finds_nothing_wrong(path):
-    errors = [
-        f"{code}: {message}"
+def test_types_agree_with_the_constraints():
+    constrained = [
+        getattr(skae, name)
+        for name in CLASSES
+        if hasattr(getattr(skae, name), "_parameter_constraints")
+    ]
+    assert set(ESTIMATORS) < set(constrained)
+    _assert_none(fault for cls in constrained for fault in _wrong_types(cls))
+
+
+def test_numpydoc_finds_nothing_wrong():
+    _assert_none(
+        f"{path}: {code}: {message}"
+        for path in PUBLIC
         for code, message in validate.validate(path)["errors"]
         if code not in OTHER_STYLE
-    ]
-    assert errors == []
+    )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in PUBLIC if not inspect.isclass(_resolve(path))]
-)
-def test_what_is_returned_is_described(path):
-    returns = docscrape.NumpyDocString(inspect.getdoc(_resolve(path)))["Returns"]
-    assert returns
-    assert all(part.type for part in returns)
+def test_returned_values_are_described():
+    for path in PUBLIC:
+        if not inspect.isclass(_resolve(path)):
+            docstring = docscrape.NumpyDocString(inspect.getdoc(_resolve(path)))
+            assert docstring["Returns"], path
+            assert all(part.type for part in docstring["Returns"]), path
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
-def test_classes_list_what_fit_sets(cls):
-    sections = docscrape.NumpyDocString(inspect.getdoc(cls))
-    listed = {name for part in sections["Attributes"] for name in part.name.split(", ")}
-    assert set(_properties(cls)) <= listed
-    assert {"net_", "n_features_in_", "mean_", "scale_", "image_shape_"} <= listed
-    assert all(name.endswith("_") for name in listed)
-    assert all(part.type and part.desc for part in sections["Attributes"])
+def test_classes_list_what_fit_sets():
+    for cls in ESTIMATORS:
+        attributes = docscrape.NumpyDocString(inspect.getdoc(cls))["Attributes"]
+        listed = {name for part in attributes for name in part.name.split(", ")}
+        assert set(_properties(cls)) <= listed, cls
+        always = {"net_", "n_features_in_", "mean_", "scale_", "image_shape_"}
+        assert always <= listed, cls
+        assert all(name.endswith("_") for name in listed), cls
+        assert all(part.type and part.desc for part in attributes), cls
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted({*CLASSES} - {"CollapsedCodeWarning", "DivergenceError", "LayoutWarning"}),
-)
-def test_classes_show_an_example(name):
-    cls = getattr(skae, name)
-    assert docscrape.NumpyDocString(inspect.getdoc(cls))["Examples"]
+def test_classes_show_an_example():
+    without = {"CollapsedCodeWarning", "DivergenceError", "LayoutWarning"}
+    for name in set(CLASSES) - without:
+        docstring = docscrape.NumpyDocString(inspect.getdoc(getattr(skae, name)))
+        assert docstring["Examples"], name
 
 
-def test_shared_entries_are_worded_alike():
+@pytest.mark.slow
+def test_shared_entries_have_the_same_text():
     tool = Path(__file__).parents[1] / "tools" / "docstrings.py"
     subprocess.run([sys.executable, tool, "--check"], check=True)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_every_class_and_function_has_a_docstring(name):
-    module = importlib.import_module(name)
-    for own, member in inspect.getmembers(module):
-        is_ours = getattr(member, "__module__", None) == name
-        if is_ours and not own.startswith("_") and callable(member):
-            assert inspect.getdoc(member), own
+def test_every_class_and_function_has_a_docstring():
+    _assert_none(
+        f"{name}.{member_name}"
+        for name in MODULES
+        for member_name, member in inspect.getmembers(importlib.import_module(name))
+        if getattr(member, "__module__", None) == name
+        and not member_name.startswith("_")
+        and callable(member)
+        and not inspect.getdoc(member)
+    )
 
 
-@pytest.mark.parametrize("name", ["skae", *MODULES])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_run(name):
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module)
     assert failed == 0
 
 
-def test_examples_are_looked_for_where_they_are():
-    # A decorator must not hide them: the finder has to see each example we wrote.
+def test_doctest_finds_every_example():
+    # A decorator must not hide one.
     found = sum(
         len(test.examples)
         for name in MODULES

@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse
 import torch
 from conftest import ESTIMATORS
+from helpers import KeepWeights, weights_of_epochs
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -434,18 +435,6 @@ class TurnsInfinite:
         return values if self.calls >= 0 else values * self.value
 
 
-class Keeper(Callback):
-    """Keep the weights after each epoch, in a list that clones share."""
-
-    kept = []  # noqa: RUF012
-
-    def on_train_begin(self, net, **kwargs):
-        self.kept.clear()
-
-    def on_epoch_end(self, net, **kwargs):
-        self.kept.append({k: v.clone() for k, v in net.module_.state_dict().items()})
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @every_class
 def test_divergence_keeps_the_weights_of_the_last_finite_epoch(Estimator, value):
@@ -453,13 +442,14 @@ def test_divergence_keeps_the_weights_of_the_last_finite_epoch(Estimator, value)
         **{**SMALL, "max_epochs": 9},
         loss=TurnsInfinite(3, value),
         batch_size=40,
-        callbacks=[Keeper()],
+        callbacks=[KeepWeights()],
     )
     with pytest.raises(skae.DivergenceError, match="in epoch 4"):
         ae.fit(X)
-    assert len(Keeper.kept) == 3
+    weights = weights_of_epochs(ae)
+    assert len(weights) == 3
     for name, weight in ae.net_.module_.state_dict().items():
-        assert torch.equal(weight, Keeper.kept[-1][name]), name
+        assert torch.equal(weight, weights[-1][name]), name
 
 
 @pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")

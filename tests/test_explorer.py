@@ -1,6 +1,7 @@
-"""The page of the explorer, driven by a real browser, and what is written into it."""
+"""The page of the explorer in a browser, and what is written into it."""
 
 import base64
+import copy
 import gzip
 import hashlib
 import json
@@ -46,8 +47,7 @@ def _unpack(path):
 
 
 @pytest.fixture(scope="module")
-def digits_page(tmp_path_factory):
-    """A small variational autoencoder, 200 digits, and the page of both."""
+def digits_page_once(tmp_path_factory):
     X, y = load_digits(return_X_y=True)
     X = (X[:200] / 16).astype(np.float32).reshape(-1, 8, 8)
     vae = skae.VariationalAutoencoder(2, max_epochs=5, random_state=0).fit(X)
@@ -56,9 +56,15 @@ def digits_page(tmp_path_factory):
     return vae, X, path
 
 
+@pytest.fixture
+def digits_page(digits_page_once):
+    """A small variational autoencoder, 200 digits, and the page of both."""
+    return copy.deepcopy(digits_page_once)
+
+
 @pytest.fixture(scope="module")
 def page(browser):
-    """A function that opens a page. One that is open already starts anew instead."""
+    """A function that opens a page, or resets one that is open."""
     opened = None
 
     def open_page(path, width=1280, height=900, scheme="light"):
@@ -102,7 +108,7 @@ def _find(browser, selector):
 
 
 def _choose(browser, *names):
-    """Choose samples by their names, as one does with a keyboard."""
+    """Choose samples by typing their names."""
     _find(browser, "#clear").click()
     for name in names:
         _find(browser, "#name").send_keys(f"{name}\n")
@@ -145,7 +151,7 @@ def _pixels(browser, canvas):
 
 
 def _whereabouts(browser, i):
-    """Return where the point of a sample is seen."""
+    """Return where the point of a sample is drawn."""
     return browser.execute_script(
         "const {xaxis, yaxis} = $('map')._fullLayout;"
         "const {left, top} = $('map').getBoundingClientRect();"
@@ -168,13 +174,13 @@ def _point_at(browser, i, *, click=False):
 
 
 def _loneliest(codes):
-    """Return the sample that has most room around it."""
+    """Return the sample that is farthest from its nearest neighbour."""
     distances = np.linalg.norm(codes[:, np.newaxis] - codes, axis=2)
     np.fill_diagonal(distances, np.inf)
     return int(distances.min(1).argmax())
 
 
-def test_a_page_opens_from_a_disk_and_asks_for_nothing(page, digits_page):
+def test_a_page_opens_from_a_disk_and_fetches_nothing(page, digits_page):
     browser = page(digits_page[-1])
     assert browser.current_url.startswith("file://")
     assert browser.get_log("browser") == []
@@ -214,7 +220,7 @@ def test_the_page_opens_with_typical_samples_of_four_classes(page, digits_page):
     np.testing.assert_allclose(shown, expected, atol=1e-4)
 
 
-def test_to_hover_shows_the_sample_and_its_reconstruction(page, digits_page):
+def test_hovering_shows_the_sample_and_its_reconstruction(page, digits_page):
     vae, X, path = digits_page
     browser = page(path)
     i = _loneliest(vae.transform(X))
@@ -231,7 +237,7 @@ def test_to_hover_shows_the_sample_and_its_reconstruction(page, digits_page):
     np.testing.assert_allclose(shown[..., 0], expected, atol=1)
 
 
-def test_to_click_chooses_and_to_click_again_removes(page, digits_page):
+def test_clicking_chooses_a_sample_and_clicking_again_removes_it(page, digits_page):
     vae, X, path = digits_page
     browser = page(path)
     _choose(browser, 3, 4)
@@ -245,7 +251,7 @@ def test_to_click_chooses_and_to_click_again_removes(page, digits_page):
     assert _shown(browser, "skae.chosen").tolist() == [4]
 
 
-def test_to_tap_shows_the_sample_that_is_chosen(page, digits_page):
+def test_tapping_shows_the_sample_that_is_chosen(page, digits_page):
     vae, X, path = digits_page
     browser = page(path, 390, 844)
     _choose(browser, 3, 4)
@@ -263,7 +269,7 @@ def test_to_tap_shows_the_sample_that_is_chosen(page, digits_page):
     assert card["x"] + card["width"] <= 390
 
 
-def test_who_removes_a_sample_by_a_key_goes_on_with_the_pad(page, digits_page):
+def test_removing_a_sample_by_a_key_moves_the_focus_to_the_pad(page, digits_page):
     browser = page(digits_page[-1])
     _find(browser, ".corner").send_keys("\n")
     _settle(browser)
@@ -271,7 +277,7 @@ def test_who_removes_a_sample_by_a_key_goes_on_with_the_pad(page, digits_page):
     assert browser.switch_to.active_element == _find(browser, "#pad")
 
 
-def test_to_drag_between_two_changes_both_pictures(page, digits_page):
+def test_dragging_between_two_samples_changes_both_images(page, digits_page):
     vae, X, path = digits_page
     browser = page(path)
     _choose(browser, 10, 25)
@@ -298,8 +304,8 @@ def test_the_strip_shows_seven_steps_of_both_kinds(page, digits_page):
         assert len(browser.find_elements("css selector", f"#walk-{kind} canvas")) == 7
     alphas = np.linspace(0, 1, 7)
     content = [vae.blend(X[10], X[25], alpha, kind="content") for alpha in alphas]
-    walk = vae.interpolate(X[10], X[25], 7)
-    for kind, expected in (("representation", walk), ("content", np.array(content))):
+    path = vae.interpolate(X[10], X[25], 7)
+    for kind, expected in (("representation", path), ("content", np.array(content))):
         shown = _shown(browser, f"skae.shown.walk.{kind}")
         np.testing.assert_allclose(shown, expected.reshape(7, -1), atol=1e-4)
     last = _pixels(browser, "#walk-content canvas:last-of-type")[..., 0]
@@ -342,7 +348,7 @@ def test_the_pad_follows_the_keys(page, digits_page):
     assert "B 33 %" in _find(browser, "#pad").get_attribute("aria-valuetext")
 
 
-def test_what_cannot_be_chosen_is_told(page, digits_page):
+def test_the_status_says_what_cannot_be_chosen(page, digits_page):
     browser = page(digits_page[-1])
     status = _find(browser, "#status")
     _find(browser, "#name").send_keys("7\n")
@@ -392,8 +398,8 @@ def test_labels_and_names_are_text_and_never_run(page, tmp_path, rng):
 
 @pytest.mark.parametrize("axis", [1, -1], ids=["channels_first", "channels_last"])
 def test_colours_are_drawn_as_they_are(page, tmp_path, rng, axis):
-    pictures = rng.uniform(size=(20, 6, 5, 3)).astype(np.float32)  # height 6, width 5
-    X = np.moveaxis(pictures, -1, axis)
+    images = rng.uniform(size=(20, 6, 5, 3)).astype(np.float32)  # height 6, width 5
+    X = np.moveaxis(images, -1, axis)
     ae = skae.ConvAutoencoder(
         3, loss="binary_cross_entropy", dtype="float64", max_epochs=1, random_state=0
     ).fit(X)
@@ -401,7 +407,7 @@ def test_colours_are_drawn_as_they_are(page, tmp_path, rng, axis):
     browser = page(tmp_path / "page.html")
     _choose(browser, 7)
     content = _pixels(browser, "#content")
-    np.testing.assert_allclose(content[..., :3], 255 * pictures[7], atol=0.51)
+    np.testing.assert_allclose(content[..., :3], 255 * images[7], atol=0.51)
     _choose(browser, 7, 8)
     shown = _shown(browser, "skae.shown.representation")
     np.testing.assert_allclose(shown, ae.blend(X[7], X[8]).ravel(), atol=1e-4)
@@ -427,14 +433,20 @@ def light(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def flat():
-    """Digits as flat rows, and a plain autoencoder with a code of three units."""
+def flat_once():
     X, y = load_digits(return_X_y=True)
     X, y = X[:60], y[:60]
     ae = skae.AutoencoderTransformer(3, max_epochs=1, random_state=0).fit(X)
     return ae, X, y
 
 
+@pytest.fixture
+def flat(flat_once):
+    """Digits as flat rows, and a plain autoencoder with a code of three units."""
+    return copy.deepcopy(flat_once)
+
+
+@pytest.mark.slow
 def test_equal_arguments_give_equal_files(flat, tmp_path):
     ae, X, y = flat
     first, second = tmp_path / "1.html", tmp_path / "2.html"
@@ -444,6 +456,7 @@ def test_equal_arguments_give_equal_files(flat, tmp_path):
     assert 6e6 < first.stat().st_size < 8e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 def test_the_decoder_of_every_class_is_in_the_page(tmp_path, small, cls):
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
@@ -460,7 +473,7 @@ def test_the_decoder_of_every_class_is_in_the_page(tmp_path, small, cls):
     assert facts["shape"] == [1, 8, 8]
 
 
-def test_a_module_of_ones_own_is_in_the_page(light, tmp_path, rng):
+def test_a_custom_module_is_in_the_page(light, tmp_path, rng):
     def build(n_in, n_out):
         return nn.Sequential(nn.Linear(n_in, 8), nn.Tanh(), nn.Linear(8, n_out))
 
@@ -501,7 +514,7 @@ def test_values_of_many_levels_are_kept_as_numbers(light, tmp_path, rng):
     np.testing.assert_array_equal(samples, X.astype(np.float32))
 
 
-def test_features_of_a_table_have_ranges_of_their_own(light, tmp_path, rng):
+def test_each_feature_of_a_table_has_its_own_range(light, tmp_path, rng):
     X = pd.DataFrame(rng.normal(size=(20, 3)) * [1, 10, 0], columns=["a", "b", "c"])
     X.index = [f"row {i}" for i in range(20)]
     ae = skae.AutoencoderTransformer(1, max_epochs=1).fit(X)
@@ -524,7 +537,7 @@ def test_signals_share_one_range(light, tmp_path, rng):
     assert facts["high"] == [X.max()]
 
 
-def test_flat_rows_can_be_said_to_be_pictures(light, flat, tmp_path):
+def test_flat_rows_can_be_declared_as_images(light, flat, tmp_path):
     ae, X, _ = flat
     explorer.write(ae, X, tmp_path / "page.html")
     assert _unpack(tmp_path / "page.html")[0]["kind"] == "row"
@@ -553,7 +566,7 @@ def test_a_larger_code_is_shown_by_its_principal_components(light, flat, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("labels", "classes", "told"),
+    ("labels", "classes", "expected"),
     [
         (["b", "a", "b"], ["a", "b"], [1, 0, 1]),
         ([10, 9, 10], ["9", "10"], [1, 0, 1]),
@@ -566,16 +579,16 @@ def test_a_larger_code_is_shown_by_its_principal_components(light, flat, tmp_pat
         (None, None, None),
     ],
 )
-def test_labels_are_classes_or_amounts(light, tmp_path, rng, labels, classes, told):
+def test_labels_are_classes_or_numbers(light, tmp_path, rng, labels, classes, expected):
     X = rng.normal(size=(3, 4))
     ae = skae.AutoencoderTransformer(2, max_epochs=1).fit(X)
     explorer.write(ae, X, tmp_path / "page.html", labels)
     facts, _ = _unpack(tmp_path / "page.html")
     assert facts["classes"] == classes
-    assert facts["labels"] == told
+    assert facts["labels"] == expected
 
 
-def test_many_whole_numbers_are_amounts():
+def test_many_integers_are_numbers_and_not_classes():
     assert _describe_labels(np.arange(21))["classes"] is None
     assert len(_describe_labels(np.arange(20))["classes"]) == 20
 
@@ -630,20 +643,20 @@ def test_parameters_of_other_kinds_are_refused(flat, tmp_path, wrong, message):
         explorer.write(ae, X, tmp_path / "page.html", **wrong)
 
 
-def test_labels_in_the_place_of_the_path_are_told(flat):
+def test_labels_in_the_place_of_the_path_are_refused(flat):
     ae, X, y = flat
     with pytest.raises(ValueError, match=r"'path' parameter of write must be .*'str'"):
         explorer.write(ae, X, y, "page.html")
 
 
-def test_without_plotly_the_way_to_get_it_is_told(flat, tmp_path, monkeypatch):
+def test_without_plotly_the_error_says_how_to_install_it(flat, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     ae, X, _ = flat
     with pytest.raises(ImportError, match=r"plotly: pip install skae\[explorer\]"):
         explorer.write(ae, X, tmp_path / "page.html")
 
 
-def test_the_runtime_is_what_its_readme_says():
+def test_the_runtime_is_the_one_that_its_readme_names():
     folder = files("skae.explorer") / "vendor" / "onnxruntime_web"
     recorded = dict(
         re.findall(r"\| `(.+?)` \| `(\w{64})` \|", (folder / "README.md").read_text())

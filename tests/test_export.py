@@ -1,4 +1,4 @@
-"""What onnxruntime computes is what the estimator computes."""
+"""onnxruntime computes what the estimator computes."""
 
 import copy
 import functools
@@ -37,8 +37,8 @@ skl2onnx = pytest.importorskip("skl2onnx", reason="needs skae[onnx]")
 pytest.importorskip("onnxscript", reason="needs skae[onnx]")
 
 N = 48
-PICTURES = (load_digits().images[:N] / 16).astype(np.float32)
-ROWS = PICTURES.reshape(N, 64)
+IMAGES = (load_digits().images[:N] / 16).astype(np.float32)
+ROWS = IMAGES.reshape(N, 64)
 LABELS = load_digits().target[:N]
 SMALL = {"n_components": 4, "max_epochs": 1, "random_state": 0}
 
@@ -60,31 +60,33 @@ def run(model, X):
     return onnxruntime.InferenceSession(model).run(None, {"X": X.astype(np.float32)})[0]
 
 
-# Networks of one's own --------------------------------------------------------------
+# Custom networks ----------------------------------------------------------------------
 
 
 def every_activation(n_in, n_out):
-    layers = [(nn.Linear(n_in, n_in), bend()) for bend in ACTIVATIONS.values()]
+    layers = [
+        (nn.Linear(n_in, n_in), activation()) for activation in ACTIVATIONS.values()
+    ]
     return nn.Sequential(*[x for pair in layers for x in pair], nn.Linear(n_in, n_out))
 
 
 class Shortcut(nn.Module):
-    """It has dropout, and a way around it."""
+    """A network with dropout and a residual connection."""
 
     def __init__(self, n_in, n_out):
         super().__init__()
-        self.way = nn.Sequential(
+        self.residual = nn.Sequential(
             nn.LayerNorm(n_in), nn.Linear(n_in, n_in), nn.Dropout(0.5), nn.ReLU()
         )
         self.end = nn.Linear(n_in, n_out)
 
     def forward(self, x):
         x = x.flatten(1)
-        return self.end(x + self.way(x))
+        return self.end(x + self.residual(x))
 
 
 class Branch(nn.Linear):
-    """It takes one of two ways, and torch cannot see the other."""
+    """A layer with two branches, of which torch traces one."""
 
     def forward(self, x):
         return self.positive(x) if x.sum() > 0 else self.negative(x)
@@ -97,7 +99,7 @@ class Branch(nn.Linear):
 
 
 class Switch(Branch):
-    """It takes one of two ways, and torch writes down both."""
+    """A layer with two branches that torch can export."""
 
     def forward(self, x):
         if not torch.onnx.is_in_onnx_export():
@@ -106,7 +108,7 @@ class Switch(Branch):
 
 
 class RowByRow(nn.Linear):
-    """It works in a loop over rows."""
+    """A layer with a loop over rows."""
 
     def forward(self, x):
         return torch.stack([super(RowByRow, self).forward(row) for row in x])
@@ -116,7 +118,7 @@ def absolute_error(reconstruction, x):
     return (reconstruction - x).abs()
 
 
-# Equal numbers ----------------------------------------------------------------------
+# Equal numbers ------------------------------------------------------------------------
 
 dense = functools.partial(AutoencoderTransformer, **SMALL)
 vae = functools.partial(VariationalAutoencoder, **SMALL)
@@ -127,9 +129,9 @@ COMBINED = {
         dense(encoder=Dense((12, 8), tied=True, batch_norm=True)),
         ROWS,
     ),
-    "odd pictures, float64, own loss": (
+    "odd images, float64, custom loss": (
         conv(dtype="float64", loss=absolute_error),
-        PICTURES[:, :7, :5],
+        IMAGES[:, :7, :5],
     ),
     "channels last, poisson": (
         vae(encoder="conv", loss="poisson"),
@@ -144,7 +146,7 @@ COMBINED = {
         ROWS[:, :62].reshape(N, 2, 31),
     ),
     "builders": (dense(encoder=every_activation, decoder=every_activation), ROWS),
-    "instances": (dense(encoder=Shortcut(64, 4), decoder=nn.Linear(4, 64)), PICTURES),
+    "instances": (dense(encoder=Shortcut(64, 4), decoder=nn.Linear(4, 64)), IMAGES),
 }
 
 
@@ -165,22 +167,27 @@ def test_the_encoder_gives_codes_with_their_exact_zeros():
 
 
 @pytest.fixture(scope="module")
-def fitted():
-    return conv(loss="binary_cross_entropy").fit(PICTURES)
+def fitted_once():
+    return conv(loss="binary_cross_entropy").fit(IMAGES)
+
+
+@pytest.fixture
+def fitted(fitted_once):
+    return copy.deepcopy(fitted_once)
 
 
 @pytest.fixture(scope="module")
-def decoder(fitted):
-    return export(fitted, "decoder")
+def decoder(fitted_once):
+    return export(fitted_once, "decoder")
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 1000])
 def test_the_decoder_takes_any_number_of_rows(fitted, decoder, n_rows):
-    codes = np.resize(fitted.transform(PICTURES), (n_rows, 4))
+    codes = np.resize(fitted.transform(IMAGES), (n_rows, 4))
     assert_close(run(decoder, codes), flat(fitted.inverse_transform(codes)))
 
 
-# The file ---------------------------------------------------------------------------
+# The file -----------------------------------------------------------------------------
 
 
 def test_a_file_says_what_is_in_it(decoder):
@@ -202,7 +209,7 @@ def test_a_file_says_what_is_in_it(decoder):
     assert model.producer_version == skae.__version__
 
 
-def test_a_file_is_one_and_the_same_each_time(fitted, decoder, tmp_path):
+def test_a_file_has_the_same_bytes_each_time(fitted, decoder, tmp_path):
     fitted.to_onnx(tmp_path / "ae.onnx", part="decoder")
     assert [file.name for file in tmp_path.iterdir()] == ["ae.onnx"]
     assert (tmp_path / "ae.onnx").read_bytes() == decoder
@@ -213,7 +220,9 @@ def test_a_file_holds_no_code_and_no_path_of_this_machine(decoder):
     assert b".py" not in decoder
 
 
-def test_an_export_that_fails_leaves_the_old_file_whole(fitted, tmp_path, monkeypatch):
+def test_an_export_that_fails_leaves_the_old_file_unchanged(
+    fitted, tmp_path, monkeypatch
+):
     path = tmp_path / "ae.onnx"
     path.write_bytes(b"before")
 
@@ -229,7 +238,7 @@ def test_an_export_that_fails_leaves_the_old_file_whole(fitted, tmp_path, monkey
         fitted.to_onnx(5)
 
 
-def test_an_export_prints_nothing_and_leaves_all_as_it_was(capfd):
+def test_an_export_prints_nothing_and_changes_nothing(capfd):
     ae = dense(encoder=Shortcut, decoder="dense").fit(ROWS)
     module = ae.net_.module_
     before = dict(vars(ae))
@@ -247,7 +256,7 @@ def test_an_export_prints_nothing_and_leaves_all_as_it_was(capfd):
     assert torch.equal(torch.get_rng_state(), generator)
 
 
-# Errors -----------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------
 
 
 def test_an_estimator_must_be_fitted():
@@ -261,7 +270,7 @@ def test_a_part_must_be_known(fitted):
 
 
 @pytest.mark.parametrize("package", ["onnx_ir", "onnxscript"])
-def test_packages_that_are_missing_are_named(fitted, package, monkeypatch):
+def test_missing_packages_are_named(fitted, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"onnxscript: pip install skae\[onnx\]"):
         fitted.to_onnx("ae.onnx")
@@ -279,7 +288,7 @@ def test_a_fixed_number_of_rows_is_refused():
         ae.to_onnx("ae.onnx")
 
 
-# Pipelines --------------------------------------------------------------------------
+# Pipelines ----------------------------------------------------------------------------
 
 
 def convert(pipe, X, **options):
@@ -288,7 +297,7 @@ def convert(pipe, X, **options):
 
 
 def assert_converts(pipe, X, **options):
-    """Convert a classifier by skl2onnx and compare what it says."""
+    """Convert a classifier by skl2onnx and compare its probabilities."""
     options["options"] = {"zipmap": False}  # an array of probabilities, no dicts
     model = convert(pipe.fit(X, LABELS), X, **options)
     session = onnxruntime.InferenceSession(model.SerializeToString())
@@ -301,7 +310,7 @@ def assert_converts(pipe, X, **options):
 
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.filterwarnings("ignore:A row of 64 features:skae.LayoutWarning")
-def test_a_pipeline_becomes_onnx_whole(cls):
+def test_a_whole_pipeline_is_converted(cls):
     pipe = make_pipeline(StandardScaler(), cls(**SMALL), LogisticRegression())
     assert_converts(pipe, ROWS)
 
@@ -314,8 +323,8 @@ def test_double_precision_and_a_target_opset_are_kept():
     assert {item.domain: item.version for item in model.opset_import}[""] == 19
 
 
-def test_pictures_of_eight_bits_go_in():
-    X = (16 * PICTURES).astype(np.uint8)
+def test_images_of_eight_bits_are_taken():
+    X = (16 * IMAGES).astype(np.uint8)
     assert_converts(make_pipeline(dense(), LogisticRegression()), X)
 
 
@@ -333,19 +342,19 @@ def test_autoencoders_beside_each_other_keep_their_names_apart():
     assert_converts(make_pipeline(both, LogisticRegression()), ROWS)
 
 
-def test_a_subclass_of_ones_own_converts():
-    class Own(AutoencoderTransformer):
+def test_a_custom_subclass_is_converted():
+    class Custom(AutoencoderTransformer):
         pass
 
-    assert_converts(make_pipeline(Own(**SMALL), LogisticRegression()), ROWS)
+    assert_converts(make_pipeline(Custom(**SMALL), LogisticRegression()), ROWS)
 
 
-def test_what_is_converted_must_be_fitted():
+def test_a_converted_estimator_must_be_fitted():
     with pytest.raises(NotFittedError, match="not fitted"):
         convert(AutoencoderTransformer(), ROWS)
 
 
-def test_skl2onnx_that_is_missing_is_named(monkeypatch):
+def test_missing_skl2onnx_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r"skl2onnx: pip install skae\[onnx\]"):
         register_converters()

@@ -1,10 +1,13 @@
-"""Importing the package loads what it builds on, and nothing else."""
+"""Importing the package loads its dependencies, and no optional package."""
 
 import json
 import subprocess
 import sys
 
 import pytest
+
+# Each test starts a Python that imports torch.
+pytestmark = pytest.mark.slow
 
 BASE = "import torch, sklearn.base, sklearn.decomposition, skorch, skorch.callbacks"
 PROGRAM = """
@@ -17,7 +20,7 @@ print(json.dumps([sorted(before), sorted(set(sys.modules) - before)]))
 
 
 def _modules(then):
-    """Return the modules of what skae builds on, and those that come after."""
+    """Return the modules of the dependencies, and those that are loaded after."""
     program = PROGRAM.format(base=BASE, then=then)
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
@@ -30,13 +33,13 @@ def imported():
     return _modules("import skae")
 
 
-def test_the_import_brings_no_other_package(imported):
+def test_the_import_loads_no_other_package(imported):
     _, new = imported
     packages = {name.partition(".")[0] for name in new}
     assert packages - set(sys.stdlib_module_names) == {"skae"}
 
 
-def test_what_only_some_need_is_left_for_later(imported):
+def test_optional_packages_are_imported_later(imported):
     before, new = imported
     assert "torch" in before
     for name in ("matplotlib", "pandas", "tqdm", "rich", "onnx", "torch._dynamo"):
@@ -44,7 +47,7 @@ def test_what_only_some_need_is_left_for_later(imported):
     assert "matplotlib" not in before
 
 
-def test_a_fit_brings_no_package_that_only_plots_or_prints():
+def test_a_fit_loads_no_package_that_only_plots_or_prints():
     _, new = _modules(
         "import skae; ae = skae.AutoencoderTransformer(2, max_epochs=2); "
         "X = torch.eye(40).numpy(); ae.fit(X).score(X); ae.transform(X); repr(ae)"

@@ -1,4 +1,4 @@
-"""Rows in batches: the same bits in any company."""
+"""Rows give the same bits in batches of any size."""
 
 import numpy as np
 import pytest
@@ -103,20 +103,20 @@ def test_read_only_and_strided_rows_are_taken(n_rows):
 
 
 @pytest.mark.parametrize("n_rows", [3, 50])
-def test_results_are_arrays_of_their_own(n_rows):
+def test_results_share_no_memory_with_the_rows(n_rows):
     rows = _rows(n_rows)
-    kept = rows.copy()
+    before = rows.copy()
     map_rows(nn.Identity(), rows, **ON_CPU)[:] = 0
-    np.testing.assert_array_equal(rows, kept)
+    np.testing.assert_array_equal(rows, before)
 
 
 @pytest.mark.parametrize("n_rows", [3, 50])
-def test_layers_that_work_in_place_leave_the_rows_alone(n_rows):
+def test_layers_that_work_in_place_do_not_change_the_rows(n_rows):
     rows = _rows(n_rows)
-    kept = rows.copy()
+    before = rows.copy()
     found = map_rows(nn.ReLU(inplace=True), rows, **ON_CPU)
-    np.testing.assert_array_equal(found, np.maximum(kept, 0))
-    np.testing.assert_array_equal(rows, kept)
+    np.testing.assert_array_equal(found, np.maximum(before, 0))
+    np.testing.assert_array_equal(rows, before)
 
 
 def test_autograd_is_off_unless_asked_for():

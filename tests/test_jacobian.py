@@ -33,7 +33,7 @@ def _rows(n_features=N_IN, n_rows=N_ROWS, seed=0):
 
 
 def _double(encoder, seed=1):
-    """Give an encoder float64 weights large enough to bend the activations."""
+    """Give an encoder float64 weights large enough for curved activations."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in encoder.double().parameters():
         parameter.data.normal_(0, 0.7, generator=generator)
@@ -164,7 +164,7 @@ def test_means_of_a_variational_encoder_are_exact(hidden):
     _assert_exact(_double(encoder), _rows())
 
 
-def test_nested_sequences_are_read_through():
+def test_nested_sequences_are_exact():
     inner = nn.Sequential(nn.Linear(5, 6), nn.Sequential(nn.Tanh(), nn.Identity()))
     encoder = _double(nn.Sequential(inner, nn.Linear(6, 3)))
     assert has_closed_form(encoder)
@@ -196,7 +196,7 @@ class _Scaled(nn.Tanh):
     ],
     ids=["residual", "residual inside", "linear", "activation"],
 )
-def test_layers_with_a_forward_of_their_own_are_exact(encoder):
+def test_layers_with_a_custom_forward_are_exact(encoder):
     # A subclass of a known layer may compute something else.
     encoder = _double(encoder)
     assert not has_closed_form(encoder)
@@ -256,7 +256,7 @@ def test_normalised_encoders_are_exact_where_rows_are_apart(shipped):
     layout = Layout((5, 4), (1, 5, 4))
     encoder = _double(clone(shipped).set_params(batch_norm=True).encoder(layout, 3))
     x = _rows(20, n_rows=7)
-    encoder(x)  # in training: what it saw is kept
+    encoder(x)  # in training, for the statistics of its batches
     _assert_exact(encoder.eval(), x)
 
 
@@ -286,7 +286,7 @@ def test_tied_and_pooled_encoders_are_contracted(encoder, jacobian):
     ids=["strides", "dilation and groups", "same", "circular"],
 )
 def test_convolutions_of_any_geometry_are_exact(layer, known):
-    # 7 x 6 leaves rows and columns over that no kernel sees.
+    # 7 x 6 has rows and columns that no kernel covers.
     encoder = nn.Sequential(
         nn.Unflatten(1, (2, 7, 6)), layer, nn.Tanh(), nn.Flatten(), nn.LazyLinear(3)
     )
@@ -299,14 +299,14 @@ def test_convolutions_of_any_geometry_are_exact(layer, known):
 @pytest.mark.parametrize(
     "layer",
     [nn.LayerNorm(6), nn.PReLU(), nn.Softmax(1), nn.Bilinear],
-    ids=["LayerNorm", "PReLU", "Softmax", "own"],
+    ids=["LayerNorm", "PReLU", "Softmax", "custom"],
 )
 def test_layers_that_mix_units_are_exact(layer):
-    class Own(nn.Module):
+    class Custom(nn.Module):
         def forward(self, x):
             return x * x.roll(1, 1)
 
-    layer = Own() if layer is nn.Bilinear else layer
+    layer = Custom() if layer is nn.Bilinear else layer
     encoder = nn.Sequential(nn.Linear(5, 6), layer, nn.Linear(6, 3))
     assert not is_known(encoder)
     _assert_exact(_double(encoder), _rows())
@@ -323,7 +323,7 @@ def test_frozen_layers_are_exact():
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv"])
-def test_exact_norm_can_be_had_without_a_graph(kind):
+def test_exact_norm_can_be_computed_without_a_graph(kind):
     layout = Layout((4, 5), (1, 4, 5))
     shipped = Dense((6,)) if kind == "dense" else Conv((3,))
     encoder = _double(shipped.encoder(layout, 3))
@@ -335,14 +335,14 @@ def test_exact_norm_can_be_had_without_a_graph(kind):
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv"])
-def test_input_is_left_as_it_was(kind):
+def test_input_is_not_changed(kind):
     layout = Layout((4, 5), (1, 4, 5))
     shipped = Dense((6,)) if kind == "dense" else Conv((3,))
     encoder, x = _double(shipped.encoder(layout, 3)), _rows(20)
-    kept = x.clone()
+    before = x.clone()
     exact_squared_norm(encoder, x).sum().backward()
     stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
-    assert torch.equal(x, kept)
+    assert torch.equal(x, before)
     assert not x.requires_grad
     assert x.grad is None
 
@@ -407,7 +407,7 @@ def test_few_rows_are_exact(n_rows, hidden):
     _assert_exact(_double(_mlp(N_IN, *hidden, 3)), _rows(n_rows=n_rows))
 
 
-# The steps that there are already -----------------------------------------------------
+# Steps of the encoder that are passed -------------------------------------------------
 
 
 ENCODERS = {
@@ -423,7 +423,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_steps_of_the_same_rows_give_the_same(name):
+def test_steps_of_the_same_rows_give_the_same_norm(name):
     encoder, x = _double(ENCODERS[name]()), _rows(20)
     expected = exact_squared_norm(encoder, x)
     code, steps = run(encoder, x)
@@ -438,7 +438,7 @@ def test_steps_of_the_same_rows_give_the_same(name):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_steps_spare_a_pass_through_the_encoder():
+def test_steps_save_a_pass_through_the_encoder():
     encoder, x = _mlp(20, 6, 4, 3), _rows(20).float()
     _, steps = run(encoder, x)
     calls = []
@@ -452,7 +452,7 @@ def test_steps_spare_a_pass_through_the_encoder():
 
 
 def test_hooks_of_a_sequence_are_called():
-    # Layers are run one by one, unless someone listens to the whole.
+    # Layers are run one by one, unless the whole sequence has hooks.
     encoder, x = _double(_mlp(20, 6, 3)), _rows(20)
     expected, calls = exact_squared_norm(encoder, x), []
     encoder.register_forward_hook(lambda *args: calls.append(args))
@@ -464,7 +464,7 @@ def test_hooks_of_a_sequence_are_called():
 
 
 def test_steps_of_other_rows_are_not_used():
-    # A denoising autoencoder's went through rows with noise.
+    # Those of a denoising autoencoder come from rows with noise.
     encoder, x = _double(_mlp(20, 6, 3)), _rows(20)
     _, steps = run(encoder, _rows(20, seed=2))
     found = exact_squared_norm(encoder, x, steps=steps)
@@ -534,7 +534,7 @@ def test_average_over_all_signs_is_the_exact_norm(monkeypatch):
     )
 
 
-def test_one_component_needs_no_luck():
+def test_the_estimate_of_one_component_is_exact():
     # The sign of the only unit drops out of the square.
     encoder, x = _double(_mlp(N_IN, 4, 1)), _rows()
     found = stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
@@ -544,7 +544,7 @@ def test_one_component_needs_no_luck():
 
 
 @pytest.mark.parametrize("n_probes", [1, 2, 4, 5])
-def test_variance_is_as_stated(n_probes):
+def test_variance_has_its_closed_form(n_probes):
     # 6 units, so K = 8: 2 (8 - m) / (7 m) times the squares beside the diagonal.
     encoder, x = _double(_mlp(N_IN, 4, 6)), _rows(n_rows=1)
     j = torch.autograd.functional.jacobian(encoder, x[0])
@@ -627,7 +627,7 @@ class _LastState(nn.Module):
         return pair[1][0]
 
 
-def test_a_recurrent_layer_is_pulled_through():
+def test_a_recurrent_layer_is_exact():
     encoder = _double(
         nn.Sequential(
             nn.Unflatten(1, (N_IN, 1)),

@@ -12,7 +12,7 @@ def _codes(n_pairs=6, n_components=5, seed=0, dtype=np.float64):
 
 
 def test_mixture_by_hand():
-    # 0.75 * (4, 0) + 0.25 * (0, 8) = (3, 2); at 2 the line goes on: -(4, 0) + 2 (0, 8)
+    # 0.75 * (4, 0) + 0.25 * (0, 8) = (3, 2); at 2 it is extended: -(4, 0) + 2 (0, 8)
     start = np.array([[4.0, 0.0], [4.0, 0.0]])
     end = np.array([[0.0, 8.0], [0.0, 8.0]])
     mixed = mix_pairs(start, end, np.array([0.25, 2.0]))
@@ -59,10 +59,10 @@ def test_paths_include_both_ends_exactly(name, n_steps, dtype):
 @pytest.mark.parametrize("name", sorted(PATHS))
 def test_paths_do_not_change_their_input(name):
     start, end = _codes()
-    kept = start.copy(), end.copy()
+    before = start.copy(), end.copy()
     PATHS[name](start, end, 4)
-    np.testing.assert_array_equal(start, kept[0])
-    np.testing.assert_array_equal(end, kept[1])
+    np.testing.assert_array_equal(start, before[0])
+    np.testing.assert_array_equal(end, before[1])
 
 
 def test_spherical_path_by_hand():

@@ -1,4 +1,4 @@
-"""What one sample looks like: every inference and every refusal."""
+"""The layout of one sample: what is inferred and what is refused."""
 
 import re
 import warnings
@@ -11,7 +11,7 @@ from skae._data.layout import LAYOUTS, Layout, infer_layout
 
 
 @pytest.mark.parametrize("width", [1, 2, 64, 65])
-def test_rows_stay_rows_where_no_picture_is_needed(width):
+def test_rows_stay_flat_where_no_image_is_needed(width):
     layout = infer_layout((width,))
     assert layout == Layout((width,), None, False)
     assert layout.input_shape == (width,)
@@ -28,7 +28,7 @@ def test_rows_stay_rows_where_no_picture_is_needed(width):
         (3072, (1, 3072), "a signal of length 3072"),
     ],
 )
-def test_a_convolution_guesses_the_picture_of_a_row_and_says_so(width, shape, kind):
+def test_a_convolution_infers_the_image_of_a_row_and_warns(width, shape, kind):
     match = f"A row of {width} features is taken for {kind}. Set image_shape="
     with pytest.warns(LayoutWarning, match=re.escape(match)) as record:
         layout = infer_layout((width,), needs_image=True)
@@ -91,7 +91,7 @@ def test_a_shape_that_agrees_with_x_is_redundant():
     assert with_shape == infer_layout((8, 6))
 
 
-def test_nothing_is_said_where_nothing_is_guessed():
+def test_no_warning_where_nothing_is_inferred():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         infer_layout((64,), image_shape=(8, 8), needs_image=True)
@@ -113,7 +113,7 @@ def test_restored_rows_have_the_shape_that_fit_saw(sample_shape):
 @pytest.mark.parametrize(
     ("sample_shape", "which"), [((3, 8, 3), "Both"), ((8, 6, 9), "Neither")]
 )
-def test_channels_on_both_or_neither_axis_are_asked_for(sample_shape, which):
+def test_channels_on_both_or_neither_axis_are_refused(sample_shape, which):
     first, last = sample_shape[0], sample_shape[-1]
     match = (
         f"{which} of axes 1 and -1 of X, of lengths {first} and {last}, could hold 1 "

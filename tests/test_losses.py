@@ -161,14 +161,14 @@ def test_gaussian_in_units_of_any_scale():
 
 
 @pytest.mark.parametrize("extremes", [(-0.1, 1.0), (0.0, 1.01), (0.0, 255.0)])
-def test_cross_entropy_refuses_what_is_no_probability(extremes):
+def test_cross_entropy_refuses_values_outside_0_to_1(extremes):
     low, high = extremes
     match = f"between 0 and 1, but X runs from {low:g} to {high:g}.*MinMaxScaler"
     with pytest.raises(ValueError, match=match):
         LOSSES["binary_cross_entropy"].check(low, high)
 
 
-def test_poisson_refuses_what_is_no_count():
+def test_poisson_refuses_negative_values():
     with pytest.raises(ValueError, match="counts of at least 0, but X holds -1"):
         LOSSES["poisson"].check(-1.0, 5.0)
 

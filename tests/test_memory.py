@@ -1,4 +1,4 @@
-"""Memory: what a fit takes above the data, and what it leaves."""
+"""The memory that a fit takes beside the data, and what it leaves."""
 
 import gc
 import pickle

@@ -1,4 +1,4 @@
-"""The joining modules and their layers."""
+"""The module that joins encoder and decoder, and its layers."""
 
 import pickle
 
@@ -58,27 +58,27 @@ def test_scaling_is_saved_with_the_weights_and_not_trained():
 @pytest.mark.parametrize("image_shape", [(1, 2, 3), (3, 2, 2), (2, 5)])
 def test_channels_first_is_a_reshape(image_shape):
     rows = _rows(4, torch.Size(image_shape).numel())
-    pictures = ToImage(image_shape)(rows)
-    assert torch.equal(pictures, rows.reshape(4, *image_shape))
-    assert torch.equal(ToRows()(pictures), rows)
+    images = ToImage(image_shape)(rows)
+    assert torch.equal(images, rows.reshape(4, *image_shape))
+    assert torch.equal(ToRows()(images), rows)
 
 
 def test_channels_last_by_hand():
-    # A 1x2 picture of 3 channels: (r0, g0, b0, r1, g1, b1) becomes three maps.
+    # A 1x2 image of 3 channels: (r0, g0, b0, r1, g1, b1) becomes three maps.
     rows = torch.tensor([[0.0, 10.0, 20.0, 1.0, 11.0, 21.0]])
-    pictures = ToImage((3, 1, 2), channels_last=True)(rows)
-    assert pictures.tolist() == [[[[0.0, 1.0]], [[10.0, 11.0]], [[20.0, 21.0]]]]
+    images = ToImage((3, 1, 2), channels_last=True)(rows)
+    assert images.tolist() == [[[[0.0, 1.0]], [[10.0, 11.0]], [[20.0, 21.0]]]]
 
 
 @pytest.mark.parametrize("image_shape", [(1, 4, 3), (3, 2, 5), (2, 7)])
-def test_rows_come_back_in_the_order_of_the_user(image_shape):
+def test_rows_are_returned_in_the_order_of_the_user(image_shape):
     rows = _rows(4, torch.Size(image_shape).numel())
-    pictures = ToImage(image_shape, channels_last=True)(rows)
-    assert pictures.shape == (4, *image_shape)
-    assert torch.equal(ToRows(channels_last=True)(pictures), rows)
+    images = ToImage(image_shape, channels_last=True)(rows)
+    assert images.shape == (4, *image_shape)
+    assert torch.equal(ToRows(channels_last=True)(images), rows)
 
 
-def test_rows_that_are_flat_already_pass():
+def test_flat_rows_are_not_changed():
     rows = _rows(4, 6)
     assert torch.equal(ToRows(channels_last=True)(rows), rows)
 
@@ -106,7 +106,7 @@ def test_lifetime_top_k_by_hand():
 
 
 @pytest.mark.parametrize(("n_rows", "k"), [(1, 1), (7, 1), (20, 2), (36, 4)])
-def test_lifetime_top_k_keeps_a_share_of_the_rows_and_its_gradient_only(n_rows, k):
+def test_lifetime_top_k_keeps_a_fraction_of_the_rows_and_its_gradient_only(n_rows, k):
     # A tenth of 7 rows is less than one, of 36 it rounds to 4.
     code = _rows(n_rows, 5).requires_grad_()
     kept = LifetimeTopK(0.1)(code)
@@ -116,7 +116,7 @@ def test_lifetime_top_k_keeps_a_share_of_the_rows_and_its_gradient_only(n_rows, 
     assert torch.equal(code.grad, (kept != 0).float())
 
 
-def test_hardsigmoid_is_torchs_and_bends_twice():
+def test_hardsigmoid_is_that_of_torch_with_a_second_derivative():
     x = torch.linspace(-5, 5, 41, dtype=torch.float64, requires_grad=True)
     ours, theirs = Hardsigmoid()(x), nn.Hardsigmoid()(x)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-15)

@@ -78,7 +78,7 @@ def _assert_same_weights(one, other):
 
 
 class Recorder(Callback):
-    """Writes down every hook that is called."""
+    """Record every hook that is called."""
 
     def __init__(self):
         self.calls = []
@@ -114,7 +114,7 @@ class BatchRecorder(EpochRecorder):
 
 
 class EachEpoch(Callback):
-    """Calls a function at the end of each epoch."""
+    """Call a function at the end of each epoch."""
 
     def __init__(self, function):
         self.function = function
@@ -151,7 +151,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_the_fast_path_is_skorchs_own_loop(name):
+def test_the_fast_path_gives_the_epoch_of_skorch(name):
     # Bit for bit: a callback that hooks batches takes skorch's loop.
     watcher = BatchRecorder()
     fast = _trained(**SETTINGS[name])
@@ -162,7 +162,7 @@ def test_the_fast_path_is_skorchs_own_loop(name):
         terms = {k for k in one if k.startswith(("train_", "valid_"))}
         assert {k for k in other if k.startswith(("train_", "valid_"))} == terms
         for term in terms - {"train_batch_count", "valid_batch_count"}:
-            # skorch means float32 losses of batches again, in its own order.
+            # skorch averages float32 losses of batches, in another order.
             assert one[term] == pytest.approx(other[term], rel=1e-6), term
 
 
@@ -202,13 +202,13 @@ def test_hooks_of_epochs_are_called_on_the_fast_path():
 
 def test_scoring_callbacks_of_skorch_work():
     scoring = EpochScoring(
-        lambda net, X, y: 1.5, on_train=True, name="mine", use_caching=False
+        lambda net, X, y: 1.5, on_train=True, name="custom", use_caching=False
     )
     net = _trained(epochs=2, callbacks=[("scoring", scoring)])
-    assert net.history[:, "mine"] == [1.5, 1.5]
+    assert net.history[:, "custom"] == [1.5, 1.5]
 
 
-def test_optimizers_that_want_a_closure_work():
+def test_optimizers_that_need_a_closure_work():
     net = _net(
         optimizer=torch.optim.LBFGS,
         lr=0.5,
@@ -292,7 +292,7 @@ def test_validation_noise_is_not_that_of_training():
     assert not torch.equal(training[0][:n_common], validation[0][:n_common])
 
 
-def test_validation_does_not_move_the_stream_of_training():
+def test_validation_does_not_change_the_stream_of_training():
     *_, net = _recorded()
     # Three epochs of an order of 16 rows and 16 rows of noise, and nothing else.
     stream = RandomStream(1)
@@ -350,7 +350,7 @@ def test_code_that_works_in_place_leaves_the_target_cfast(where, watched):
 
 
 @pytest.mark.parametrize("name", ["plain", "dropout", "noise"])
-def test_the_global_generator_neither_moves_nor_matters(name):
+def test_the_global_generator_is_neither_changed_nor_used(name):
     before = torch.random.get_rng_state()
     try:
         nets = []
@@ -449,7 +449,7 @@ def test_the_learning_rate_is_restored_after_an_error():
     assert [group["lr"] for group in net.optimizer_.param_groups] == [0.01]
 
 
-def test_a_second_fit_runs_its_schedule_anew():
+def test_a_second_fit_starts_its_schedule_again():
     asked = []
 
     def schedule(t):
@@ -548,7 +548,7 @@ def test_the_best_epoch_is_restored():
         kept.append(_weights(net))
         losses.append(net.history[-1, "valid_loss"])
 
-    # A learning rate that swings: the last epoch is not the best one.
+    # The learning rate grows at the end: the last epoch is not the best one.
     net = _net(
         train_split=HoldOut(0.3, 0),
         lr_schedule=lambda t: 300.0 if t > 0.6 else 1.0,
@@ -568,7 +568,7 @@ def _interrupt(*args):
 
 
 @pytest.mark.parametrize("where", ["corruption", "penalty", "batch hook"])
-def test_an_interrupt_gets_through(where):
+def test_an_interrupt_is_not_caught(where):
     class Interrupting(Callback):
         def on_batch_end(self, net, **kwargs):
             _interrupt()
@@ -633,7 +633,7 @@ def test_epochs_without_schedule_and_split_end_with_an_error_too():
     assert net.train_split is kept
 
 
-def test_a_pickled_net_goes_on_as_the_net_does():
+def test_a_pickled_net_is_trained_further_as_the_net_is():
     net = _trained()
     again = pickle.loads(pickle.dumps(net))
     for one in (net, again):

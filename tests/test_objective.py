@@ -1,4 +1,4 @@
-"""The objective: what is added up, and what is refused."""
+"""The objective: the sum of its terms, and what it refuses."""
 
 import pytest
 import torch
@@ -70,12 +70,12 @@ def test_second_penalty_is_not_dropped():
             [("one", L1Sparsity(0.5)), ("two", L1Sparsity(0.5))],
         )
     )
-    own = L1Sparsity(0.5)(x, output, module).mean()
-    torch.testing.assert_close(twice - once, own, rtol=1e-12, atol=0)
+    alone = L1Sparsity(0.5)(x, output, module).mean()
+    torch.testing.assert_close(twice - once, alone, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 255.0])
-def test_squared_error_does_not_notice_the_units_of_x(scale):
+def test_squared_error_does_not_depend_on_the_units_of_x(scale):
     x, reconstruction = _rows(), _rows(seed=1)
     objective = Objective(LOSSES["squared_error"], [])
     one = objective({"reconstruction": reconstruction}, Batch(x), _module())[0]
@@ -94,7 +94,7 @@ def test_likelihoods_of_discrete_data_are_not_scaled(name):
     assert torch.equal(one, other)
 
 
-def test_variational_error_does_not_notice_the_units_of_x():
+def test_variational_error_does_not_depend_on_the_units_of_x():
     x, reconstruction = _rows(), _rows(seed=1)
     objective = Objective(LIKELIHOODS["squared_error"], [])
     one = objective({"reconstruction": reconstruction}, Batch(x), _module())[0]
@@ -131,7 +131,7 @@ def test_loss_of_rows_and_of_entries_are_the_same():
     )
 
 
-def test_own_loss_is_called_as_torch_calls_it_in_the_units_of_x():
+def test_custom_loss_is_called_as_torch_calls_it_in_the_units_of_x():
     seen = []
 
     def loss(reconstruction, x):
@@ -172,13 +172,13 @@ def test_loss_that_averages_over_rows_is_refused(loss, shape):
 )
 def test_penalty_of_the_wrong_shape_is_refused(penalty, shape):
     x, module = _rows(), _module()
-    objective = Objective(LOSSES["squared_error"], [("mine", penalty)])
-    match = f"'mine' returned a tensor of shape {shape}, but one value for each of 6"
+    objective = Objective(LOSSES["squared_error"], [("custom", penalty)])
+    match = f"'custom' returned a tensor of shape {shape}, but one value for each of 6"
     with pytest.raises(ValueError, match=match):
         objective(module(x), Batch(x), module)
 
 
-def test_penalties_see_the_clean_rows_the_output_and_the_module():
+def test_penalties_get_the_clean_rows_the_output_and_the_module():
     seen = []
 
     def penalty(x, output, module):
@@ -187,7 +187,7 @@ def test_penalties_see_the_clean_rows_the_output_and_the_module():
 
     x, module = _rows(), _module()
     output = module(x + 1)
-    Objective(LOSSES["squared_error"], [("mine", penalty)])(output, Batch(x), module)
+    Objective(LOSSES["squared_error"], [("custom", penalty)])(output, Batch(x), module)
     ((seen_x, seen_output, seen_module),) = seen
     assert seen_x is x
     assert seen_module is module
@@ -195,14 +195,14 @@ def test_penalties_see_the_clean_rows_the_output_and_the_module():
     assert set(seen_output) == {"code", "reconstruction"}
 
 
-def test_what_a_penalty_does_to_its_output_stays_there():
+def test_changes_that_a_penalty_makes_to_its_output_have_no_effect():
     def greedy(x, output, module):
         output["code"] = None
         return x.new_zeros(len(x))
 
     x, module = _rows(), _module()
     output = module(x)
-    Objective(LOSSES["squared_error"], [("mine", greedy)])(output, Batch(x), module)
+    Objective(LOSSES["squared_error"], [("custom", greedy)])(output, Batch(x), module)
     assert output["code"] is not None
 
 

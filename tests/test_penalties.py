@@ -1,4 +1,4 @@
-"""Penalties in numbers worked by hand, and what they must not notice."""
+"""Penalties in numbers worked by hand, and what they do not depend on."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_normalized_l1_by_hand():
 
 
 @pytest.mark.parametrize("factor", [1e-3, 7.0, (1e-3, 0.1, 1.0, 7.0, 1e4)])
-def test_normalized_l1_does_not_notice_the_scale_of_a_unit(factor):
+def test_normalized_l1_does_not_depend_on_the_scale_of_a_unit(factor):
     code = _rows()
     scaled = code * torch.tensor(factor, dtype=code.dtype)
     one, other = (L1Sparsity(1.0)(None, {"code": c}, None) for c in (code, scaled))
@@ -85,8 +85,8 @@ def test_normalized_l1_gains_nothing_from_a_smaller_code():
         torch.testing.assert_close(along, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_normalized_l1_prefers_units_that_speak_seldom():
-    # Four rows of a unit that says 1 each time, and of one that says 2 once: the root
+def test_normalized_l1_prefers_units_that_are_rarely_active():
+    # Four rows of a unit that is 1 each time, and of one that is 2 once: the root
     # mean squares are 1, the sums 4 and 2.
     often = torch.ones(4, 1)
     seldom = torch.tensor([[2.0], [0.0], [0.0], [0.0]])
@@ -159,7 +159,7 @@ def test_normalized_contraction_by_hand():
 @pytest.mark.parametrize("jacobian", ["exact", "stochastic"])
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 4)])
 @pytest.mark.parametrize("factor", [1e-3, 0.1, 7.0, 1e3])
-def test_contraction_does_not_notice_the_scale_of_the_code(jacobian, hidden, factor):
+def test_contraction_does_not_depend_on_the_scale_of_the_code(jacobian, hidden, factor):
     module, x = _module(*hidden), _rows()
     stretched = _stretched(module, factor)
     penalty = Contraction(1.0, jacobian=jacobian)
@@ -187,7 +187,7 @@ def test_contraction_gains_nothing_from_a_smaller_code():
 
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 4)])
 @pytest.mark.parametrize("factor", [1e-3, 100.0])
-def test_contraction_does_not_notice_the_units_of_x(hidden, factor):
+def test_contraction_does_not_depend_on_the_units_of_x(hidden, factor):
     # In units of its scale, 100 x with 1/100 of the weights is the same problem.
     module, x = _module(*hidden), _rows()
     other = _module(*hidden, scale=factor)
@@ -244,7 +244,7 @@ def test_n_probes_reach_the_estimate():
 
 
 def test_contraction_is_at_the_clean_rows():
-    # Of what a corrupted batch went through, nothing may be used again.
+    # The steps of a corrupted batch may not be used again.
     module, x = _module(4), _rows()
     clean, noisy = module(x), module(x + 1)
     penalty = Contraction(1.0, normalize=False)
@@ -306,7 +306,7 @@ def test_kl_divergence_by_hand():
     assert values.tolist() == pytest.approx([1.5 + 1.5 * (math.e - 2)], rel=1e-6)
 
 
-def test_kl_divergence_is_torchs():
+def test_kl_divergence_is_that_of_torch():
     mean, log_var = _rows(), _rows(seed=1)
     values = KLDivergence()(None, {"mean": mean, "log_var": log_var}, None)
     posterior = torch.distributions.Normal(mean, torch.exp(0.5 * log_var))
@@ -333,7 +333,7 @@ def test_warm_up_does_not_change_validation():
     assert KLDivergence(2.0, warmup=4)(None, output, module).tolist() == [3.0, 3.0]
 
 
-# All of them --------------------------------------------------------------------------
+# Every penalty ------------------------------------------------------------------------
 
 
 ALL = [

@@ -53,13 +53,13 @@ def test_weights_moments_and_results_stay_in_float32(Estimator):
     assert {x.dtype for x in tensors} == {torch.float32}
     for found in (ae.transform(X), ae.reconstruct(X), ae.score_samples(X)):
         assert found.dtype == np.float32
-    # What a fitted estimator gives is what its layers give in float32.
+    # A fitted estimator gives what its layers give in float32.
     with torch.no_grad():
         codes = ae.encoder_(torch.from_numpy(X)).numpy()
     np.testing.assert_allclose(ae.transform(X), codes, rtol=1e-4, atol=1e-5)
 
 
-def test_layers_see_bfloat16_in_training_only():
+def test_layers_get_bfloat16_in_training_only():
     seen = []
 
     class Spy(nn.Linear):
@@ -78,7 +78,7 @@ def test_layers_see_bfloat16_in_training_only():
     assert {dtype for *_, dtype in seen} == {torch.float32}
 
 
-def test_losses_and_penalties_see_float32():
+def test_losses_and_penalties_get_float32():
     seen = []
 
     def loss(reconstruction, x):
@@ -115,7 +115,7 @@ def test_a_batch_is_no_larger_than_the_data(has_amx, monkeypatch):
 
 
 def test_auto_counts_the_positions_of_a_convolution(has_amx, monkeypatch):
-    # 8 x 8 pictures: 16 channels of 3 x 3 at 4 x 4 places take 2304 products, and
+    # 8 x 8 images: 16 channels of 3 x 3 at 4 x 4 places take 2304 products, and
     # 32 of 16 x 3 x 3 at 2 x 2 take 18432; the layer after them 128 * 4.
     ae = skae.ConvAutoencoder(**SMALL, image_shape=(8, 8), precision="auto")
     for least, expected in ((18432 * 32, "bfloat16"), (18432 * 32 + 1, "float32")):
@@ -130,7 +130,7 @@ def test_auto_stays_in_float32_elsewhere(monkeypatch):
     assert ae.net_.precision == "float32"
 
 
-def test_auto_stays_out_of_the_way_of_float64(has_amx, monkeypatch):
+def test_auto_does_not_change_float64(has_amx, monkeypatch):
     monkeypatch.setattr(_precision, "_LEAST_PRODUCTS", 1)
     ae = skae.AutoencoderTransformer(**SMALL, precision="auto", dtype="float64").fit(X)
     assert ae.net_.precision == "float32"
@@ -152,7 +152,7 @@ def test_bfloat16_and_float64_contradict_each_other():
     assert not hasattr(ae, "net_")
 
 
-def test_precision_may_change_when_training_goes_on():
+def test_precision_may_change_when_training_is_resumed():
     ae = skae.AutoencoderTransformer(**SMALL, warm_start=True).fit(X)
     ae.set_params(precision="bfloat16").fit(X)
     assert ae.net_.precision == "bfloat16"

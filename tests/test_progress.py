@@ -1,4 +1,4 @@
-"""The bar of a fit: what it shows, and that others work beside it."""
+"""The progress bar of a fit: what it shows, and that callbacks work beside it."""
 
 import pickle
 from types import SimpleNamespace

@@ -1,5 +1,7 @@
 """What each class is for, on real digits and several seeds, with numbers."""
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,17 +13,19 @@ import skae
 
 SEEDS = [0, 1, 2]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fitted(digits):
-    """Fit an estimator once for all tests of this file."""
+    """Fit an estimator once for all tests of this file; give a copy of it."""
     cache = {}
 
     def fit(estimator):
         key = repr(estimator)
         if key not in cache:
             cache[key] = clone(estimator).fit(digits[0])
-        return cache[key]
+        return copy.deepcopy(cache[key])
 
     return fit
 
@@ -104,7 +108,9 @@ def test_top_k_keeps_exactly_a_quarter(digits, fitted, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_contraction_calms_the_code_at_equal_reconstruction(digits, fitted, seed):
+def test_contraction_makes_the_code_less_sensitive_at_equal_reconstruction(
+    digits, fitted, seed
+):
     X_test = digits[1]
     plain = fitted(skae.AutoencoderTransformer(16, random_state=seed))
     calm = fitted(skae.ContractiveAutoencoder(16, random_state=seed))
@@ -184,7 +190,7 @@ def test_variational_samples_look_like_data(digits, fitted, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_variational_walks_leave_the_data_less_than_plain_ones(
+def test_variational_interpolations_stay_nearer_to_the_data_than_plain_ones(
     digits, fitted, pairs, seed
 ):
     X_train, X_test, *_ = digits

@@ -1,4 +1,4 @@
-"""Generators of our own: the global one is never felt."""
+"""Streams of random numbers do not depend on the global generator."""
 
 import pickle
 import random
@@ -25,13 +25,13 @@ def test_a_stream_is_decided_by_its_seed():
     assert not torch.equal(_draw(RandomStream(1)), _draw(RandomStream(2)))
 
 
-def test_a_stream_goes_on():
+def test_a_stream_continues():
     stream = RandomStream(1)
     assert not torch.equal(_draw(stream), _draw(stream))
     assert stream.on("cpu") is stream.on(torch.device("cpu"))
 
 
-def test_global_generators_are_untouched():
+def test_global_generators_are_not_changed():
     states = torch.random.get_rng_state(), _numpy_state(), random.getstate()
     stream = RandomStream(1)
     _draw(stream)
@@ -43,7 +43,7 @@ def test_global_generators_are_untouched():
     assert states[2] == random.getstate()
 
 
-def test_the_global_generator_does_not_reach_a_stream():
+def test_a_stream_does_not_depend_on_the_global_generator():
     torch_state = torch.random.get_rng_state()
     try:
         drawn = []
@@ -61,11 +61,11 @@ def test_a_block_draws_what_the_stream_would_have_drawn():
     with inside.as_global():
         drawn = torch.rand(4)
     assert torch.equal(drawn, _draw(outside))
-    # ... and both go on from the same place.
+    # ... and both continue from the same state.
     assert torch.equal(_draw(inside), _draw(outside))
 
 
-def test_a_second_block_goes_on_where_the_first_ended():
+def test_a_second_block_continues_where_the_first_ended():
     stream, whole = RandomStream(3), RandomStream(3)
     drawn = []
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_the_global_generator_is_restored_after_an_exception():
 
 
 def test_a_block_inside_a_block_does_not_wait_for_itself():
-    # A builder of the user's may fit another autoencoder.
+    # A builder of a user may fit another autoencoder.
     before, done = torch.random.get_rng_state(), []
 
     def nested():
@@ -134,7 +134,7 @@ def test_threads_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("n_drawn", [0, 5])
-def test_a_pickled_stream_goes_on_where_it_was(n_drawn):
+def test_a_pickled_stream_continues_where_it_was(n_drawn):
     stream = RandomStream(4)
     torch.rand(n_drawn, generator=stream.on("cpu"))
     again = pickle.loads(pickle.dumps(stream))
@@ -142,7 +142,7 @@ def test_a_pickled_stream_goes_on_where_it_was(n_drawn):
     assert torch.equal(_draw(again), _draw(stream))
 
 
-def test_a_stream_of_a_gpu_is_loaded_where_there_is_none(monkeypatch):
+def test_a_stream_of_a_gpu_is_loaded_without_one(monkeypatch):
     # What __getstate__ gives on a GPU, with the state of a generator of 16 bytes.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     cpu = torch.Generator().manual_seed(9).get_state()

@@ -75,15 +75,15 @@ class Page(HTMLParser):
         attrs = dict(attrs)
         self.anchors |= {attrs[key] for key in ("id", "name") if attrs.get(key)}
         self.references |= {attrs[key] for key in ("href", "src") if attrs.get(key)}
-        pictures = (attrs.get("srcset") or "").split(",")
-        self.references |= {each.split()[0] for each in pictures if each.strip()}
+        images = (attrs.get("srcset") or "").split(",")
+        self.references |= {each.split()[0] for each in images if each.strip()}
 
 
 def test_site_has_its_pages():
     assert {"index.html", "guide.html", "search.html", GALLERY} <= set(PAGES)
 
 
-def test_every_link_anchor_and_picture_is_there():
+def test_every_link_anchor_and_image_exists():
     pages = {name: Page(name) for name in PAGES}
     broken = []
     for name, page in pages.items():
@@ -164,7 +164,7 @@ def test_gallery_shows_ten_thumbnails(browser, address):
     visit(browser, address + GALLERY)
     widths = browser.execute_script(
         "return [...document.querySelectorAll('.sphx-glr-thumbcontainer img')]"
-        ".map(picture => picture.naturalWidth)"
+        ".map(image => image.naturalWidth)"
     )
     assert len(widths) == 10
     assert min(widths) > 0

@@ -1,4 +1,4 @@
-"""One pass over the rows, against numpy's two."""
+"""Statistics in one pass over the rows, against numpy in two."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_sums_of_uint8_do_not_overflow():
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 8, 9, 63, 64, 65])
-def test_chunks_do_not_show(monkeypatch, n_rows):
+def test_chunks_change_nothing(monkeypatch, n_rows):
     monkeypatch.setattr(_statistics, "_CHUNK_BYTES", 8 * 8 * 3)  # 8 rows of 3
     rows = np.random.default_rng(n_rows).standard_normal((n_rows, 3))
     _assert_describes(describe(rows), rows, rtol=1e-11, atol=1e-14)
@@ -99,7 +99,7 @@ def test_no_rows_are_refused():
         describe(np.empty((0, 3)))
 
 
-def test_describing_leaves_the_rows_alone():
+def test_describing_does_not_change_the_rows():
     rows = np.random.default_rng(0).standard_normal((9, 2)).astype(np.float32)
     rows.flags.writeable = False
     describe(rows)

@@ -1,4 +1,4 @@
-"""What a notebook shows of an estimator: its parameters, then its layers."""
+"""The HTML of an estimator: its parameters, then its layers."""
 
 import re
 
@@ -11,8 +11,8 @@ from torch import nn
 
 import skae
 
-PICTURES = np.random.default_rng(0).random((40, 8, 8)).astype(np.float32)
-ROWS = PICTURES.reshape(40, 64)
+IMAGES = np.random.default_rng(0).random((40, 8, 8)).astype(np.float32)
+ROWS = IMAGES.reshape(40, 64)
 
 
 def tables(estimator):
@@ -49,7 +49,7 @@ def test_dense_layers_are_shown_with_sizes_and_weights():
 
 
 def test_maps_of_a_convolution_are_shown_with_their_axes():
-    ae = skae.ConvAutoencoder(5, channels=(4, 6), max_epochs=1).fit(PICTURES)
+    ae = skae.ConvAutoencoder(5, channels=(4, 6), max_epochs=1).fit(IMAGES)
     encoder, decoder = tables(ae)
     assert ["Conv2d", "4", "×", "4", "×", "4", "40"] in encoder  # 4 * (9 + 1)
     assert ["ConvTranspose2d", "1", "×", "8", "×", "8", "37"] in decoder
@@ -71,7 +71,7 @@ class _Noisy(nn.Module):
         return self.linear(x) + torch.randn(1)
 
 
-def test_to_show_layers_draws_nothing_and_changes_nothing():
+def test_showing_layers_draws_nothing_and_changes_nothing():
     ae = skae.AutoencoderTransformer(
         3, encoder=_Noisy, decoder=_Noisy, max_epochs=1, random_state=0
     ).fit(ROWS)
@@ -112,7 +112,7 @@ class _Counted(_Noisy):
         self.n = nn.Parameter(torch.tensor([n_in]), requires_grad=False)
 
 
-def test_whole_numbers_among_the_weights_do_not_matter():
+def test_integers_among_the_weights_do_not_matter():
     ae = skae.AutoencoderTransformer(
         3, encoder=_Counted, decoder=_Noisy, max_epochs=1, dtype="float64"
     ).fit(ROWS)

@@ -2,17 +2,17 @@ r"""
 Dense and convolutional autoencoders
 ====================================
 
-An autoencoder squeezes a picture into a few numbers and draws it again from them.
+An autoencoder compresses an image to a few dimensions and reconstructs it from them.
 Should its layers be dense or convolutional?
 
-An *encoder* :math:`f` maps a picture :math:`x` to a few numbers, its code
-:math:`z = f(x)`. A *decoder* :math:`g` draws the picture again, :math:`\hat x = g(z)`.
-Both are trained together to lose little:
+An *encoder* :math:`f` maps an image :math:`x` to a low-dimensional vector, its latent
+representation or *code* :math:`z = f(x)`. A *decoder* :math:`g` reconstructs the image,
+:math:`\hat x = g(z)`. Both are trained together to minimise the reconstruction error:
 
 .. math:: \min_{f, g} \sum_x \tfrac12 \| x - g(f(x)) \|^2
 
-A dense network gives each pixel weights of its own. A convolution uses the same small
-filters at every place.
+A dense network has separate weights for each pixel. A convolutional network applies the
+same small filters at every position.
 """
 
 import matplotlib.pyplot as plt
@@ -31,41 +31,42 @@ from skae import (
 
 digits = load_digits().images / 16
 X_train, X_test = train_test_split(digits, test_size=0.25, random_state=0)
-print(f"{len(X_train)} pictures of {X_train.shape[1:]} pixels to learn from")
+print(f"{len(X_train)} training images of {X_train.shape[1:]} pixels")
 
 # %%
-# Digits in their frames
-# ----------------------
-# An autoencoder is fitted as a PCA is. Both networks get 16 numbers for the 64 pixels.
+# Centred digits
+# --------------
+# An autoencoder is fitted like a PCA. Both networks compress the 64 pixels to 16
+# dimensions.
 
 dense = AutoencoderTransformer(16, random_state=0).fit(X_train)
 conv = ConvAutoencoder(16, random_state=0).fit(X_train)
 
 # %%
-# The code is what `transform` gives, and `inverse_transform` is the way back.
-# `reconstruct` goes both ways at once.
+# `transform` encodes, and `inverse_transform` decodes. `reconstruct` does both in one
+# pass.
 
 codes = dense.transform(X_test)
 print(codes.shape, "->", dense.inverse_transform(codes).shape)
 ReconstructionDisplay.from_estimator(dense, X_test, n_samples=6)
 
 # %%
-# `score` is the share of the variance that is kept, on the scale of PCA's
-# ``explained_variance_ratio_``. PCA with as many numbers is what to beat: it is the
-# best *linear* code.
+# `score` is the explained variance (R²), on the same scale as the
+# ``explained_variance_ratio_`` of PCA. The baseline is a PCA with the same number of
+# components: it is the best *linear* code.
 
 
 def compare(X_train, X_test, **networks):
-    """Return what a PCA and some networks keep, and how many weights they have."""
+    """Return R² and the number of weights of a PCA and some networks."""
     rows, new_rows = (X.reshape(len(X), -1) for X in (X_train, X_test))
     pca = PCA(16).fit(rows)
-    lost = new_rows - pca.inverse_transform(pca.transform(new_rows))
-    kept = 1 - (lost**2).sum() / ((new_rows - pca.mean_) ** 2).sum()
-    table = {"PCA": {"R² of new pictures": kept, "weights": pca.components_.size}}
+    error = new_rows - pca.inverse_transform(pca.transform(new_rows))
+    r2 = 1 - (error**2).sum() / ((new_rows - pca.mean_) ** 2).sum()
+    table = {"PCA": {"R² on new images": r2, "weights": pca.components_.size}}
     for name, ae in networks.items():
         weights = (*ae.encoder_.parameters(), *ae.decoder_.parameters())
         table[name] = {
-            "R² of new pictures": ae.score(X_test),
+            "R² on new images": ae.score(X_test),
             "weights": sum(part.numel() for part in weights),
         }
     return pd.DataFrame.from_dict(table, orient="index").round(3)
@@ -74,22 +75,23 @@ def compare(X_train, X_test, **networks):
 compare(X_train, X_test, dense=dense, convolutional=conv)
 
 # %%
-# Both are ahead of PCA, and the dense network is ahead of the convolution. These digits
-# were centred and scaled before we got them: a pixel means the same in all of them, and
-# weights for each pixel are well spent.
+# Both explain more variance than PCA, and the dense network explains more than the
+# convolutional one. The digits in this dataset are centred and have the same size. Each
+# pixel has the same meaning in every image, so separate weights for each pixel are
+# useful.
 #
-# Digits at any place
-# -------------------
-# Now each digit is put somewhere into a larger frame. What a pixel means is lost; what
-# a stroke looks like is not.
+# Digits at random positions
+# --------------------------
+# Now each digit is placed at a random position in a larger, empty image. A pixel no
+# longer has a fixed meaning, but the strokes look the same as before.
 
 
-def scatter(pictures, size=16, seed=0):
-    """Put each picture at a random place of an empty frame."""
-    frames = np.zeros((len(pictures), size, size))
-    corners = np.random.default_rng(seed).integers(0, size - 7, (len(pictures), 2))
-    for frame, picture, (top, left) in zip(frames, pictures, corners, strict=True):
-        frame[top : top + 8, left : left + 8] = picture
+def scatter(images, size=16, seed=0):
+    """Put each image at a random position in a larger, empty image."""
+    frames = np.zeros((len(images), size, size))
+    corners = np.random.default_rng(seed).integers(0, size - 7, (len(images), 2))
+    for frame, image, (top, left) in zip(frames, images, corners, strict=True):
+        frame[top : top + 8, left : left + 8] = image
     return frames
 
 
@@ -101,11 +103,11 @@ ReconstructionDisplay.from_estimator(conv, X_test, n_samples=6)
 compare(X_train, X_test, dense=dense, convolutional=conv)
 
 # %%
-# Now the convolution is ahead, with a fraction of the weights: it has learnt strokes
-# once and not for every place.
+# Now the convolutional network explains more variance, with a fraction of the weights:
+# it learns each stroke once and not separately for every position.
 #
-# Some rows were held out of training. What is lost on them, as a multiple of what is
-# lost on those learnt from, tells how much was learnt by heart. The curves show when.
+# Some training rows were held out for validation. The ratio of validation loss to
+# training loss measures overfitting. The curves show when it starts.
 
 for name, ae in {"dense": dense, "convolutional": conv}.items():
     display = TrainingHistoryDisplay.from_estimator(ae)
@@ -115,5 +117,5 @@ for name, ae in {"dense": dense, "convolutional": conv}.items():
 plt.show()
 
 # %%
-# So take a dense network for tables and for pictures that are aligned, and a
-# convolution for pictures and signals in which things may be anywhere.
+# In summary, use a dense network for tables and aligned images, and a convolutional
+# network for images and signals in which patterns may appear at any position.

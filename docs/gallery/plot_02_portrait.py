@@ -1,13 +1,13 @@
 r"""
-A network that learnt digits sees a portrait
-============================================
+Reconstructing a portrait after training on digits
+==================================================
 
-Train a dense autoencoder on digits, then show it a photograph. It draws something, but
-not the photograph. Are dense layers to blame, which do not know that a picture has
-neighbouring pixels? Or is it what they were taught? We give both a fair trial.
+An autoencoder trained on digits cannot reconstruct a photograph. Is this because dense
+layers ignore which pixels are neighbours, or because of the training data? This example
+tests both explanations.
 
-The portrait is cut into tiles of the size of a digit. Each tile goes through the code,
-and what comes back is put together again.
+The portrait is cut into tiles of the size of a digit. Each tile is encoded and decoded,
+and the reconstructed tiles are put together again.
 """
 
 import matplotlib.pyplot as plt
@@ -20,24 +20,24 @@ from sklearn.feature_extraction.image import extract_patches_2d
 
 from skae import AutoencoderTransformer, ConvAutoencoder
 
-SIZE = 8  # pixels, of a digit and of a tile
+SIZE = 8  # width and height of a digit and of a tile, in pixels
 
 
 def shrink(photo):
-    """Return a colour photograph in grey, at half its size, cut to whole tiles."""
+    """Return a photograph in greyscale, at half its size, cropped to whole tiles."""
     grey = photo @ [0.299, 0.587, 0.114] / 255
     height, width = (length // (2 * SIZE) * SIZE for length in grey.shape)
     return grey[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
 
 
-def cut(picture):
-    """Return the tiles of a picture as rows."""
-    blocks = picture.reshape(-1, SIZE, picture.shape[1] // SIZE, SIZE)
+def cut(image):
+    """Return the tiles of an image as rows."""
+    blocks = image.reshape(-1, SIZE, image.shape[1] // SIZE, SIZE)
     return blocks.swapaxes(1, 2).reshape(-1, SIZE * SIZE)
 
 
 def put_together(tiles, shape):
-    """Return the picture that was cut."""
+    """Return the image that consists of the tiles."""
     blocks = tiles.reshape(-1, shape[1] // SIZE, SIZE, SIZE)
     return blocks.swapaxes(1, 2).reshape(shape)
 
@@ -48,75 +48,79 @@ tiles = cut(portrait)
 print(f"{portrait.shape} pixels, {len(tiles)} tiles")
 
 # %%
-# The learners are a dense and a convolutional autoencoder with codes of 8 numbers, and
-# PCA with as many. Beside them stands the simplest drawing of all, each tile as its
-# mean grey, which takes one number. What is not better than that has drawn nothing
-# *inside* a tile.
+# We compare a dense and a convolutional autoencoder with 8 components, and PCA with the
+# same number. The baseline replaces each tile by its mean grey level, a single value. A
+# model that does not outperform this baseline has reconstructed nothing *inside* the
+# tiles.
 
 
-def redraw(X_train):
-    """Return the tiles of the portrait as each learner draws them."""
+def reconstruct(X_train):
+    """Return the tiles of the portrait as reconstructed by each model."""
     settings = {"max_epochs": 40, "random_state": 0}
-    learners = {
+    models = {
         "PCA": PCA(8),
         "dense": AutoencoderTransformer(8, **settings),
         "convolutional": ConvAutoencoder(8, image_shape=(SIZE, SIZE), **settings),
     }
-    drawn = {"tile means": np.full(tiles.shape, tiles.mean(axis=1, keepdims=True))}
-    for name, learner in learners.items():
-        codes = learner.fit(X_train).transform(tiles)
-        drawn[name] = learner.inverse_transform(codes)
-    return drawn
+    results = {"tile means": np.full(tiles.shape, tiles.mean(axis=1, keepdims=True))}
+    for name, model in models.items():
+        codes = model.fit(X_train).transform(tiles)
+        results[name] = model.inverse_transform(codes)
+    return results
 
 
-def show(drawn):
-    """Show the portrait and what was drawn, with R² against one grey for all."""
+def show(results):
+    """Show the portrait and its reconstructions, with R² over all pixels."""
     layout = [
         ["portrait", "portrait", "tile means", "PCA"],
         ["portrait", "portrait", "dense", "convolutional"],
     ]
     _, axes = plt.subplot_mosaic(layout, figsize=(8, 4.8), layout="constrained")
-    for name, rows in {"portrait": tiles, **drawn}.items():
-        kept = 1 - ((rows - tiles) ** 2).mean() / tiles.var()
-        picture = put_together(rows, portrait.shape)
-        axes[name].imshow(picture, cmap="gray", vmin=0, vmax=1)
-        axes[name].set_title(f"{name}, R² {kept:.2f}", fontsize="medium")
+    for name, rows in {"portrait": tiles, **results}.items():
+        r2 = 1 - ((rows - tiles) ** 2).mean() / tiles.var()
+        image = put_together(rows, portrait.shape)
+        axes[name].imshow(image, cmap="gray", vmin=0, vmax=1)
+        axes[name].set_title(f"{name}, R² {r2:.2f}", fontsize="medium")
         axes[name].axis("off")
 
 
 # %%
-# Taught digits
-# -------------
+# Trained on digits
+# -----------------
 
 digits = load_digits().data / 16
-show(redraw(digits))
+show(reconstruct(digits))
 
 # %%
-# Outlines can be guessed, but every learner prints the frame of a digit on every tile,
-# and stays behind the tile means. The convolution does so too: it knows of neighbours,
-# but it has never seen anything but strokes on an empty ground. These are the mean
-# brightnesses of the eight columns of a digit. The outer ones are all but empty, so
-# nobody learnt to draw there:
+# The outlines of the portrait are recognisable, but every model adds the empty margin
+# of the digits to every tile, and has a lower R² than the tile means. This includes the
+# convolutional network: it uses neighbouring pixels, but it was trained only on strokes
+# on an empty background. The mean brightness of the eight columns of a digit is printed
+# below. The outer columns are almost always empty, so no model has learned to
+# reconstruct anything there:
 
 print(digits.reshape(-1, SIZE, SIZE).mean(axis=(0, 1)).round(2))
 
 # %%
-# Taught photographs
-# ------------------
-# The same learners, with the same settings, on patches of two other photographs.
+# Trained on photographs
+# ----------------------
+# Now the same models are trained, with the same settings, on patches of two other
+# photographs.
 
 patches = [
     extract_patches_2d(shrink(photo), (SIZE, SIZE), max_patches=2000, random_state=0)
     for photo in load_sample_images().images
 ]
-show(redraw(np.concatenate(patches).reshape(-1, SIZE * SIZE)))
+show(reconstruct(np.concatenate(patches).reshape(-1, SIZE * SIZE)))
 plt.show()
 
 # %%
-# All of them draw the portrait, and are ahead of the tile means, though no face was
-# among their lessons. So it was what they were taught and not the kind of layer: an
-# autoencoder redraws what resembles the pictures it has learnt. That is a weakness
-# here, and what :doc:`plot_09_anomalies` lives on.
+# All models reconstruct the portrait and outperform the tile means, although the
+# training data contained no face. The cause was therefore the training data and not the
+# kind of layer: an autoencoder reconstructs only images that resemble its training
+# data. Here it is a limitation; anomaly detection relies on it, see
+# :doc:`plot_09_anomalies`.
 #
-# It is a lesson in modesty, too. Small patches of photographs are close to what a
-# linear map can draw: look at what PCA keeps before you train anything.
+# The example also shows how strong a linear baseline can be. Small patches of
+# photographs are reconstructed well by a linear map, so check the R² of PCA before you
+# train an autoencoder.

@@ -1,15 +1,16 @@
 r"""
-Sparse codes, and the search for λ
-==================================
+Sparse codes and the choice of λ
+================================
 
-Which few parts is a sample made of? A sparse code answers. How sparse it should be is
-searched through what comes after it.
+A sparse autoencoder represents each sample by a few active units. This example shows
+how the penalty weight λ controls sparsity and how to choose it with a grid search on a
+downstream classifier.
 
-A sparse autoencoder pays for every unit of the code that speaks:
+A sparse autoencoder adds a penalty for every active unit of the code:
 
 .. math:: \min_{f, g} \sum_x L(x, g(f(x))) + \lambda \sum_i |z_i|, \qquad z = f(x) \ge 0
 
-A few units then say what the sample is, and the others are exactly zero.
+The sample is then represented by a few active units, and the others are exactly zero.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -31,10 +32,10 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# What λ does
-# -----------
-# The code has 32 units, one layer after the picture. The larger :math:`\lambda`, the
-# fewer of them speak for a digit, and the less of the digit is kept.
+# The effect of λ
+# ---------------
+# The encoder is a single layer with 32 units. With a larger :math:`\lambda`, fewer
+# units are active for each digit, and the reconstruction explains less variance.
 
 weights = [0.0, 0.03, 0.1, 0.3, 1.0, 3.0]
 one_layer = SparseAutoencoder(32, hidden_layer_sizes=(), max_epochs=40, random_state=0)
@@ -45,25 +46,28 @@ models = {
 table = {}
 for weight, model in models.items():
     codes = model.transform(X_test)
-    table[weight] = {"R²": model.score(X_test), "units": (codes > 0).sum(axis=1).mean()}
+    n_active = (codes > 0).sum(axis=1).mean()
+    table[weight] = {"R²": model.score(X_test), "active units": n_active}
 pd.DataFrame(table).T.rename_axis("λ").round(2)
 
 # %%
-# So `score` cannot choose :math:`\lambda`: it measures what is kept, and always asks
-# for less of a penalty. A weight is chosen by what comes *after* the autoencoder.
+# Do not choose :math:`\lambda` by `score`: it measures the reconstruction and always
+# favours the smallest penalty. Choose the weight by the score of the *downstream*
+# model.
 #
-# A search through what comes after
-# ---------------------------------
-# Here that is a linear classifier, which learns from 400 labelled digits. The name of
-# the parameter in the search is that of the step, two underscores, and ``sparsity``.
+# Grid search on a downstream classifier
+# --------------------------------------
+# Here the downstream model is a linear classifier, trained on 400 labelled digits. In
+# the grid, the parameter is named by the step of the pipeline, two underscores and
+# ``sparsity``.
 #
-# Accuracies that differ by less than their error are equal. Among equals we want the
-# sparsest code, so the search takes the largest :math:`\lambda` within one standard
-# error of the best.
+# We treat accuracies that differ by less than one standard error as equal. Among equal
+# accuracies we prefer the sparsest code, so the search selects the largest
+# :math:`\lambda` within one standard error of the best.
 
 
 def sparsest(results):
-    """Return the index of the largest λ that is as good as the best."""
+    """Return the index of the largest λ within one standard error of the best."""
     mean, std = results["mean_test_score"], results["std_test_score"]
     best = mean.argmax()
     good = mean >= mean[best] - std[best] / np.sqrt(n_folds)
@@ -89,11 +93,12 @@ ax.set_xticks(range(len(weights)), weights)
 print(f"accuracy on new digits: {search.score(X_test, y_test):.3f}")
 
 # %%
-# Who speaks for what
-# -------------------
-# Each column is a unit, each row a digit, and the darkness is how much the unit says on
-# average, as a share of what it says at most. Without a penalty most units have
-# something to say to most digits. With one, units become specialists.
+# Which units are active for which digit
+# --------------------------------------
+# Each column is a unit and each row is a digit. The colour is the mean activation of
+# the unit for this digit, relative to its highest mean activation. Without a penalty,
+# most units are active for most digits. With a penalty, each unit is active for only a
+# few digits.
 
 _, axes = plt.subplots(2, 1, figsize=(8, 5), layout="constrained", sharex=True)
 for ax, weight in zip(axes, (0.0, 1.0), strict=True):
@@ -103,10 +108,10 @@ for ax, weight in zip(axes, (0.0, 1.0), strict=True):
     order = np.lexsort((-means.max(axis=0), means.argmax(axis=0)))
     ax.imshow(means[:, order], cmap="Blues", aspect="auto")
     ax.set(ylabel="digit", title=f"λ = {weight}", yticks=range(10))
-axes[1].set_xlabel("unit, sorted by the digit that it speaks for most")
+axes[1].set_xlabel("unit, sorted by the digit for which it is most active")
 plt.show()
 
 # %%
-# ``method="topk"`` sets the number of speaking units outright, and
-# ``method="lifetime"`` how seldom each unit speaks: see
+# ``method="topk"`` sets the number of active units per sample directly, and
+# ``method="lifetime"`` sets the fraction of samples for which each unit is active: see
 # :class:`~skae.SparseAutoencoder`.

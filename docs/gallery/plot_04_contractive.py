@@ -2,15 +2,17 @@ r"""
 Contractive codes
 =================
 
-Can a code stay in place when its picture gets some noise?
+A contractive autoencoder learns a code that hardly changes when noise is added to the
+input. This example shows how the penalty weight λ affects robustness, and why the
+penalty has to be normalised.
 
-A contractive autoencoder pays for every unit of the code that answers to small changes
-of its input:
+A contractive autoencoder penalises the sensitivity of each unit of the code to small
+changes of the input:
 
 .. math:: \min_{f, g} \sum_x L(x, g(f(x))) + \lambda \sum_i \| \nabla_x z_i \|^2
 
-It still has to redraw digits, so it cannot ignore everything. It learns to ignore what
-digits do not do.
+The code still has to reconstruct digits, so it cannot be insensitive to every change.
+It becomes insensitive to changes that do not occur between digits.
 """
 
 import matplotlib.pyplot as plt
@@ -37,11 +39,11 @@ models = {
 }
 
 # %%
-# Does noise move the code?
-# -------------------------
-# All networks learnt clean digits. Now each test digit gets some noise. How far does
-# its code move, as a share of the spread of all codes? And is it still among the codes
-# of its own kind, as a classifier by nearest neighbours sees it?
+# Robustness to noise
+# -------------------
+# All networks were trained on clean digits. Now noise is added to each test digit. We
+# measure how far its code moves, relative to the spread of all codes, and whether a
+# nearest-neighbour classifier still recognises the digit by its code.
 
 noise = np.random.default_rng(0).normal(scale=0.3, size=X_test.shape)
 X_noisy = (X_test + noise).astype(np.float32)
@@ -58,7 +60,7 @@ for weight, model in models.items():
     neighbours = KNeighborsClassifier(3).fit(model.transform(X_train), y_train)
     table[weight] = {
         "R²": model.score(X_test),
-        "way / spread": spread(moved - codes) / spread(codes),
+        "shift / spread": spread(moved - codes) / spread(codes),
         "accuracy, clean": neighbours.score(codes, y_test),
         "accuracy, noisy": neighbours.score(moved, y_test),
     }
@@ -66,25 +68,26 @@ table = pd.DataFrame(table).T.rename_axis("λ")
 table.round(3)
 
 # %%
-# The way becomes shorter and shorter. The accuracy on noisy digits rises first, and
-# falls when so much is ignored that digits look alike: as always, a weight is to be
-# searched through what comes after.
+# The shift decreases with :math:`\lambda`. The accuracy on noisy digits first
+# increases, then decreases when the code is so insensitive that different digits become
+# similar. As with every penalty, choose the weight by the score of the downstream
+# model.
 
 print(f"best on noisy digits: λ = {table['accuracy, noisy'].idxmax()}")
 
 # %%
-# Which directions are ignored
-# ----------------------------
-# The singular values of the Jacobian :math:`\partial z / \partial x` say how strongly
-# the code answers to each direction of change. `encoder_` is a torch module, so torch
-# can differentiate it.
+# Sensitive directions
+# --------------------
+# The singular values of the Jacobian :math:`\partial z / \partial x` measure how
+# strongly the code responds to changes in different directions. `encoder_` is a torch
+# module, so torch can differentiate it.
 
 
 def singular_values(model, X):
-    """Return those of the Jacobian, averaged over X, by the spread of codes."""
+    """Return mean singular values of the Jacobian, divided by the spread of codes."""
     jacobian = torch.func.jacrev(lambda row: model.encoder_(row[None])[0])
-    of_all = torch.func.vmap(jacobian)(torch.from_numpy(X)).detach()
-    values = torch.linalg.svdvals(of_all).mean(dim=0).numpy()
+    jacobians = torch.func.vmap(jacobian)(torch.from_numpy(X)).detach()
+    values = torch.linalg.svdvals(jacobians).mean(dim=0).numpy()
     return values / spread(model.transform(X))
 
 
@@ -97,25 +100,32 @@ ax.legend()
 plt.show()
 
 # %%
-# With a large weight a few directions stay in use, and the code is deaf to the others.
+# With a large weight, the code is sensitive to a few directions and insensitive to the
+# others.
 #
-# Why the penalty looks at the spread
-# -----------------------------------
-# The formula at the top can be cheated: divide the code by a thousand, and let the
-# decoder multiply by a thousand. The penalty is gone and nothing else has changed. So
-# the shipped penalty measures the Jacobian in units of the spread of codes. The bare
-# formula is there as well, and this is what comes of it:
+# Why the penalty is normalised
+# -----------------------------
+# The penalty in the formula at the top can be reduced without changing the
+# reconstruction: divide the code by a thousand and let the decoder multiply by a
+# thousand. The penalty of skae therefore measures the Jacobian in units of the spread
+# of codes. The plain formula is available with ``normalize=False``. This table compares
+# the two:
 
-bare = AutoencoderTransformer(
+plain = AutoencoderTransformer(
     16, penalty=Contraction(1.0, normalize=False), max_epochs=30, random_state=0
 ).fit(X_train)
 table = {}
-cases = {"no penalty": models[0.0], "bare, λ = 1": bare, "shipped, λ = 1": models[1.0]}
+cases = {
+    "no penalty": models[0.0],
+    "plain, λ = 1": plain,
+    "normalised, λ = 1": models[1.0],
+}
 for name, model in cases.items():
     jacobian, width = model.sensitivity(X_test).mean(), spread(model.transform(X_test))
     table[name] = {"Jacobian": jacobian, "spread": width, "ratio": jacobian / width}
 pd.DataFrame(table, dtype=float).T.round(2)
 
 # %%
-# By its Jacobian alone the bare penalty would look best. But it has shrunk the codes as
-# well, and in units of their spread the shipped penalty is ahead.
+# Judged by the Jacobian alone, the plain penalty would look best. However, it has also
+# shrunk the codes: relative to their spread, the normalised penalty gives the less
+# sensitive code.

@@ -2,17 +2,18 @@ r"""
 Denoising
 =========
 
-How does a network learn to take noise away, and from which noise should it learn?
+A denoising autoencoder learns to remove noise from its input. This example shows how it
+is trained, and which noise level to train on.
 
-A denoising autoencoder sees its pictures through noise, and is compared with the clean
-originals. In every epoch, for every picture:
+A denoising autoencoder receives noisy images and is trained to reconstruct the clean
+originals. In every epoch, for every image:
 
-1. add noise afresh, :math:`\tilde x = x + \sigma \varepsilon`,
-2. encode and decode what is noisy, :math:`\hat x = g(f(\tilde x))`,
-3. compare with what is clean, :math:`L(x, \hat x)`.
+1. add new noise, :math:`\tilde x = x + \sigma \varepsilon`,
+2. encode and decode the noisy image, :math:`\hat x = g(f(\tilde x))`,
+3. compare the reconstruction with the clean image, :math:`L(x, \hat x)`.
 
-It cannot learn noise by heart that is never the same twice. What it can learn is what
-digits look like.
+Because the noise is different every time, the network cannot memorise it and has to
+learn what digits look like.
 """
 
 import matplotlib.pyplot as plt
@@ -34,8 +35,8 @@ digits = load_digits().images / 16
 X_train, X_test = train_test_split(digits, test_size=0.25, random_state=0)
 
 # %%
-# The noise is an object, so that its level can be searched. `corrupt` adds noise to
-# pictures, and `denoise` takes it away.
+# The noise is an object with parameters, so its level can be searched. `corrupt` adds
+# noise to images, and `denoise` removes it.
 
 noise = GaussianNoise(0.5, clip=(0, 1))
 settings = {"max_epochs": 60, "random_state": 0}
@@ -48,20 +49,21 @@ ReconstructionDisplay.from_estimator(dae, X_test, corrupted=X_noisy, n_samples=6
 # %%
 # Which noise to train on
 # -----------------------
-# Now test digits get less noise than the network was trained on, and more. Beside it
-# are one that was trained on less noise, one that never saw any, and PCA with as many
-# components as are best *for the level in question*, which it could not know. What is
-# printed is the mean squared error of a pixel.
+# Now the test digits have less or more noise than the network was trained on. We
+# compare this network with one that was trained on less noise, one that was trained
+# without noise, and PCA. For PCA, the best number of components is chosen for each
+# noise level on the test digits, an advantage that it would not have in practice. The
+# table shows the mean squared error per pixel.
 
 
 def by_pca(n_components, X):
-    """Return pictures as PCA redraws them."""
+    """Return images reconstructed by PCA."""
     pca = PCA(n_components).fit(X_train.reshape(len(X_train), -1))
     return pca.inverse_transform(pca.transform(X.reshape(len(X), -1))).reshape(X.shape)
 
 
 def error(X):
-    """Return the mean squared error of a pixel."""
+    """Return the mean squared error per pixel."""
     return ((X - X_test) ** 2).mean()
 
 
@@ -76,7 +78,7 @@ table = {}
 for level in (0.1, 0.2, 0.3, 0.5, 0.7):
     noisy = np.clip(X_test + rng.normal(scale=level, size=X_test.shape), 0, 1)
     table[level] = {
-        "left alone": error(noisy),
+        "not denoised": error(noisy),
         "best PCA": min(error(by_pca(n, noisy)) for n in (4, 8, 12, 16, 24, 32)),
     }
     for name, ae in networks.items():
@@ -85,18 +87,18 @@ table = pd.DataFrame(table).T.rename_axis("noise")
 table.assign(best=table.idxmin(axis=1)).round(4)
 
 # %%
-# A network is good at the noise that it was trained on,
-# and taking away noise that is not there costs more than it brings: the one trained on
-# 0.5 does harm where there is hardly any. So train on the noise of the data to come.
+# Each network performs well at the noise level it was trained on. At much lower levels
+# it removes noise that is not there: the network trained on 0.5 makes almost clean
+# images worse. So train with the noise level that you expect at prediction time.
 #
-# Filling in what is missing
-# --------------------------
-# The noise may be anything that is drawn afresh. Here half of the pixels are hidden,
-# and the network has to guess them from the others.
+# Filling in missing pixels
+# -------------------------
+# Any random corruption can be used for training. Here half of the pixels are masked,
+# and the network has to predict them from the others.
 
-hiding = DenoisingAutoencoder(32, noise=MaskingNoise(0.5), **settings).fit(X_train)
-ReconstructionDisplay.from_estimator(hiding, X_test, n_samples=6)
+masking = DenoisingAutoencoder(32, noise=MaskingNoise(0.5), **settings).fit(X_train)
+ReconstructionDisplay.from_estimator(masking, X_test, n_samples=6)
 plt.show()
 
 # %%
-# Any other class takes noise, too, in the slot ``corruption``.
+# The other classes can also be trained with noise, with the parameter ``corruption``.

@@ -2,9 +2,9 @@ r"""
 Content blending and representation blending
 ============================================
 
-Does a blend of two codes look like one digit, or like two on top of each other?
+Does a blend of two codes look like one digit, or like two digits overlaid?
 
-Two digits can be blended in two ways. *Content* blending overlays the pictures,
+Two digits can be blended in two ways. *Content* blending overlays the images;
 *representation* blending mixes their codes and decodes the mixture:
 
 .. math::
@@ -13,8 +13,8 @@ Two digits can be blended in two ways. *Content* blending overlays the pictures,
    \qquad \text{or} \qquad
    g( (1 - \alpha) \, f(x_1) + \alpha \, f(x_2) )
 
-An overlay shows two digits at once, as two slides on one screen. What comes out of a
-decoder should look like *one* digit between the two.
+An overlay shows two digits at once. A decoded mixture should look like *one* digit
+between the two.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -35,32 +35,32 @@ X_train, X_test, y_train, y_test = train_test_split(
 ae = VariationalAutoencoder(8, max_epochs=60, random_state=0).fit(X_train)
 
 # %%
-# Four digits stand in the corners, and between them are their blends. First the
-# overlays:
+# The grid shows four digits in its corners and their blends between them. First,
+# content blends:
 
 corners = np.stack([X_test[y_test == digit][0] for digit in (0, 1, 4, 9)])
 BlendDisplay.from_estimator(ae, corners, kind="content")
 
 # %%
-# Then the decoded mixtures of codes. The corners are reconstructions here.
+# Second, representation blends. Here the corners are the reconstructions of the digits.
 
 BlendDisplay.from_estimator(ae, corners)
 plt.show()
 
 # %%
-# As arrays these are two lines:
+# `blend` returns the blends as arrays:
 
 overlay = ae.blend(corners[0], corners[1], alpha=0.5, kind="content")
 between = ae.blend(corners[0], corners[1], alpha=0.5)
 print(overlay.shape, between.shape)
 
 # %%
-# It depends on the code
-# ----------------------
-# Whether a blend looks like a digit, its neighbours among the digits of training can
-# tell: how far is the nearest one, and do the ten nearest agree which digit it is?
-# Pairs of different unseen digits are blended half and half, by autoencoders of two
-# kinds and sizes.
+# How realistic are the blends?
+# -----------------------------
+# We use two measures of how much a blend looks like a digit: the distance to the
+# nearest training digit, and how often its ten nearest training digits all have the
+# same label. Pairs of different test digits are blended with equal weights, by two
+# kinds of autoencoders with two sizes of the code.
 
 rows = {"train": X_train.reshape(-1, 64), "test": X_test.reshape(-1, 64)}
 neighbours = KNeighborsClassifier(10).fit(rows["train"], y_train)
@@ -70,34 +70,34 @@ differ = y_test[first] != y_test[second]
 X1, X2 = rows["test"][first[differ]], rows["test"][second[differ]]
 
 
-def look(pictures):
+def realism(images):
     """Return the distance to the nearest digit, and how often the ten nearest agree."""
-    distances, _ = neighbours.kneighbors(pictures, n_neighbors=1)
-    agree = neighbours.predict_proba(pictures).max(axis=1) == 1
+    distances, _ = neighbours.kneighbors(images, n_neighbors=1)
+    agree = neighbours.predict_proba(images).max(axis=1) == 1
     return {
         "distance to the nearest": distances.mean(),
         "neighbours agree": agree.mean(),
     }
 
 
-table = {"real digits": look(rows["test"]), "overlays": look((X1 + X2) / 2)}
+table = {"real digits": realism(rows["test"]), "overlays": realism((X1 + X2) / 2)}
 for kind in (AutoencoderTransformer, VariationalAutoencoder):
     for n_components in (4, 16):
         model = kind(n_components, max_epochs=60, random_state=0).fit(rows["train"])
         name = f"codes of {kind.__name__}({n_components})"
-        table[name] = look(model.blend(X1, X2))
+        table[name] = realism(model.blend(X1, X2))
 pd.DataFrame(table).T.round(2)
 
 # %%
-# A mixture of four numbers is much more of a digit than an overlay is. With sixteen, in
-# a plain autoencoder, hardly anything is left of that: the more room there is, the less
-# it has to know about digits to redraw them, and the more its blends are overlays
-# again. The variational one keeps to digits in the larger code, too:
-# :doc:`plot_08_gaps` shows why.
+# With four components, representation blends look much more like digits than overlays
+# do. With sixteen components, a plain autoencoder loses most of this advantage: with a
+# larger code, it can reconstruct digits without learning their structure, and its
+# blends become similar to overlays. The blends of the variational autoencoder look like
+# digits with the larger code, too; :doc:`plot_08_gaps` shows why.
 #
-# More than two
-# -------------
-# `mix` takes any weights. With ``(1, -1, 1)`` it draws an analogy: from the second
-# digit to the first is a way, and the third one goes it as well.
+# More than two samples
+# ---------------------
+# `mix` accepts any weights. The weights ``(1, -1, 1)`` compute an analogy: the
+# difference between the first and the second digit is added to the third.
 
 print(ae.mix(corners[:3], [[0.4, 0.3, 0.3], [1, -1, 1]]).shape)

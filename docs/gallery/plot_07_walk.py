@@ -1,12 +1,12 @@
 r"""
-A walk in seven steps
-=====================
+Interpolation in seven steps
+============================
 
-What lies between two pictures? A walk through the codes shows it, and where a code has
-more room than it should.
+Interpolation between the codes of two images, also called a latent walk, shows what the
+decoder has learned, and whether a code has more dimensions than the data need.
 
-The codes of two pictures are two points, and between them is a straight line. Taking
-equal steps on it and decoding each is a walk from one picture to the other:
+The codes of two images are two points in latent space. Interpolation decodes equally
+spaced points on the straight line between them:
 
 .. math:: g( (1 - t) \, f(x_1) + t \, f(x_2) ), \qquad
           t = 0, \tfrac16, \tfrac26, \ldots, 1
@@ -29,19 +29,21 @@ X_train, X_test, y_train, y_test = train_test_split(
 ae = VariationalAutoencoder(8, max_epochs=60, random_state=0).fit(X_train)
 zero, one, four, nine = (X_test[y_test == digit][0] for digit in (0, 1, 4, 9))
 
-walk = ae.interpolate(zero, one)
-print(walk.shape)
+steps = ae.interpolate(zero, one)
+print(steps.shape)
 
 # %%
-# Below each other are the overlays of two digits and the walk between them, twice.
+# For two pairs of digits, the figure shows the overlays and, below them, the
+# interpolation in latent space.
 
 InterpolationDisplay.from_estimator(ae, np.stack([zero, four]), np.stack([one, nine]))
 
 # %%
 # Moving a disc
 # -------------
-# What is half-way between a disc on the left and a disc on the right? An overlay says:
-# two grey discs. Who has understood the pictures says: a disc in the middle.
+# What is half-way between a disc on the left and a disc on the right? A pixel-wise
+# average shows two grey discs. A model that has captured the geometry shows one disc in
+# the middle.
 
 
 def draw_discs(centres, radius=3, size=16):
@@ -57,8 +59,8 @@ discs = draw_discs(centres)
 left, right = draw_discs(np.array([[4.0, 3.5], [11.0, 11.5]]))
 
 # %%
-# Two numbers are enough to say where a disc is. One autoencoder gets two, another
-# three.
+# Two dimensions are sufficient to describe the position of a disc. We train one
+# autoencoder with two components and another with three.
 
 two, three = (
     AutoencoderTransformer(
@@ -73,18 +75,18 @@ InterpolationDisplay.from_estimator(two, left, right)
 InterpolationDisplay.from_estimator(three, left, right)
 
 # %%
-# With two numbers the disc moves. With three it fades out here and in there, almost as
-# an overlay does. Yet by `score` nothing is wrong:
+# With two dimensions the disc moves. With three it fades out in one place and in at the
+# other, almost as in an overlay. Yet `score` shows no problem:
 
-print(f"R² with 2 numbers: {two.score(discs):.4f}")
-print(f"R² with 3 numbers: {three.score(discs):.4f}")
+print(f"R² with 2 dimensions: {two.score(discs):.4f}")
+print(f"R² with 3 dimensions: {three.score(discs):.4f}")
 
 # %%
-# Where the walks go
-# ------------------
-# The codes of the discs are a sheet. In two dimensions it lies flat and the walk stays
-# on it. In three it may bend, and the straight walk leaves it for a region that the
-# decoder has never been asked about.
+# The path in latent space
+# ------------------------
+# The codes of the discs form a surface. In two dimensions the surface is flat, and the
+# line between two codes stays on it. In three dimensions it can be curved. The straight
+# line then leaves it and crosses a region on which the decoder was never trained.
 
 fig = plt.figure(figsize=(8, 3.8), layout="constrained")
 ends = np.stack([left, right])
@@ -95,19 +97,19 @@ for position, model in ((121, two), (122, three)):
     ax = fig.add_subplot(position, projection=projection)
     ax.scatter(*codes.T, c=centres.sum(axis=1), s=3)
     ax.plot(*steps.T, "o-", color="crimson")
-    ax.set_title(f"{codes.shape[1]} numbers")
+    ax.set_title(f"{codes.shape[1]} dimensions")
 
     nearest = NearestNeighbors(n_neighbors=1).fit(codes)
     to_data = nearest.kneighbors(steps)[0][:, 0]
     spacing = nearest.kneighbors()[0].mean()
-    print(f"{codes.shape[1]} numbers:", (to_data / spacing).round(1))
+    print(f"{codes.shape[1]} dimensions:", (to_data / spacing).round(1))
 plt.show()
 
 # %%
-# Printed is, for each step, how far the nearest code of a disc is, as a multiple of how
-# far such codes are from each other. So a walk tells more about a code than its score
-# does, and a code should not have more room than its data need. What else can be done
-# about empty regions is the subject of :doc:`plot_08_gaps`.
+# For each step, the distance to the nearest code of a disc is printed, relative to the
+# mean distance between neighbouring codes. Interpolation therefore reveals properties
+# of a latent code that `score` does not, and a code should not have more dimensions
+# than the data need. :doc:`plot_08_gaps` shows another way to avoid empty regions.
 #
-# ``path="spherical"`` turns the code instead of cutting across, for codes that lie
-# around the origin.
+# ``path="spherical"`` interpolates along an arc around the origin instead of a straight
+# line, for codes that are distributed around the origin.

@@ -1,18 +1,20 @@
 r"""
-Gaps, and the variational cure
-==============================
+Latent gaps and the variational autoencoder
+===========================================
 
-Nobody tells a plain autoencoder how to lay out its codes. There may be regions where no
-picture was ever encoded, and what the decoder draws there need not look like anything.
+The objective of a plain autoencoder does not determine how the codes are distributed.
+The latent space may have gaps: regions that contain no code of any image, where the
+output of the decoder may be meaningless.
 
-A variational autoencoder encodes a picture as a cloud, :math:`q(z \mid x) =
-\mathcal{N}(\mu, \sigma^2)`, decodes a draw from it, and pulls all clouds towards one
-standard normal distribution, the prior:
+A variational autoencoder encodes an image as a distribution, :math:`q(z \mid x) =
+\mathcal{N}(\mu, \sigma^2)`, decodes a random sample from it, and pulls all these
+distributions towards a standard normal distribution, the prior:
 
 .. math:: \min \; \mathbb{E}_{z \sim q} [ L(x, g(z)) ]
           + \beta \, \mathrm{KL}( q(z \mid x) \,\|\, \mathcal{N}(0, 1) )
 
-Clouds overlap, so the decoder has been asked about the room between two pictures.
+The distributions overlap, so the decoder is also trained on the region between the
+codes of two images.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -32,11 +34,11 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Two numbers, to look at
-# -----------------------
-# Each point is a digit, and its colour says which. Look at the axes: the plain code
-# lies wherever it came to lie, the variational one around the origin with a spread of
-# about one.
+# A latent space with two dimensions
+# ----------------------------------
+# Each point is the code of an image, coloured by its digit. Compare the axes: the codes
+# of the plain autoencoder have an arbitrary location and scale, those of the
+# variational one are centred at the origin with a standard deviation of about one.
 
 plain = AutoencoderTransformer(2, max_epochs=40, random_state=0).fit(X_train)
 vae = VariationalAutoencoder(2, max_epochs=40, random_state=0).fit(X_train)
@@ -50,42 +52,44 @@ display = LatentSpaceDisplay.from_estimator(vae, X_train, y_train)
 display.ax_.set_title("variational")
 
 # %%
-# Sixteen numbers, to draw from
-# -----------------------------
-# With more numbers there is more room for gaps. To draw new digits from a plain
-# autoencoder one has to guess how its codes are distributed: here, as a normal
-# distribution with the mean and the covariance of the training codes. The variational
-# one need not be guessed at; `sample` draws from the prior.
+# Sampling with sixteen dimensions
+# --------------------------------
+# With more dimensions, gaps are more likely. To sample new digits from a plain
+# autoencoder, the distribution of its codes has to be estimated. Here we use a normal
+# distribution with the mean and the covariance of the training codes. For the
+# variational autoencoder no estimate is needed: `sample` decodes samples from the
+# prior.
 
 plain = AutoencoderTransformer(16, max_epochs=40, random_state=0).fit(X_train)
 vae = VariationalAutoencoder(16, max_epochs=40, random_state=0).fit(X_train)
 
 codes = plain.transform(X_train)
 rng = np.random.default_rng(0)
-guesses = rng.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=500)
-draws = {
-    "plain": plain.inverse_transform(guesses),
+sampled_codes = rng.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=500)
+samples = {
+    "plain": plain.inverse_transform(sampled_codes),
     "variational": vae.sample(500),
 }
 _, axes = plt.subplots(4, 10, figsize=(8, 3.6), layout="constrained")
-for lines, (name, pictures) in zip((axes[:2], axes[2:]), draws.items(), strict=True):
-    for ax, picture in zip(lines.flat, pictures, strict=False):
-        ax.imshow(picture.reshape(8, 8), cmap="gray", vmin=0, vmax=1)
+for lines, (name, images) in zip((axes[:2], axes[2:]), samples.items(), strict=True):
+    for ax, image in zip(lines.flat, images, strict=False):
+        ax.imshow(image.reshape(8, 8), cmap="gray", vmin=0, vmax=1)
         ax.axis("off")
     lines[0, 0].set_title(name, loc="left")
 plt.show()
 
 # %%
-# The same judges as in :doc:`plot_06_blending`: how far is the nearest digit of
-# training, and do the ten nearest agree? Besides, what does it cost?
+# We use the same measures as in :doc:`plot_06_blending`: the distance to the nearest
+# training digit, and how often the ten nearest training digits all have the same label.
+# R² of the reconstruction is also printed.
 
 neighbours = KNeighborsClassifier(10).fit(X_train, y_train)
 
 
-def look(pictures):
+def realism(images):
     """Return the distance to the nearest digit, and how often the ten nearest agree."""
-    distances, _ = neighbours.kneighbors(pictures, n_neighbors=1)
-    agree = neighbours.predict_proba(pictures).max(axis=1) == 1
+    distances, _ = neighbours.kneighbors(images, n_neighbors=1)
+    agree = neighbours.predict_proba(images).max(axis=1) == 1
     return {
         "distance to the nearest": distances.mean(),
         "neighbours agree": agree.mean(),
@@ -93,26 +97,28 @@ def look(pictures):
 
 
 table = {
-    "real digits": look(X_test),
-    "plain": look(draws["plain"]),
-    "variational": look(draws["variational"]),
+    "real digits": realism(X_test),
+    "plain": realism(samples["plain"]),
+    "variational": realism(samples["variational"]),
 }
-print(f"R² of the plain one {plain.score(X_test):.2f}, ", end="")
-print(f"of the variational one {vae.score(X_test):.2f}")
+print(f"R² of the plain autoencoder: {plain.score(X_test):.2f}")
+print(f"R² of the variational autoencoder: {vae.score(X_test):.2f}")
 pd.DataFrame(table).T.round(2)
 
 # %%
-# Draws from the variational autoencoder are nearer to digits, and more often it is
-# clear which digit they are. The price is a blurrier drawing, as R² shows: what is
-# shared between overlapping clouds cannot be exact.
+# Samples from the variational autoencoder are closer to real digits, and their nearest
+# neighbours agree more often. The disadvantage is a blurrier reconstruction, as R²
+# shows: where distributions overlap, the same code belongs to several images and cannot
+# reconstruct each of them exactly.
 #
 # The weight β
 # ------------
-# `beta` says how hard the clouds are pulled. With less of it, pictures are sharper and
-# draws are worse, on the way back to the plain autoencoder.
+# `beta` is the weight of the KL divergence from the prior. With a smaller `beta`,
+# reconstructions are sharper and samples are less realistic; the model becomes more
+# similar to a plain autoencoder.
 
 for beta in (0.1, 0.3, 1.0):
     vae = VariationalAutoencoder(16, beta=beta, max_epochs=40, random_state=0)
-    kept = vae.fit(X_train).score(X_test)
-    agree = look(vae.sample(500))["neighbours agree"]
-    print(f"beta {beta}: R² {kept:.2f}, neighbours agree on {agree:.0%} of the draws")
+    r2 = vae.fit(X_train).score(X_test)
+    agree = realism(vae.sample(500))["neighbours agree"]
+    print(f"beta {beta}: R² {r2:.2f}, neighbours agree on {agree:.0%} of the samples")

@@ -1,15 +1,15 @@
 r"""
-Anomaly scores
-==============
+Anomaly detection
+=================
 
-How unusual is a sample? An autoencoder redraws well what it has seen often, and badly
-what it has not.
+An autoencoder reconstructs samples similar to its training data well, and unusual ones
+badly. Its reconstruction error can therefore be used for outlier and novelty detection.
 
-The score of a sample is minus its loss,
+The score of a sample is its negative loss,
 
 .. math:: s(x) = - L( x, g(f(x)) )
 
-summed over pixels, and low scores mark anomalies.
+summed over pixels. Low scores indicate anomalies.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -34,8 +34,8 @@ X_calibration, X_test, _, y_test = train_test_split(
 upside_down = X_test[:, ::-1]
 
 # %%
-# Digits of training are upright. Those that stand on their heads are the anomalies.
-# They are made of the same strokes, with the same brightness.
+# The training digits are upright. The anomalies are digits turned upside down. They
+# consist of the same strokes, with the same brightness.
 
 ae = AutoencoderTransformer(8, max_epochs=60, random_state=0).fit(X_train)
 ReconstructionDisplay.from_estimator(ae, np.concatenate([X_test[:5], upside_down[:5]]))
@@ -43,9 +43,9 @@ ReconstructionDisplay.from_estimator(ae, np.concatenate([X_test[:5], upside_down
 # %%
 # A threshold
 # -----------
-# The scores of training digits are too good, as the network has seen them. So the
-# threshold comes from digits that were put aside: it is the score below which 5 % of
-# *them* are.
+# The scores of training digits are too high, because the network was trained on them.
+# The threshold is therefore set on held-out digits: it is the 5 % quantile of *their*
+# scores.
 
 threshold = np.quantile(ae.score_samples(X_calibration), 0.05)
 scores = {
@@ -63,25 +63,27 @@ ax.legend()
 plt.show()
 
 # %%
-# Some digits look much the same on their heads, and cannot be found. Which ones?
+# Some digits look almost the same upside down and cannot be detected. The table shows
+# the fraction detected for each digit.
 
 found = pd.Series(scores["upside down"] < threshold).groupby(y_test).mean()
-found.rename_axis("digit").to_frame("share found").T.round(2)
+found.rename_axis("digit").to_frame("fraction detected").T.round(2)
 
 # %%
-# How large a code?
-# -----------------
-# The area under the ROC curve needs no threshold: it is the probability that an
-# upside-down digit has a lower score than an upright one. Here it is for codes of
-# several sizes, and for the error of PCA with as many components.
+# The number of components
+# ------------------------
+# The area under the ROC curve (AUC) does not depend on a threshold: it is the
+# probability that an upside-down digit has a lower score than an upright one. The table
+# shows it for autoencoders with different numbers of components, and for the
+# reconstruction error of PCA with the same number.
 
-pictures = np.concatenate([X_test, upside_down])
+images = np.concatenate([X_test, upside_down])
 is_anomaly = np.repeat([0, 1], len(X_test))
 
 
 def error_of_pca(n_components):
-    """Return the squared error of each picture, redrawn by PCA."""
-    rows = pictures.reshape(len(pictures), -1)
+    """Return the squared error of each image, reconstructed by PCA."""
+    rows = images.reshape(len(images), -1)
     pca = PCA(n_components).fit(X_train.reshape(len(X_train), -1))
     return ((rows - pca.inverse_transform(pca.transform(rows))) ** 2).sum(axis=1)
 
@@ -91,18 +93,16 @@ for n in (2, 4, 8, 16, 32, 48):
     ae = AutoencoderTransformer(n, max_epochs=60, random_state=0).fit(X_train)
     table[n] = {
         "R²": ae.score(X_test),
-        "AUC of the autoencoder": roc_auc_score(
-            is_anomaly, -ae.score_samples(pictures)
-        ),
+        "AUC of the autoencoder": roc_auc_score(is_anomaly, -ae.score_samples(images)),
         "AUC of PCA": roc_auc_score(is_anomaly, error_of_pca(n)),
     }
-table = pd.DataFrame(table).T.rename_axis("numbers")
+table = pd.DataFrame(table).T.rename_axis("components")
 table.round(2)
 
 # %%
-# The largest code redraws best and finds least: what can redraw everything is surprised
-# by nothing. So the size cannot be chosen by `score`. Choose it by some labelled
-# anomalies, if there are any, and small otherwise.
+# The largest code gives the best reconstruction but the lowest AUC, because it also
+# reconstructs anomalies well. Do not choose the size of the code by `score`. If you
+# have labelled anomalies, use them to choose it; otherwise use a small code.
 
-print("best at finding:", table["AUC of the autoencoder"].idxmax(), "numbers")
-print("best at redrawing:", table["R²"].idxmax(), "numbers")
+print("components with the best AUC:", table["AUC of the autoencoder"].idxmax())
+print("components with the best R²:", table["R²"].idxmax())

@@ -1,11 +1,11 @@
 """
-Bringing your own modules
-=========================
+Custom modules
+==============
 
-The slots ``encoder`` and ``decoder`` take any torch module. The loss, the noise, the
-penalties, the training, the blends and the searches stay as they are. Here an encoder
-reads a picture as one reads a page, line by line, with a recurrent network, which skae
-does not ship.
+The parameters ``encoder`` and ``decoder`` accept any torch module. Losses, noise,
+penalties, training, blending and searches work as with the built-in networks. In this
+example, the encoder is a recurrent network, which skae does not include. It reads an
+image row by row.
 """
 
 import matplotlib.pyplot as plt
@@ -34,49 +34,50 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # A builder
 # ---------
-# What goes into a slot is called with two numbers, those that come in and those that go
-# out, and returns a module. A module class is such a builder. Where `fit` saw pictures,
-# the encoder gets ``(n, channels, height, width)``.
+# A builder is called with the number of inputs and the number of outputs, and returns a
+# module. A module class is a builder. If X contains images, the encoder receives arrays
+# of shape ``(n, channels, height, width)``.
 
 
-class LineReader(nn.Module):
-    """Read the lines of a picture from top to bottom, and remember."""
+class RecurrentEncoder(nn.Module):
+    """Read the rows of an image from top to bottom with a GRU."""
 
-    def __init__(self, n_in, n_out, n_lines=8, n_memory=64):
+    def __init__(self, n_in, n_out, n_rows=8, n_hidden=64):
         super().__init__()
-        self.memory = nn.GRU(n_in // n_lines, n_memory, batch_first=True)
-        self.code = nn.Linear(n_memory, n_out)
+        self.gru = nn.GRU(n_in // n_rows, n_hidden, batch_first=True)
+        self.code = nn.Linear(n_hidden, n_out)
 
     def forward(self, x):
-        _, memory = self.memory(x.flatten(0, 1))  # one channel: (n, lines, pixels)
-        return self.code(memory[-1])
+        _, hidden = self.gru(x.flatten(0, 1))  # one channel: (n, rows, pixels)
+        return self.code(hidden[-1])
 
 
 # %%
-# Beside an encoder of your own stands a decoder, one that ships with skae or another
-# module of yours. This is all that is new. The network that ships learns the same
-# digits for as long:
+# With a custom encoder, the decoder has to be specified, too: a built-in one or a
+# custom module. No other code is needed. For comparison, a built-in dense network is
+# trained with the same settings:
 
 settings = {"decoder": "dense", "lr": 1e-2, "max_epochs": 30, "random_state": 0}
-reader = AutoencoderTransformer(16, encoder=LineReader, **settings).fit(X_train)
+recurrent = AutoencoderTransformer(16, encoder=RecurrentEncoder, **settings)
+recurrent.fit(X_train)
 dense = AutoencoderTransformer(16, encoder="dense", **settings).fit(X_train)
-print(f"R² of new digits: line by line {reader.score(X_test):.2f}, ", end="")
-print(f"all at once {dense.score(X_test):.2f}")
-ReconstructionDisplay.from_estimator(reader, X_test, n_samples=6)
+print(f"R² on new digits, recurrent encoder: {recurrent.score(X_test):.2f}")
+print(f"R² on new digits, dense encoder: {dense.score(X_test):.2f}")
+ReconstructionDisplay.from_estimator(recurrent, X_test, n_samples=6)
 
 # %%
-# In every class
-# --------------
-# The same module, one line for each class. The variational one needs means and
-# variances, and so asks the builder for twice as many numbers.
+# In other estimators
+# -------------------
+# The same module works in other estimators. The variational autoencoder needs means and
+# variances, so it calls the builder with twice the number of outputs.
 
-slots = {"encoder": LineReader, **settings}
+custom = {"encoder": RecurrentEncoder, **settings}
 models = [
-    DenoisingAutoencoder(16, noise=MaskingNoise(0.3), **slots),
+    DenoisingAutoencoder(16, noise=MaskingNoise(0.3), **custom),
     AutoencoderTransformer(
-        16, penalty=L1Sparsity(0.03), code_activation="relu", **slots
+        16, penalty=L1Sparsity(0.03), code_activation="relu", **custom
     ),
-    VariationalAutoencoder(4, **slots),
+    VariationalAutoencoder(4, **custom),
 ]
 for model in models:
     print(f"{type(model).__name__}: R² {model.fit(X_train).score(X_test):.2f}")
@@ -85,29 +86,30 @@ TrainingHistoryDisplay.from_estimator(models[-1])
 plt.show()
 
 # %%
-# In a search
-# -----------
-# `n_components` is handed to the builder, so that it can be searched as ever, and so
-# can the modules themselves.
+# In a grid search
+# ----------------
+# `n_components` is passed to the builder, so it can be searched as usual. The encoder
+# itself can also be searched.
 
-pipe = Pipeline([("ae", reader), ("classifier", LogisticRegression(max_iter=1000))])
-grid = {"ae__n_components": [4, 16], "ae__encoder": ["dense", LineReader]}
+pipe = Pipeline([("ae", recurrent), ("classifier", LogisticRegression(max_iter=1000))])
+grid = {"ae__n_components": [4, 16], "ae__encoder": ["dense", RecurrentEncoder]}
 search = GridSearchCV(pipe, grid, cv=2).fit(X_train[:600], y_train[:600])
 results = pd.DataFrame(search.cv_results_)
 results[["param_ae__encoder", "param_ae__n_components", "mean_test_score"]].round(3)
 
 # %%
-# A module that was trained elsewhere
-# -----------------------------------
-# An instance is a template: `fit` copies it with its weights and never trains it in
-# place. `encoder_` and `decoder_` of a fitted estimator are plain torch modules. So
-# they may go on in the slots of another, here for a few epochs on noisy digits:
+# Pre-trained modules
+# -------------------
+# A module instance is a template: `fit` copies it with its weights and never trains it
+# in place. `encoder_` and `decoder_` of a fitted estimator are plain torch modules, so
+# they can be trained further by another estimator, here for a few epochs on noisy
+# digits:
 
-slots = {"encoder": reader.encoder_, "decoder": reader.decoder_}
-going_on = DenoisingAutoencoder(
-    16, noise=MaskingNoise(0.3), max_epochs=5, random_state=0, **slots
+pretrained = {"encoder": recurrent.encoder_, "decoder": recurrent.decoder_}
+fine_tuned = DenoisingAutoencoder(
+    16, noise=MaskingNoise(0.3), max_epochs=5, random_state=0, **pretrained
 ).fit(X_train)
-noisy = going_on.corrupt(X_test)
-for name, model in {"before": reader, "after": going_on}.items():
+noisy = fine_tuned.corrupt(X_test)
+for name, model in {"before": recurrent, "after": fine_tuned}.items():
     error = ((model.reconstruct(noisy) - X_test) ** 2).mean()
-    print(f"mean squared error of a pixel, {name}: {error:.3f}")
+    print(f"mean squared error per pixel, {name}: {error:.3f}")

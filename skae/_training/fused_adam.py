@@ -97,9 +97,9 @@ def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
 
 def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
     states = [optimizer.state[x] for x in group["params"]]
-    kernel = (
-        torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-    )
+    # Before torch 2.7 a group has no such key: AdamW decouples, and Adam does not.
+    is_decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, AdamW))
+    kernel = torch._fused_adamw_ if is_decoupled else torch._fused_adam_
     return (
         kernel,
         group["params"],

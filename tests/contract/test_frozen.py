@@ -1,7 +1,7 @@
-"""What users see stays as it is: the public names, and the numbers for one seed.
+"""The public API and the numbers for one seed do not change by accident.
 
-``python tests/test_frozen.py`` writes what is compared with anew, after a change that
-is meant; the difference in ``tests/data`` then shows what has changed.
+After a change that is meant, ``PYTHONPATH=tests python tests/contract/test_frozen.py``
+writes the expected values again; the difference in ``tests/data`` shows what changed.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cases import ALL, IMAGES, fit
 from conftest import ESTIMATORS
 from numpy.testing import assert_allclose, assert_array_equal
-from test_contract import ALL, PICTURES, fit
 
 import skae
 from skae import diagnostics, explorer, export
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
-# The public API --------------------------------------------------------------------
+# The public API -----------------------------------------------------------------------
 
 
 def _signature(function):
@@ -51,7 +51,7 @@ def _describe(value):
 
 
 def _fitted_attributes(cls):
-    ae = cls(2, max_epochs=1).fit(PICTURES)
+    ae = cls(2, max_epochs=1).fit(IMAGES)
     return sorted(
         name
         for name in dir(ae)
@@ -60,7 +60,7 @@ def _fitted_attributes(cls):
 
 
 def public_api():
-    """Return all that users can call or read, as plain values."""
+    """Return everything that users can call or read, as plain values."""
     return {
         "skae": {name: _describe(getattr(skae, name)) for name in skae.__all__},
         "skae.diagnostics": {"report": _describe(diagnostics.report)},
@@ -70,7 +70,7 @@ def public_api():
     }
 
 
-def test_public_api_is_as_it_was():
+def test_public_api_is_unchanged():
     expected = json.loads((DATA / "public_api.json").read_text())
     found = json.loads(json.dumps(public_api()))
     assert set(found["skae"]) == set(expected["skae"])
@@ -79,11 +79,11 @@ def test_public_api_is_as_it_was():
             assert found[module][name] == description, f"{module}.{name}"
 
 
-# Numbers ---------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------
 
 
 def _machine():
-    """Tell processors and versions apart that round differently."""
+    """Return a text that differs where processors or versions round otherwise."""
     torch.manual_seed(0)
     x, weight = torch.randn(48, 64), torch.randn(64, 256)
     image, kernel = torch.randn(48, 1, 8, 8), torch.randn(16, 1, 3, 3)
@@ -101,22 +101,22 @@ def _machine():
 
 def _numbers(name):
     """Return codes, scores and the losses of training of a case of the contract."""
-    ae = fit(ALL[name](), PICTURES)
-    found = {"codes": ae.transform(PICTURES), "scores": ae.score_samples(PICTURES)}
+    ae = fit(ALL[name](), IMAGES)
+    found = {"codes": ae.transform(IMAGES), "scores": ae.score_samples(IMAGES)}
     found["losses"] = np.array([epoch["train_loss"] for epoch in ae.history_])
-    ae.partial_fit(PICTURES[:20])
-    found["codes after a chunk"] = ae.transform(PICTURES)
+    ae.partial_fit(IMAGES[:20])
+    found["codes after a chunk"] = ae.transform(IMAGES)
     ae.set_params(warm_start=True, validation_fraction=0.25, sparsity=0.1) if hasattr(
         ae, "sparsity"
     ) else ae.set_params(warm_start=True, validation_fraction=0.25)
-    fit(ae, PICTURES)
-    found["codes after a warm start"] = ae.transform(PICTURES)
+    fit(ae, IMAGES)
+    found["codes after a warm start"] = ae.transform(IMAGES)
     found["validation"] = np.array([e["valid_loss"] for e in ae.history_[-2:]])
     return found
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_numbers_for_one_seed_are_as_they_were(name):
+def test_numbers_for_one_seed_are_unchanged(name):
     """Bit for bit where the processor is the same, else up to rounding."""
     with np.load(DATA / "frozen_numbers.npz") as frozen:
         is_same = str(frozen["machine"]) == _machine()

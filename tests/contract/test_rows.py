@@ -1,0 +1,131 @@
+"""Rows, types and memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from cases import (
+    ALL,
+    ANY_SHAPE,
+    CUSTOM_CONVOLUTIONS,
+    IMAGES,
+    NAMED,
+    N,
+    codes_of,
+    every,
+    fitted,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skae import AutoencoderTransformer
+
+
+@pytest.mark.parametrize("k", [1, 2, 11, 33])
+@every
+def test_rows_are_independent(name, k):
+    ae = fitted(name)
+    codes = ae.transform(IMAGES)
+    assert_array_equal(ae.transform(IMAGES[:k]), codes[:k])
+    assert_array_equal(ae.transform(IMAGES[-k:]), codes[-k:])
+    assert_array_equal(ae.inverse_transform(codes[:k]), ae.inverse_transform(codes)[:k])
+    assert_array_equal(ae.reconstruct(IMAGES[:k]), ae.reconstruct(IMAGES)[:k])
+    assert_array_equal(ae.score_samples(IMAGES[:k]), ae.score_samples(IMAGES)[:k])
+    # Norms of Jacobians are sums of products, which round by their order.
+    assert_allclose(ae.sensitivity(IMAGES[:k]), ae.sensitivity(IMAGES)[:k], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "expected"),
+    [
+        ("float32", "float64", "float32"),
+        ("float32", "uint8", "float32"),
+        ("float64", "float32", "float64"),
+        ("auto", "float64", "float64"),
+        ("auto", "float32", "float32"),
+        ("auto", "float16", "float32"),
+        ("auto", "int64", "float32"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", [*NAMED, "variational with builders", "top-k with instances"]
+)
+def test_dtype_of_computation_and_results(name, dtype, given, expected):
+    X = (16 * IMAGES).astype(given)
+    ae = ANY_SHAPE[name](dtype=dtype, max_epochs=1).fit(X)
+    codes = ae.transform(X)
+    weights = [p.dtype for p in ae.net_.module_.parameters()]
+    assert set(weights) == {getattr(torch, expected)}
+    for out in (
+        codes,
+        ae.inverse_transform(codes),
+        ae.reconstruct(X),
+        ae.score_samples(X),
+        ae.sensitivity(X),
+        ae.blend(X, X),
+    ):
+        assert out.dtype == expected
+    # And for later input of any type.
+    assert ae.transform(X.astype(np.float64)).dtype == expected
+    assert ae.transform(X.astype(np.uint8)).dtype == expected
+
+
+def _memmap(X, path):
+    X_map = np.memmap(path, dtype=X.dtype, mode="w+", shape=X.shape)
+    X_map[:] = X
+    X_map.flush()
+    return np.memmap(path, dtype=X.dtype, mode="r", shape=X.shape)
+
+
+@pytest.mark.parametrize("name", [*NAMED, *CUSTOM_CONVOLUTIONS])
+def test_the_type_of_X_changes_nothing(name, tmp_path):
+    X = (16 * IMAGES).astype(np.float32)  # whole numbers, exact in every type
+    codes = codes_of(ALL[name](), X)
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    for other in (
+        X.astype(np.float64),
+        X.astype(np.uint8),
+        X.astype(np.int64),
+        X.tolist(),
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=0)[::2],
+        torch.from_numpy(X),
+        read_only,
+        _memmap(X, tmp_path / "float32"),
+        _memmap(X.astype(np.uint8), tmp_path / "uint8"),
+    ):
+        assert_array_equal(codes_of(ALL[name](), other), codes)
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint8", "memmap"])
+def test_X_is_not_copied(kind, tmp_path):
+    X = np.random.RandomState(0).randint(0, 9, size=(20_000, 500), dtype=np.uint8)
+    if kind != "uint8":
+        X = X.astype(np.float32)
+    if kind == "memmap":
+        X = _memmap(X, tmp_path / "X")
+    # A tanh network starts at random: finding the axes of PCA takes memory, too, though
+    # no more for more rows.
+    ae = AutoencoderTransformer(
+        2, hidden_layer_sizes=(4,), activation="tanh", max_epochs=1, batch_size=2000
+    )
+    tracemalloc.start()
+    try:
+        ae.fit(X)
+        ae.transform(X)
+        ae.score(X)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A copy as float32 takes 40 MB; describing X takes some chunks of 4 MiB.
+    assert peak < 24e6
+
+
+def test_y_is_ignored_whatever_it_holds():
+    codes = codes_of(NAMED["AutoencoderTransformer"]())
+    for y in (np.arange(N), ["text"] * 3, object(), np.full(2, np.nan)):
+        ae = NAMED["AutoencoderTransformer"]().fit(IMAGES, y)
+        assert_array_equal(ae.transform(IMAGES), codes)
+        ae.partial_fit(IMAGES, y)
+        ae.score(IMAGES, y)

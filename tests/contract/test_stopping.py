@@ -1,0 +1,129 @@
+"""Early stopping, and training that is resumed by ``warm_start``."""
+
+import numpy as np
+import pytest
+from cases import ALL, IMAGES, NAMED, ROWS, every, every_named
+from helpers import KeepWeights, weights_equal, weights_of_epochs
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skae import AutoencoderTransformer
+from skae._data.batches import HoldOut
+
+
+@every
+def test_warm_start_resumes_as_if_training_had_not_stopped(name):
+    split = ALL[name](warm_start=True, lr_schedule="constant").fit(IMAGES)
+    split.fit(IMAGES)
+    whole = ALL[name](max_epochs=4, lr_schedule="constant").fit(IMAGES)
+    assert split.n_iter_ == whole.n_iter_ == 4
+    assert_array_equal(split.transform(IMAGES), whole.transform(IMAGES))
+    # Without it, fit starts again.
+    assert split.set_params(warm_start=False).fit(IMAGES).n_iter_ == 2
+
+
+def test_warm_start_takes_a_new_learning_rate():
+    ae = AutoencoderTransformer(4, max_epochs=2, warm_start=True, random_state=0)
+    ae.fit(IMAGES)
+    before = ae.transform(IMAGES)
+    ae.set_params(lr=1e-12).fit(IMAGES)
+    assert_allclose(ae.transform(IMAGES), before, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
+@every
+def test_early_stopping_restores_the_best_epoch(name):
+    # Steps so long that the validation loss jumps about.
+    ae = ALL[name](
+        early_stopping=True,
+        validation_fraction=0.4,
+        n_iter_no_change=2,
+        tol=0,
+        lr=0.05,
+        lr_schedule="constant",
+        max_epochs=40,
+        callbacks=[KeepWeights()],
+    ).fit(IMAGES)
+    losses = [epoch["valid_loss"] for epoch in ae.history_]
+    best = int(np.argmin(losses))
+    weights = weights_of_epochs(ae)
+    assert ae.n_iter_ == best + 3 < 40  # two epochs without improvement
+    assert weights_equal(ae.net_.module_, weights[best])
+    assert not weights_equal(ae.net_.module_, weights[-1])
+
+
+@every_named
+def test_without_early_stopping_the_training_loss_is_monitored(name):
+    ae = NAMED[name](
+        n_iter_no_change=2, tol=1e6, max_epochs=40, callbacks=[KeepWeights()]
+    ).fit(IMAGES)
+    assert ae.n_iter_ == 3  # no improvement after the first epoch counts
+    assert "valid_loss" not in ae.history_[0]
+    assert weights_equal(ae.net_.module_, weights_of_epochs(ae)[-1])
+    assert (
+        NAMED[name](n_iter_no_change=None, tol=1e6, max_epochs=5).fit(IMAGES).n_iter_
+        == 5
+    )
+
+
+def test_early_stopping_holds_out_a_tenth():
+    seen = []
+
+    def spy(x, generator):
+        seen.append(len(x))
+        return x
+
+    params = {"corruption": spy, "batch_size": 100, "max_epochs": 1}
+    AutoencoderTransformer(2, early_stopping=True, **params).fit(np.eye(40, 5))
+    assert seen == [36, 4]
+    seen.clear()
+    AutoencoderTransformer(2, validation_fraction=0.5, **params).fit(np.eye(40, 5))
+    assert seen == [20, 20]
+
+
+def test_initial_weights_do_not_depend_on_held_out_rows():
+    """In noise there is nothing to learn: held-out rows cost as much as their mean."""
+    X = np.random.RandomState(0).normal(size=(60, 200))
+    ae = AutoencoderTransformer(8, early_stopping=True, max_epochs=3, random_state=0)
+    # Half the squared deviations, in units of the scale: 200 / 2.
+    assert ae.fit(X).history_[0]["valid_loss"] > 80
+
+
+def test_early_stopping_without_patience_keeps_the_best_epoch():
+    X = np.random.RandomState(0).normal(size=(60, 20))
+    ae = AutoencoderTransformer(
+        8, early_stopping=True, n_iter_no_change=None, max_epochs=15, random_state=0
+    ).fit(X)
+    losses = [epoch["valid_loss"] for epoch in ae.history_]
+    assert ae.n_iter_ == 15
+    _, held = HoldOut(0.1, ae.net_.seed).split(60)
+    errors = ((ae.reconstruct(X[held]) - X[held]) ** 2).sum(1) / ae.scale_**2 / 2
+    assert errors.mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_warm_start_uses_new_training_settings_and_refuses_a_new_code():
+    X = ROWS
+    ae = AutoencoderTransformer(4, max_epochs=2, warm_start=True, random_state=0)
+    ae.fit(X).set_params(max_epochs=3, early_stopping=True).fit(X)
+    assert ae.n_iter_ == 5
+    assert "valid_loss" in ae.history_[-1]
+    with pytest.raises(ValueError, match="n_components=5, but the weights"):
+        ae.set_params(n_components=5).fit(X)
+    with pytest.raises(ValueError, match="loss='poisson', but the weights"):
+        ae.set_params(n_components=4, loss="poisson").fit(X)
+
+
+def test_warm_start_uses_new_penalties_and_noise():
+    seen = []
+
+    def corruption(x, generator):
+        seen.append(len(x))
+        return x
+
+    ae = AutoencoderTransformer(4, max_epochs=1, warm_start=True, random_state=0)
+    ae.fit(ROWS).set_params(corruption=corruption, sparsity=0.1).fit(ROWS)
+    assert sum(seen) == len(ROWS)
+    before, after = ae.history_
+    assert "train_sparsity" not in before
+    assert after["train_sparsity"] > 0
+    assert ae.set_params(corruption=None).fit(ROWS).n_iter_ == 3
+    assert sum(seen) == len(ROWS)

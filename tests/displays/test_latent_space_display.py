@@ -1,0 +1,178 @@
+"""What LatentSpaceDisplay draws."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawing import (
+    IMAGES,
+    LABELS,
+    ROWS,
+    SMALL,
+    N,
+    fitted_plain,
+    fitted_variational,
+    texts_of,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+
+from skae import AutoencoderTransformer, LatentSpaceDisplay
+
+pytest.importorskip("matplotlib", reason="needs matplotlib")
+pytestmark = pytest.mark.usefixtures("close_figures")
+
+
+@pytest.fixture
+def ae():
+    return fitted_plain()
+
+
+@pytest.fixture
+def vae():
+    return fitted_variational()
+
+
+def test_two_units_are_drawn_without_a_projection(vae):
+    display = LatentSpaceDisplay.from_estimator(vae, ROWS)
+    assert_allclose(display.scatter_.get_offsets(), vae.transform(ROWS))
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("unit 0", "unit 1")
+    assert display.legend_ is None
+    assert display.colorbar_ is None
+    assert display.explained_variance_ratio_ is None
+
+
+def test_more_units_are_drawn_by_their_principal_components(ae):
+    display = LatentSpaceDisplay.from_estimator(ae, IMAGES)
+    codes = ae.transform(IMAGES).astype(float)
+    pca = PCA(2).fit(codes)
+    shares = pca.explained_variance_ratio_
+    assert_allclose(display.explained_variance_ratio_, shares, rtol=1e-6)
+    drawn = np.asarray(display.scatter_.get_offsets())
+    assert_allclose(np.abs(drawn), np.abs(pca.transform(codes)), atol=1e-5)
+    assert display.ax_.get_xlabel().endswith(
+        f"component 1 of the code ({shares[0]:.0%})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (LABELS, [str(digit) for digit in range(10)]),
+        (LABELS.astype(float), [str(digit) for digit in range(10)]),
+        (LABELS > 4, ["False", "True"]),
+        (np.where(LABELS > 4, "high", "low"), ["high", "low"]),
+        (pd.Series(np.where(LABELS > 4, "b", "a"), dtype="category"), ["a", "b"]),
+        (np.where(LABELS > 4, "high", None), ["None", "high"]),
+        (np.char.add("class ", np.arange(N).astype(str)), None),
+    ],
+    ids=["ints", "floats", "booleans", "strings", "categories", "None", "many"],
+)
+def test_classes_get_a_legend(vae, y, names):
+    display = LatentSpaceDisplay.from_estimator(vae, ROWS, y)
+    found = texts_of(display.legend_.get_texts())
+    assert found == (sorted(set(y)) if names is None else names)
+    display.scatter_.update_scalarmappable()
+    colors = display.scatter_.get_facecolor()
+    of_class = {str(name): tuple(color) for name, color in zip(y, colors, strict=True)}
+    assert len(set(of_class.values())) == len(found)
+    handles = display.legend_.legend_handles
+    for name, handle in zip(found, handles, strict=True):
+        key = name if name in of_class else f"{float(name)}"
+        assert_allclose(of_class[key][:3], handle.get_markerfacecolor()[:3])
+
+
+def test_a_legend_leaves_space_for_the_codes():
+    codes = np.random.default_rng(0).normal(size=(65, 2))
+    names = [f"class {i}" for i in range(65)]
+    display = LatentSpaceDisplay(codes[:64], y=names[:64]).plot()
+    display.figure_.canvas.draw()
+    assert len(display.legend_.get_texts()) == 64
+    assert display.ax_.get_position().width * display.figure_.get_figwidth() > 3
+    assert LatentSpaceDisplay(codes, y=names).plot().legend_ is None
+    assert LatentSpaceDisplay(codes[:, :1], y=names).plot().ax_.get_yticks().size == 0
+
+
+@pytest.mark.parametrize("y", [ROWS.mean(axis=1), np.arange(N)], ids=["floats", "ints"])
+def test_continuous_targets_get_a_colour_bar(vae, y):
+    display = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, pd.Series(y, name="how much")
+    )
+    assert display.legend_ is None
+    assert display.colorbar_.ax.get_ylabel() == "how much"
+    assert_array_equal(display.scatter_.get_array(), y)
+
+
+def test_one_unit_is_drawn_against_the_target():
+    ae = AutoencoderTransformer(1, **SMALL).fit(ROWS)
+    code = ae.transform(ROWS)[:, 0]
+    numbers = LatentSpaceDisplay.from_estimator(ae, ROWS, ROWS.mean(axis=1))
+    offsets = np.asarray(numbers.scatter_.get_offsets())
+    assert_allclose(offsets, np.column_stack([code, ROWS.mean(axis=1)]))
+    classes = LatentSpaceDisplay.from_estimator(ae, ROWS, LABELS)
+    offsets = np.asarray(classes.scatter_.get_offsets())
+    assert_allclose(offsets[:, 0], code)
+    assert_array_equal(offsets[:, 1].round(), LABELS)
+    assert texts_of(classes.ax_.get_yticklabels()) == [str(i) for i in range(10)]
+    alone = LatentSpaceDisplay.from_estimator(ae, ROWS)
+    assert list(alone.ax_.get_yticks()) == []
+
+
+def test_thumbnails_stand_at_their_codes(vae):
+    display = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, LABELS, thumbnails=5, image_shape=(8, 8)
+    )
+    codes = vae.transform(ROWS)
+    assert len(display.thumbnails_) == 5
+    for thumbnail in display.thumbnails_:
+        (i,) = np.flatnonzero((codes == thumbnail.xy).all(axis=1))
+        assert_array_equal(thumbnail.offsetbox.get_data(), IMAGES[i])
+
+
+def test_thumbnails_are_far_from_each_other():
+    codes = np.array([[0.0, 0.0], [0.1, 0.0], [10.0, 0.0], [0.0, 1.0], [0.0, 0.9]])
+    display = LatentSpaceDisplay(codes, X=np.eye(5)).plot(thumbnails=3)
+    chosen = {tuple(thumbnail.xy) for thumbnail in display.thumbnails_}
+    assert chosen == {(10.0, 0.0), (0.0, 0.0), (0.0, 1.0)}
+    # There are no more than samples.
+    assert len(display.plot(thumbnails=9).thumbnails_) == 5
+
+
+def test_thumbnails_share_the_range_of_the_samples():
+    X = IMAGES[:4]
+    display = LatentSpaceDisplay(X[:, 0, :2], X=X).plot(
+        thumbnails=2, sample_kw={"vmax": 3}
+    )
+    for thumbnail in display.thumbnails_:
+        norm = thumbnail.offsetbox.image.norm
+        assert (norm.vmin, norm.vmax) == (X.min(), 3)
+
+
+def test_thumbnails_of_signals_are_curves():
+    X = np.random.default_rng(0).normal(size=(6, 3, 10))
+    display = LatentSpaceDisplay(X[:, 0, :2], X=X, layout="signal").plot(thumbnails=2)
+    curves = display.thumbnails_[0].offsetbox.get_children()
+    assert [curve.get_color() for curve in curves] == ["C0", "C1", "C2"]
+
+
+def test_colours_are_set_once(vae):
+    for kw in ({"c": "k"}, {"color": "k"}):
+        with pytest.raises(ValueError, match="y sets the colours, and so does"):
+            LatentSpaceDisplay.from_estimator(vae, ROWS, LABELS, scatter_kw=kw)
+    display = LatentSpaceDisplay.from_estimator(vae, ROWS, scatter_kw={"c": "k"})
+    assert_array_equal(display.scatter_.get_facecolor(), [[0, 0, 0, 1]])
+
+
+def test_codes_and_targets_have_to_agree(vae):
+    with pytest.raises(ValueError, match="y has 3 values, but there are 48 codes"):
+        LatentSpaceDisplay.from_estimator(vae, ROWS, LABELS[:3])
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        LatentSpaceDisplay.from_estimator(vae, ROWS, ROWS[:, :2])
+    with pytest.raises(ValueError, match=r"codes has shape \(3,\), but"):
+        LatentSpaceDisplay(np.zeros(3)).plot()
+
+
+def test_thumbnails_need_samples_and_a_number(vae):
+    with pytest.raises(ValueError, match="thumbnails needs the samples: pass X"):
+        LatentSpaceDisplay(np.zeros((3, 2))).plot(thumbnails=2)
+    with pytest.raises(TypeError, match="thumbnails must be an instance of"):
+        LatentSpaceDisplay.from_estimator(vae, ROWS, thumbnails="all")

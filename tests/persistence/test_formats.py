@@ -1,0 +1,62 @@
+"""Files that older versions have written can be loaded."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from saving import ROWS, seeded
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+import skae
+from skae import Conv, DenoisingAutoencoder, GaussianNoise, VariationalAutoencoder
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def make_files_of_format_1():  # pragma: no cover
+    """Write what is committed in tests/data; never to be called again."""
+    conv = DenoisingAutoencoder(
+        3,
+        encoder=Conv((2, 4), image_shape=(8, 8)),
+        noise=GaussianNoise(0.2, clip=(0, 1)),
+        penalty=[("l1", skae.L1Sparsity(1e-3))],
+        callbacks=[("stop", EarlyStopping("train_loss"))],
+        max_epochs=3,
+        random_state=0,
+    )
+    variational = VariationalAutoencoder(
+        2,
+        encoder=seeded(
+            lambda: nn.Sequential(nn.Linear(64, 8), nn.GELU(), nn.Linear(8, 4))
+        ),
+        decoder=nn.Linear,
+        loss="binary_cross_entropy",
+        augmentation=skae.DynamicBinarization(),
+        net_params={"optimizer__betas": (0.8, 0.99)},
+        max_epochs=3,
+        random_state=np.random.RandomState(0),
+    )
+    frame = pd.DataFrame(ROWS, columns=[f"pixel{i}" for i in range(64)])
+    expected = {}
+    for name, ae in {"denoising": conv, "variational": variational}.items():
+        ae.fit(frame).save(DATA / f"format_1_{name}.skae")
+        expected[f"{name}_codes"] = ae.transform(frame[:5])
+        expected[f"{name}_reconstructions"] = ae.reconstruct(frame[:5])
+    np.savez(DATA / "format_1.npz", **expected)
+
+
+@pytest.mark.parametrize("name", ["denoising", "variational"])
+def test_files_of_format_1_can_be_loaded(name):
+    path = DATA / f"format_1_{name}.skae"
+    assert path.stat().st_size < 100_000
+    ae = skae.load(path)
+    expected = np.load(DATA / "format_1.npz")
+    frame = pd.DataFrame(ROWS, columns=ae.feature_names_in_)
+    codes, drawn = ae.transform(frame[:5]), ae.reconstruct(frame[:5])
+    assert_allclose(codes, expected[f"{name}_codes"], atol=1e-6, rtol=1e-6)
+    assert_allclose(drawn, expected[f"{name}_reconstructions"], atol=1e-6, rtol=1e-6)
+    assert ae.n_iter_ == 3
+    assert ae.set_params(warm_start=True).fit(frame).n_iter_ == 6
