@@ -243,7 +243,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             check_at_default(self, "noise_level", "noise")
             return self.noise
         noise = NOISES[self.noise](self.noise_level)
-        if self.noise != "gaussian" and self.noise_level > 1:
+        if self.noise_level > noise.highest_level:
             raise ValueError(
                 f"noise_level={self.noise_level} is the fraction of entries that "
                 f"noise={self.noise!r} changes, and cannot exceed 1."
