@@ -11,7 +11,7 @@ from skae._networks.autoencoder import AutoencoderModule
 from skae._random import RandomStream
 
 # Multiply-adds of the largest layer, for a batch, from which on bfloat16 was measured
-# to be faster: see benchmarks/bench_precision.py.
+# to be faster: see benchmarks/speed/bench_precision.py.
 _LEAST_PRODUCTS = 16_000_000
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
