@@ -1,4 +1,4 @@
-"""The error and the warnings that are skae's own, and where a warning points."""
+"""The exception and the warnings of skae, and the line that a warning points to."""
 
 import sys
 import warnings
@@ -15,22 +15,27 @@ class DivergenceError(ValueError):
 
 
 class CollapsedCodeWarning(UserWarning):
-    """A code holds next to nothing at the end of a `fit` of ten epochs or more.
+    """The latent code has collapsed: constant units, or little explained variance.
 
-    Either over half of the units vary by less than 1 % of the deviation of the unit
-    that varies most, where no more are counted than X has features, or `score` is
-    below 0.05; both on 4096 training rows at most. A loss of one's own need not make
-    the squared error small, so `score` is not asked there. Constant data gives no
-    warning.
+    It is issued at the end of a `fit` of ten epochs or more, if one of these holds on
+    at most 4096 training rows:
+
+    - More than half of the units are (nearly) constant: their standard deviation is
+      below 1 % of that of the unit that varies most. No more units are counted than X
+      has features.
+    - The reconstruction explains less than 5 % of the variance: `score` is below 0.05.
+      A custom loss need not make the squared error small, so this is not checked there.
+
+    Constant data gives no warning.
     """
 
 
 class LayoutWarning(UserWarning):
-    """The shape of a picture was inferred from the width of flat rows."""
+    """The shape of an image was inferred from the number of features of flat rows."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, and point at the line that called scikit-learn or skae."""
+    """Issue a warning that points to the line that called scikit-learn or skae."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(_OURS):
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""Where randomness comes from: generators of our own, never a global one."""
+"""Random generators of the package; torch's global generator is never advanced."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-# Reentrant: a builder of the user's may fit an autoencoder of its own.
+# Reentrant: a custom builder may itself fit an autoencoder.
 _GLOBAL_GENERATOR_LOCK = threading.RLock()
 
 
 class RandomStream:
     """A seed and the generators drawn from it, one for each device.
 
-    It pickles as plain CPU tensors, so that a model trained on a GPU can be
-    loaded where there is none: the stream then goes on from its seed.
+    It pickles as plain CPU tensors, so that a model trained on a GPU can be loaded
+    on a machine without one, where the stream restarts from its seed.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class RandomStream:
         self._generators: dict[str, torch.Generator] = {}
 
     def on(self, device: torch.device | str = "cpu") -> torch.Generator:
-        """Return the generator of the stream that lives on ``device``."""
+        """Return the generator of the stream for ``device``."""
         device = torch.device(device)
         if device.type == "cuda" and device.index is None:
             device = torch.device("cuda", torch.cuda.current_device())
@@ -53,11 +53,11 @@ class RandomStream:
 
     @contextmanager
     def as_global(self, device: torch.device | str = "cpu") -> Iterator[None]:
-        """Let torch's global generator be this stream for the length of a block.
+        """Make this stream torch's global generator inside the block.
 
-        Code that is not ours (dropout, an initialiser) draws from the global
-        generator and cannot be told otherwise. What the global generator held
-        before is put back, and a lock keeps our own threads apart.
+        User-defined code, dropout and initialisers can draw from no other generator.
+        The state of the global generator is restored afterwards, and a lock keeps the
+        threads of this package from using it at the same time.
         """
         on_cuda = torch.device(device).type == "cuda"
         generators = [(torch.default_generator, self.on("cpu"))]

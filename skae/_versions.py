@@ -39,7 +39,7 @@ def show_versions() -> None:
     Returns
     -------
     None
-        What was found is printed to the standard output.
+        The versions are printed to the standard output.
 
     See Also
     --------

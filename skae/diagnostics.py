@@ -1,4 +1,4 @@
-"""What a code holds and what it loses, measured: one report for each estimator."""
+"""Diagnostics of a fitted autoencoder: active units, rank of the code, R²."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from skae._data.statistics import describe
+from skae._data.statistics import compute_statistics
 from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
 from skae._estimators.planning import random_source
-from skae._model.collapse import find_active
+from skae._model.collapse import active_units
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
 _ACTIVE_VARIANCE = 0.01
@@ -23,7 +23,7 @@ _ACTIVE_VARIANCE = 0.01
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    r"""What `report` has found. Printed, it is a text.
+    r"""The diagnostics that `report` returns; printing them shows a table.
 
     Parameters
     ----------
@@ -40,33 +40,34 @@ class Report:
         Standard deviation of each unit over the samples.
 
     active : ndarray of shape (n_components,)
-        Whether each unit is active. Otherwise it is *dead*.
+        Whether each unit is active. Otherwise it is inactive, or *dead*.
 
     zeros : ndarray of shape (n_components,)
-        Share of the samples for which each unit is exactly zero.
+        Fraction of the samples for which each unit is exactly zero.
 
     kl : ndarray of shape (n_components,) or None
-        Divergence of the posterior of each unit from the prior, in nats, the mean
-        over the samples. None where the class has no posterior.
+        Divergence of the posterior of each unit from the prior, in nats, averaged over
+        the samples. None for classes without a posterior.
 
     spectrum : ndarray of shape (n_components,)
         Eigenvalues of the covariance of the code, largest first.
 
     effective_rank : float
-        Number of directions that the code spreads over: the exponential of the
-        entropy of the eigenvalues, divided by their sum [1]_. 0 for a constant code.
+        Effective number of directions of the code: the exponential of the entropy of
+        the eigenvalues, divided by their sum [1]_. 0 for a constant code.
 
     r2 : float
-        Share of the variance of X that the reconstructions keep, as `score` gives it.
+        :math:`R^2` of the reconstruction, the fraction of the variance of X that is
+        explained, as `score` returns it.
 
     pca_r2 : float
-        The same of a PCA with as many components.
+        The same for a PCA with as many components.
 
     pca_fitted_on : {"X", "X_train"}
-        What the PCA was fitted on.
+        The data that the PCA was fitted on.
 
     sensitivity : float
-        Mean of what `sensitivity` gives, :math:`\|\partial z / \partial x\|_F`, in
+        Mean of what `sensitivity` returns, :math:`\|\partial z / \partial x\|_F`, in
         units of the code for one unit of X.
 
     References
@@ -108,13 +109,13 @@ class Report:
         Returns
         -------
         dict
-            Arrays are lists. `n_active` and `n_dead` are in it, too.
+            Arrays become lists. `n_active` and `n_dead` are included.
         """
         counts = {"n_active": self.n_active, "n_dead": self.n_dead}
         return {name: _plain(value) for name, value in (vars(self) | counts).items()}
 
     def to_frame(self) -> Any:
-        """Return what is known of each unit as a table.
+        """Return the diagnostics of each unit as a table.
 
         Returns
         -------
@@ -162,8 +163,8 @@ def _extremes(values, spec):
     return "".join(f"{value:>9{spec}}" for value in of_three)
 
 
-def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None):
-    r"""Measure what the code of a fitted autoencoder holds.
+def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_state=None):
+    r"""Diagnose the latent code of a fitted autoencoder.
 
     A unit is active if its standard deviation over X is at least 1 % of that of the
     unit that varies most. In :class:`~skae.VariationalAutoencoder`, where the prior
@@ -172,22 +173,22 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
 
     Parameters
     ----------
-    ae : estimator
+    estimator : estimator
         A fitted autoencoder of skae.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Samples in the layout that `fit` saw, or flattened. Best rows that `fit` has
-        not seen.
+        Samples in the layout that `fit` saw, or flattened. Preferably rows that `fit`
+        has not seen.
 
     X_train : array-like of shape (n_rows, n_features) or (n_rows, ...), default=None
-        What the PCA of `pca_r2` is fitted on: give what `ae` was fitted on, and the
-        two are compared on equal terms. None is X itself, which favours the PCA: no
-        linear code of this size can keep more of X, and with as many components as
-        samples it keeps all.
+        Rows that the PCA of `pca_r2` is fitted on. Pass the training rows of
+        `estimator` to compare both on equal terms. None is X itself, which favours the
+        PCA: no linear code of this size explains more of the variance of X, and with as
+        many components as samples it explains all.
 
     n_sensitivity_samples : int, default=256
-        Most samples, drawn at random, over which the sensitivity is averaged. Over
-        all of them it can take longer than all the rest together.
+        Maximum number of samples, drawn at random, over which the sensitivity is
+        averaged. On all samples it can take longer than the rest of the report.
 
     random_state : int, RandomState instance or None, default=None
         Draws those samples. None is the `random_state` of the estimator.
@@ -195,12 +196,14 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     Returns
     -------
     Report
-        The figures. ``str`` makes a text of it, `to_dict` and `to_frame` data.
+        The diagnostics. ``str`` formats them as a table, `to_dict` and `to_frame`
+        return them as data.
 
     Raises
     ------
     TypeError
-        If `ae` is no autoencoder of skae, such as a Pipeline that holds one.
+        If `estimator` is not an autoencoder of skae, such as a Pipeline that contains
+        one.
 
     References
     ----------
@@ -219,35 +222,35 @@ def report(ae, X, *, X_train=None, n_sensitivity_samples=256, random_state=None)
     >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
     True
     """
-    model = open_model(ae, "report(pipe[-1], pipe[:-1].transform(X))")
+    model = open_model(estimator, "report(pipe[-1], pipe[:-1].transform(X))")
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
-    rows = checked_rows(X, ae, model)
+    rows = checked_rows(X, estimator, model)
     codes = model.encode(rows)
-    std = np.sqrt(describe(codes).variance)
-    kl, active = None, find_active(std)
-    if hasattr(ae, "posterior"):
-        kl = _kl_of_units(*ae.posterior(X))
+    std = np.sqrt(compute_statistics(codes).variance)
+    kl, active = None, active_units(std)
+    if hasattr(estimator, "posterior"):
+        kl = _kl_of_units(*estimator.posterior(X))
         active = std**2 > _ACTIVE_VARIANCE
     spectrum = _spectrum(codes)
-    draw = random_source(ae, random_state).permutation(len(rows))
+    draw = random_source(estimator, random_state).permutation(len(rows))
     chosen = np.sort(draw[:n_sensitivity_samples])
-    fitted = rows if X_train is None else checked_rows(X_train, ae, model)
+    fitted = rows if X_train is None else checked_rows(X_train, estimator, model)
     return Report(
-        estimator=type(ae).__name__,
+        estimator=type(estimator).__name__,
         n_samples=len(rows),
         n_features=rows.shape[1],
         n_components=codes.shape[1],
-        unit_names=tuple(ae.get_feature_names_out().tolist()),
+        unit_names=tuple(estimator.get_feature_names_out().tolist()),
         std=std,
         active=active,
         zeros=(codes == 0).mean(axis=0),
         kl=kl,
         spectrum=spectrum,
         effective_rank=_effective_rank(spectrum),
-        r2=ae.score(X),
+        r2=estimator.score(X),
         pca_r2=_pca_r2(model, rows, fitted),
         pca_fitted_on="X" if X_train is None else "X_train",
-        sensitivity=float(ae.sensitivity(_safe_indexing(X, chosen)).mean()),
+        sensitivity=float(estimator.sensitivity(_safe_indexing(X, chosen)).mean()),
     )
 
 
@@ -275,7 +278,7 @@ def _pca_r2(model, rows, rows_to_fit):
     """Return R² of a PCA as large as the code, against the training mean as `score`."""
     shift = rows_to_fit.mean(axis=0)
 
-    def standardize(x):  # that float32 has digits left, and room for the squares
+    def standardize(x):  # so that float32 neither loses digits nor overflows
         return ((x - shift) / model.scale).astype(model.dtype)
 
     pca = PCA(min(model.n_components, *rows_to_fit.shape), random_state=0)

@@ -1,4 +1,4 @@
-"""A converter for skl2onnx, so that pipelines with an autoencoder become ONNX whole."""
+"""A converter for skl2onnx: a pipeline with an autoencoder becomes one ONNX model."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from skae._persistence.onnx import build_onnx
 
 
 def register_converters():
-    """Teach skl2onnx to convert every autoencoder.
+    """Register a converter for every autoencoder with skl2onnx.
 
-    To be called once, before ``skl2onnx.to_onnx`` or ``skl2onnx.convert_sklearn``
-    meets a pipeline with an autoencoder in it. The autoencoder becomes what
-    `transform` does: its encoder, in float32 whatever type the input has. Subclasses
-    of your own are known as well, if they exist at the time of the call.
+    Call it once, before ``skl2onnx.to_onnx`` or ``skl2onnx.convert_sklearn`` gets a
+    pipeline that contains an autoencoder. The converted autoencoder computes
+    `transform`: its encoder, in float32 whatever the type of the input. Custom
+    subclasses are registered as well, if they are defined before the call.
 
     Returns
     -------
     None
-        From then on ``skl2onnx`` knows them, until the end of the process.
+        The converters stay registered until the end of the process.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _subclasses(cls):
 
 
 def _declare(operator):
-    """Say what shape and type the codes have: double precision for such input."""
+    """Declare shape and type of the codes: double precision for such input."""
     from skl2onnx.common.data_types import guess_tensor_type
 
     codes = guess_tensor_type(operator.inputs[0].type)
@@ -92,7 +92,7 @@ def _convert(scope, operator, container):
 
     add = partial(container.add_node, op_version=opsets[""])
     new_name = scope.get_unique_variable_name
-    columns = []  # a frame comes as an input for each column
+    columns = []  # a data frame has one input for each column
     for variable in operator.inputs:
         rows = new_name("rows")
         columns.append(new_name("columns"))
@@ -108,11 +108,11 @@ def _convert(scope, operator, container):
 
 
 def _rename(graph, prefix):
-    """Let all names of a graph begin alike, those inside of a branch too."""
+    """Put a prefix before all names of a graph, also inside branches."""
     values = [*graph.inputs, *graph.initializers.values()]
     for node in graph.all_nodes():
         node.name = prefix + node.name
         values += node.outputs
     for value in values:
-        if value.name:  # an output that nobody reads has none
+        if value.name:  # an unused output has none
             value.name = prefix + value.name

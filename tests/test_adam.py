@@ -9,7 +9,7 @@ from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import StepLR
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from skae._training.fused_adam import find_step
+from skae._training.fused_adam import make_step
 
 
 def _network():
@@ -32,7 +32,7 @@ def _assert_same_bits(make_optimizer, change=None):
     other = copy.deepcopy(one)
     optimizers = [make_optimizer(network) for network in (one, other)]
     _run(one, optimizers[0], optimizers[0].step, change=change)
-    _run(other, optimizers[1], find_step(optimizers[1]), change=change)
+    _run(other, optimizers[1], make_step(optimizers[1]), change=change)
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
     states = [optimizer.state_dict()["state"] for optimizer in optimizers]
@@ -50,7 +50,7 @@ def test_plain_fused_adam_has_the_same_bits(kind, settings):
     def make(network):
         return kind(network.parameters(), **{"fused": True, **settings})
 
-    assert find_step(make(_network())).__qualname__.startswith("find_step")
+    assert make_step(make(_network())).__qualname__.startswith("make_step")
     _assert_same_bits(make)
 
 
@@ -66,8 +66,8 @@ def test_groups_of_older_torch_have_the_same_bits(kind):
     other = copy.deepcopy(one)
     theirs, ours = make(one), make(other)
     _run(one, theirs, theirs.step)
-    _run(other, ours, find_step(ours), n_steps=1)  # torch's own, which makes the state
-    _run(other, ours, find_step(ours), n_steps=5, change=forget)
+    _run(other, ours, make_step(ours), n_steps=1)  # torch's own, which makes the state
+    _run(other, ours, make_step(ours), n_steps=5, change=forget)
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -101,7 +101,7 @@ def test_a_state_from_before_is_gone_on_with():
     network = _network()
     optimizer = Adam(network.parameters(), fused=True)
     _run(network, optimizer, optimizer.step, n_steps=2)
-    _run(network, optimizer, find_step(optimizer), n_steps=3)
+    _run(network, optimizer, make_step(optimizer), n_steps=3)
     assert {state["step"].item() for state in optimizer.state.values()} == {5.0}
 
 
@@ -119,18 +119,18 @@ def test_a_state_from_before_is_gone_on_with():
 )
 def test_another_optimizer_makes_its_own_steps(make):
     optimizer = make(list(_network().parameters()))
-    assert find_step(optimizer) == optimizer.step
+    assert make_step(optimizer) == optimizer.step
 
 
 def test_hooks_are_called():
     network, seen = _network(), []
     optimizer = Adam(network.parameters(), fused=True)
     handle = optimizer.register_step_post_hook(lambda *args: seen.append("own"))
-    _run(network, optimizer, find_step(optimizer), n_steps=2)
+    _run(network, optimizer, make_step(optimizer), n_steps=2)
     handle.remove()
     handle = register_optimizer_step_pre_hook(lambda *args: seen.append("global"))
     try:
-        _run(network, optimizer, find_step(optimizer), n_steps=2)
+        _run(network, optimizer, make_step(optimizer), n_steps=2)
     finally:
         handle.remove()
     assert seen == ["own"] * 2 + ["global"] * 2
@@ -141,5 +141,5 @@ def test_a_scheduler_of_torch_sees_the_steps():
     network = _network()
     optimizer = Adam(network.parameters(), fused=True)
     scheduler = StepLR(optimizer, step_size=1)
-    _run(network, optimizer, find_step(optimizer), n_steps=1)
+    _run(network, optimizer, make_step(optimizer), n_steps=1)
     scheduler.step()  # warns where it has seen no step

@@ -720,7 +720,7 @@ def test_random_state_is_checked(bad):
         ),
         ({"channels": ()}, r"channels=\(\) must hold at least one"),
         ({"channels": (4, 0)}, r"channels=\(4, 0\) must hold"),
-        # Two parameters that say the same, or that contradict each other.
+        # Two parameters that set the same, or that contradict each other.
         (
             {"hidden_layer_sizes": (8,), "encoder": "dense"},
             r"hidden_layer_sizes=\(8,\) and encoder='dense' cannot be given together",
@@ -731,17 +731,17 @@ def test_random_state_is_checked(bad):
         ),
         (
             {"weight_decay": 0.1, "net_params": {"optimizer__weight_decay": 0.2}},
-            "weight_decay=0.1 and optimizer__weight_decay=0.2 say the same",
+            "weight_decay=0.1 and optimizer__weight_decay=0.2 set the same",
         ),
         (
             {"lr": 0.1, "net_params": {"optimizer__lr": 0.2}},
-            "lr=0.1 and optimizer__lr=0.2 say the same",
+            "lr=0.1 and optimizer__lr=0.2 set the same",
         ),
         (
             {"batch_size": 5, "net_params": {"iterator_train__batch_size": 6}},
-            "batch_size=5 and iterator_train__batch_size=6 say the same",
+            "batch_size=5 and iterator_train__batch_size=6 set the same",
         ),
-        ({"net_params": {"max_epochs": 3}}, "max_epochs say the same thing"),
+        ({"net_params": {"max_epochs": 3}}, "max_epochs set the same thing"),
         (
             {
                 "lr_schedule": "cosine",

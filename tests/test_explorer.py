@@ -24,7 +24,7 @@ from torch import nn
 import skae
 from skae import explorer
 from skae._estimators.base import BaseAutoencoder
-from skae.explorer._write import _describe_labels
+from skae.explorer._write import _label_facts
 
 pytest.importorskip("plotly", reason="needs plotly")
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -301,14 +301,17 @@ def test_the_strip_shows_seven_steps_of_both_kinds(page, digits_page):
     browser = page(path)
     _choose(browser, 10, 25)
     for kind in ("representation", "content"):
-        assert len(browser.find_elements("css selector", f"#walk-{kind} canvas")) == 7
+        assert (
+            len(browser.find_elements("css selector", f"#interpolation-{kind} canvas"))
+            == 7
+        )
     alphas = np.linspace(0, 1, 7)
     content = [vae.blend(X[10], X[25], alpha, kind="content") for alpha in alphas]
     path = vae.interpolate(X[10], X[25], 7)
     for kind, expected in (("representation", path), ("content", np.array(content))):
-        shown = _shown(browser, f"skae.shown.walk.{kind}")
+        shown = _shown(browser, f"skae.shown.interpolation.{kind}")
         np.testing.assert_allclose(shown, expected.reshape(7, -1), atol=1e-4)
-    last = _pixels(browser, "#walk-content canvas:last-of-type")[..., 0]
+    last = _pixels(browser, "#interpolation-content canvas:last-of-type")[..., 0]
     np.testing.assert_allclose(last, 255 * X[25], atol=0.51)
 
 
@@ -428,7 +431,7 @@ def rng():
 @pytest.fixture
 def light(monkeypatch):
     """Pages without plotly.js and decoder, where no browser looks at them."""
-    monkeypatch.setattr("skae.explorer._write.find_plotly", lambda: b"")
+    monkeypatch.setattr("skae.explorer._write.load_plotly", lambda: b"")
     monkeypatch.setattr(BaseAutoencoder, "to_onnx", lambda self, file, part: None)
 
 
@@ -469,7 +472,7 @@ def test_the_decoder_of_every_class_is_in_the_page(tmp_path, small, cls):
     session = runtime.InferenceSession(parts["decoder"])
     (rows,) = session.run(None, {session.get_inputs()[0].name: codes})
     np.testing.assert_allclose(rows, ae.reconstruct(X).reshape(30, -1), atol=1e-4)
-    assert facts["kind"] == "picture"
+    assert facts["kind"] == "image"
     assert facts["shape"] == [1, 8, 8]
 
 
@@ -543,7 +546,7 @@ def test_flat_rows_can_be_declared_as_images(light, flat, tmp_path):
     assert _unpack(tmp_path / "page.html")[0]["kind"] == "row"
     explorer.write(ae, X, tmp_path / "page.html", image_shape=(8, 8))
     facts, _ = _unpack(tmp_path / "page.html")
-    assert (facts["kind"], facts["shape"]) == ("picture", [1, 8, 8])
+    assert (facts["kind"], facts["shape"]) == ("image", [1, 8, 8])
     explorer.write(
         ae, X, tmp_path / "page.html", layout="channels_last", image_shape=(4, 4, 4)
     )
@@ -589,8 +592,8 @@ def test_labels_are_classes_or_numbers(light, tmp_path, rng, labels, classes, ex
 
 
 def test_many_integers_are_numbers_and_not_classes():
-    assert _describe_labels(np.arange(21))["classes"] is None
-    assert len(_describe_labels(np.arange(20))["classes"]) == 20
+    assert _label_facts(np.arange(21))["classes"] is None
+    assert len(_label_facts(np.arange(20))["classes"]) == 20
 
 
 def test_a_constant_code_can_be_shown(light, tmp_path, rng):

@@ -22,8 +22,8 @@ def test_rows_stay_flat_where_no_image_is_needed(width):
     [
         (1, (1, 1), "a signal of length 1"),
         (2, (1, 2), "a signal of length 2"),
-        (4, (1, 2, 2), "a grey 2x2 picture"),
-        (64, (1, 8, 8), "a grey 8x8 picture"),
+        (4, (1, 2, 2), "a grey 2x2 image"),
+        (64, (1, 8, 8), "a grey 8x8 image"),
         (65, (1, 65), "a signal of length 65"),
         (3072, (1, 3072), "a signal of length 3072"),
     ],
@@ -104,7 +104,7 @@ def test_no_warning_where_nothing_is_inferred():
 def test_restored_rows_have_the_shape_that_fit_saw(sample_shape):
     X = np.arange(4 * 30).reshape(4, *sample_shape)
     layout = infer_layout(sample_shape)
-    np.testing.assert_array_equal(layout.restore(X.reshape(4, -1)), X)
+    np.testing.assert_array_equal(layout.unflatten(X.reshape(4, -1)), X)
 
 
 # Refusals ----------------------------------------------------------------------------

@@ -130,16 +130,16 @@ def test_first_half_is_the_means():
 
 
 @pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
-def test_code_layers_give_what_encode_gives(cls):
+def test_encoder_layers_give_what_encode_gives(cls):
     module, x = _module(cls), _rows(5, 4)
-    torch.testing.assert_close(module.code_layers()(x), module.encode(x))
+    torch.testing.assert_close(module.encoder_layers()(x), module.encode(x))
     assert module.encode(x).shape == (5, 2)
 
 
 @pytest.mark.parametrize("cls", [AutoencoderModule, VariationalAutoencoderModule])
-def test_code_layers_hold_the_weights_themselves(cls):
+def test_encoder_layers_hold_the_weights_themselves(cls):
     module = _module(cls)
-    theirs = {id(p) for p in module.code_layers().parameters()}
+    theirs = {id(p) for p in module.encoder_layers().parameters()}
     assert theirs == {id(p) for p in module.encoder.parameters()}
 
 

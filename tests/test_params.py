@@ -115,8 +115,8 @@ def test_parameters_of_callbacks_can_be_set():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"lr": 0.1}, r"net_params={'lr': ...} and the parameter lr say the same"),
-        ({"callbacks": []}, "the parameter callbacks say the same thing"),
+        ({"lr": 0.1}, r"net_params={'lr': ...} and the parameter lr set the same"),
+        ({"callbacks": []}, "the parameter callbacks set the same thing"),
         ({"optimiser": 1}, "'optimiser', which skorch lacks. Did you mean 'optimizer'"),
         ({"optimizr__betas": 1}, "'optimizr__betas', which skorch lacks"),
         ({"zzz": 1}, r"net_params holds 'zzz', which skorch lacks\.$"),
@@ -141,7 +141,7 @@ def test_settings_that_skorch_lacks_or_we_have_are_refused(settings, match):
 )
 def test_the_same_thing_said_twice_is_refused(own, value, name):
     ae = AutoencoderTransformer(**{own: value}, net_params={name: value})
-    match = f"{own}={value} and {name}={value} say the same thing. Set one of them"
+    match = f"{own}={value} and {name}={value} set the same thing. Set one of them"
     with pytest.raises(ValueError, match=re.escape(match)):
         ae.fit(X)
 

@@ -281,7 +281,7 @@ def test_contraction_of_a_variational_encoder_is_that_of_the_mean():
     module = _module(4, cls=VariationalAutoencoderModule)
     x = _rows()
     mean = AutoencoderModule(
-        module.code_layers(),
+        module.encoder_layers(),
         module.decoder,
         link=module.link,
         scale=1.0,

@@ -88,7 +88,9 @@ def steps(module, x, penalty, n_steps):
         LOSSES["squared_error"], [("penalty", penalty)] if penalty else []
     )
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
-    module.keeps_steps = getattr(penalty, "needs_steps", False)  # as `fit` does
+    module.keeps_activations = getattr(
+        penalty, "needs_activations", False
+    )  # as `fit` does
     for _ in range(n_steps):
         optimizer.zero_grad(set_to_none=True)
         loss, _ = objective(module(x), Batch(x), module)

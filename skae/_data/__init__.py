@@ -1,1 +1,1 @@
-"""From what a user passes as X to the batches that a network sees."""
+"""Data: from X as the user passes it to the batches of the network."""

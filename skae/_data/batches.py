@@ -1,4 +1,4 @@
-"""Batches sliced from an array in memory or on disk: first sliced, then cast."""
+"""Batches of rows, taken from an array in memory or on disk and then cast."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TAKEN_BYTES = 2**18
 
 
 class Batch(NamedTuple):
-    """What a network is trained on in one step.
+    """The rows of one step of training, with weights and a mask.
 
     Parameters
     ----------
     x : Tensor of shape (n, n_features)
-        Rows, input and target alike.
+        Rows, both input and target.
     weight : Tensor of shape (n,) or None
         How much each row counts. None is equal weights.
     mask : Tensor of shape (n, n_features) or None
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, pair: Any) -> Batch:
-        """Return the batch in a pair of input and target, as skorch passes them on."""
+        """Return the batch in a pair of input and target, as skorch passes them."""
         x, target = pair[0], pair[1]
         return target if isinstance(target, cls) else cls(x)
 
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
     @property
     def total_weight(self) -> float:
-        """What the batch counts in a mean over several."""
+        """Weight of the batch in a mean over several."""
         return len(self.x) if self.weight is None else float(self.weight.sum())
 
     def pair(self) -> tuple[Tensor, Any]:
@@ -104,12 +104,12 @@ class RowDataset(Dataset):
 
 
 class HoldOut:
-    """A skorch ``train_split``: a random part of the rows is held out.
+    """A skorch ``train_split`` that holds out a random part of the rows.
 
     Parameters
     ----------
     fraction : float
-        Share of the rows that is held out, at least one row.
+        Fraction of the rows that is held out, at least one row.
     seed : int
         Seed of the choice.
     """
@@ -119,7 +119,7 @@ class HoldOut:
         self.seed = seed
 
     def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices of the rows that are kept, and of those held out."""
+        """Return the indices of the training rows, and of the held-out rows."""
         if n_rows < 2:
             raise ValueError(
                 f"Cannot hold out rows for validation with n_samples={n_rows}. Set "
@@ -127,12 +127,15 @@ class HoldOut:
             )
         order = np.random.RandomState(self.seed).permutation(n_rows)
         n_held = min(max(1, round(self.fraction * n_rows)), n_rows - 1)
-        held, kept = order[:n_held], order[n_held:]
-        return np.sort(kept), np.sort(held)
+        held_out, training = order[:n_held], order[n_held:]
+        return np.sort(training), np.sort(held_out)
 
     def __call__(self, dataset: Dataset, y: object = None) -> tuple[Subset, Subset]:
-        kept, held = self.split(len(dataset))  # type: ignore[arg-type]
-        return Subset(dataset, kept), Subset(dataset, held)  # type: ignore[arg-type]
+        training, held_out = self.split(len(dataset))  # type: ignore[arg-type]
+        return (
+            Subset(dataset, training),  # type: ignore[arg-type]
+            Subset(dataset, held_out),  # type: ignore[arg-type]
+        )
 
 
 class BatchIterator:
@@ -209,7 +212,7 @@ def _split(batch: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
 def _taker(
     dataset: Dataset, order: np.ndarray
 ) -> tuple[Callable[[Any], Batch], np.ndarray]:
-    """Look through index views: return how to take the rows below, and which."""
+    """Resolve nested subsets: return how to take rows of the data set, and which."""
     while isinstance(dataset, Subset):
         order = np.asarray(dataset.indices)[order]
         dataset = dataset.dataset

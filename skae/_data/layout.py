@@ -1,4 +1,4 @@
-"""What one sample looks like: a flat row, a picture or a signal."""
+"""The layout of a sample: a flat row, an image or a signal."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LAYOUTS = ("channels_first", "channels_last", "signal")
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a sample as the user gives it, and as a convolution sees it.
+    """The shape of a sample in X, and its shape for a convolution.
 
     Parameters
     ----------
     sample_shape : tuple of int
         Shape of one sample of ``X``; ``(n_features,)`` for a flat row.
     image_shape : tuple of int or None
-        ``(channels, height, width)`` of a picture, ``(channels, length)`` of a
+        ``(channels, height, width)`` of an image, ``(channels, length)`` of a
         signal, None for rows without spatial meaning.
     channels_last : bool
-        Whether the flattened sample runs over its channels fastest.
+        Whether the channels of a pixel are adjacent in the flattened sample.
     """
 
     sample_shape: tuple[int, ...]
@@ -39,11 +39,11 @@ class Layout:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of a sample as a module sees it, channels first."""
+        """Shape of a sample as the input of a module, channels first."""
         return (self.n_features,) if self.image_shape is None else self.image_shape
 
-    def restore(self, rows: np.ndarray) -> np.ndarray:
-        """Give flat rows the shape of the samples that ``fit`` saw."""
+    def unflatten(self, rows: np.ndarray) -> np.ndarray:
+        """Return flat rows in the shape of the samples that ``fit`` saw."""
         return rows.reshape(len(rows), *self.sample_shape)
 
 
@@ -110,20 +110,20 @@ def infer_layout(
     image_shape: Sequence[int] | None = None,
     needs_image: bool = False,
 ) -> Layout:
-    """Work out the layout of samples.
+    """Infer the layout of samples.
 
     Parameters
     ----------
     sample_shape : sequence of int
         ``X.shape[1:]`` as passed to ``fit``.
     layout : {"channels_first", "channels_last", "signal"} or None
-        What the user says of the axes.
+        The parameter `layout`.
     image_shape : sequence of int or None
-        What the user says of the shape of a flat row.
+        The parameter `image_shape`, the shape of a flat row.
     needs_image : bool
-        Whether a shape must be found, as a convolution needs one. For flat rows
-        without ``image_shape`` it is a square picture or else a signal, and a
-        :class:`~skae.LayoutWarning` says so.
+        Whether a shape is needed, as by a convolution. Flat rows without
+        ``image_shape`` are then taken as a square image, or else as a signal, with a
+        :class:`~skae.LayoutWarning`.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def infer_layout(
     Raises
     ------
     ValueError
-        If the axes of X cannot be told apart, or ``image_shape`` does not fit.
+        If the axes of X are ambiguous, or ``image_shape`` does not fit.
     """
     sample_shape = tuple(int(size) for size in sample_shape)
     n_features = math.prod(sample_shape)
@@ -156,12 +156,12 @@ def infer_layout(
         return Layout(sample_shape)
     side = math.isqrt(n_features)
     if side * side == n_features and side > 1:
-        shape, kind = (1, side, side), f"a grey {side}x{side} picture"
+        shape, kind = (1, side, side), f"a grey {side}x{side} image"
     else:
         shape, kind = (1, n_features), f"a signal of length {n_features}"
     warn(
         f"A row of {n_features} features is taken for {kind}. Set image_shape=(channels"
-        ", height, width), or layout='signal', to say what it is.",
+        ", height, width), or layout='signal', to specify its shape.",
         LayoutWarning,
     )
     return Layout(sample_shape, shape)

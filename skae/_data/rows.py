@@ -1,4 +1,4 @@
-"""From what a user passes as X to flat rows, checked by scikit-learn."""
+"""From X as the user passes it to flat rows, checked by scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sklearn.utils.validation import validate_data
 
 
 class Rows(Protocol):
-    """A source of rows: an array is one, and so is whatever else has these.
+    """A source of rows: an array, or any object with these methods.
 
-    Training and inference ask no more of what they are given: its size and type,
-    a row or a slice of rows, and the rows at some indices.
+    Training and inference use nothing else: the size and the type, a row or a slice of
+    rows, and the rows at some indices.
     """
 
     @property
@@ -45,9 +45,9 @@ def first_rows(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        What `fit` was given.
+        The argument of `fit`.
     estimator : estimator
-        For the messages.
+        The estimator, for error messages.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def first_rows(
 
 
 def _feature_names(X: Any) -> np.ndarray | None:
-    """Return the names of features as scikit-learn finds them."""
+    """Return the names of features as scikit-learn reads them."""
     blank = BaseEstimator()
     validate_data(blank, X, skip_check_array=True)
     return getattr(blank, "feature_names_in_", None)
@@ -82,7 +82,7 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, *sample_shape)
-        What a method of a fitted estimator was given.
+        The argument of a method of a fitted estimator.
     estimator : estimator
         The fitted estimator.
     sample_shape : tuple of int
@@ -91,7 +91,7 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
     Returns
     -------
     ndarray of shape (n_samples, n_features)
-        In C order, as what `first_rows` returns.
+        In C order, as `first_rows` returns them.
     """
     X = _to_host(X)
     shape = _shape_of(X)
@@ -109,7 +109,7 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
             )
         X = _flatten(X, shape)
     if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
-        # Nothing here has names: to look for them takes longer than to encode a row.
+        # There are no names: looking for them takes longer than encoding a row.
         rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
         if rows.shape[1] == estimator.n_features_in_:
             return rows
@@ -117,7 +117,7 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
 
 
 def check_range(rows: np.ndarray, dtype: np.dtype) -> None:
-    """Refuse values that would turn infinite in the type of the computation."""
+    """Refuse values that are infinite in the type of the computation."""
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
     largest = np.finfo(dtype).max

@@ -11,12 +11,12 @@ _CHUNK_BYTES = 2**18  # stays in the cache of a core
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is known of the rows seen so far.
+    """Mean, variance and extremes of the rows seen so far.
 
     Parameters
     ----------
     n_rows : int
-        How many there were.
+        Number of rows.
     mean, variance : ndarray of shape (n_features,)
         Of each feature, in float64.
     low, high : float
@@ -56,7 +56,7 @@ class Statistics:
         )
 
 
-def describe(rows: np.ndarray) -> Statistics:
+def compute_statistics(rows: np.ndarray) -> Statistics:
     """Return the statistics of the rows of an array of any numeric type."""
     n_chunk = max(1, _CHUNK_BYTES // max(1, 8 * rows.shape[1]))
     buffer = np.empty((min(n_chunk, len(rows)), rows.shape[1]))

@@ -1,4 +1,4 @@
-"""What is done to a batch in training: noise before it is encoded, augmentations."""
+"""Corruptions and augmentations: transformations of a batch in training."""
 
 from __future__ import annotations
 
@@ -182,9 +182,9 @@ class SwapNoise(BaseEstimator):
 class DynamicBinarization(BaseEstimator):
     r"""Draw each entry from a Bernoulli distribution, :math:`x_i \sim B(x_i)`.
 
-    Grey pixels are read as probabilities of ink, and in every epoch other dots are
-    drawn. It is how likelihoods of binary pictures are trained and compared [1]_. X
-    lies in [0, 1].
+    Grey values are read as probabilities, and other binary images are drawn in every
+    epoch. Likelihoods of binary images are trained and compared in this way [1]_. X
+    has to lie in [0, 1].
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The estimator that all classes share: parameters, `fit`, and thin public methods."""
+"""The base class of all estimators: parameters, `fit` and the public methods."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from skae._estimators.parameters import (
 from skae._estimators.planning import (
     code_activation_layer,
     common_remedies,
-    find_decoder,
-    find_encoder,
     make_plan,
     make_task,
+    resolve_decoder,
+    resolve_encoder,
 )
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, warn
 from skae._model.blending import Blender
-from skae._model.collapse import find_collapse
+from skae._model.collapse import detect_collapse
 from skae._model.diagram import draw, draw_plain
 from skae._model.model import TrainedModel
 from skae._networks.dense import Dense
@@ -69,12 +69,12 @@ class BaseAutoencoder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """What all autoencoders share. A named class answers one of four questions.
+    """Base class of all autoencoders. A subclass overrides one or more of four hooks.
 
-    Which encoder and decoder (:meth:`_networks`, with the architecture that None stands
-    for in `_dense`), what corrupts the input (:meth:`_noise`), which penalties
-    (:meth:`_penalties`) and which loss (:meth:`_likelihood`). What `fit` leaves is one
-    :class:`~skae._model.model.TrainedModel`, in `_model`.
+    They return the encoder and the decoder (:meth:`_networks`, with the architecture
+    that None stands for in `_dense`), the corruption of the input (:meth:`_noise`), the
+    penalties (:meth:`_penalties`) and the loss (:meth:`_likelihood`). `fit` stores one
+    :class:`~skae._model.model.TrainedModel` in `_model`.
     """
 
     n_components: int = field(default=16, kw_only=False)
@@ -110,12 +110,12 @@ class BaseAutoencoder(
     # Parameters -------------------------------------------------------------------
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, nested ones and settings of the net included.
+        """Return the parameters, including nested ones and settings of the net.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to return what is nested, too.
+            Whether to include nested parameters.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class BaseAutoencoder(
         return {**params, **nested_params(params)} if deep else params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, nested ones and settings of the net included.
+        """Set parameters, including nested ones and settings of the net.
 
         Parameters
         ----------
@@ -147,19 +147,19 @@ class BaseAutoencoder(
             setattr(self, name, with_nested(name, getattr(self, name), values))
         return self
 
-    # The four questions -----------------------------------------------------------
+    # The four hooks ---------------------------------------------------------------
 
     def _networks(self) -> Networks:
-        """Return the encoder and the decoder, and what joins them."""
-        encoder = find_encoder(self, self._dense)
+        """Return the encoder, the decoder and the module that joins them."""
+        encoder = resolve_encoder(self, self._dense)
         return self._mirrored(encoder)
 
     def _noise(self) -> Callable | None:
-        """Return what corrupts a batch."""
+        """Return the corruption of a batch."""
         return self.corruption
 
     def _penalties(self) -> list[tuple[str, Any]]:
-        """Return the named penalties that the class itself adds."""
+        """Return the named penalties of the class itself."""
         sparsity = getattr(self, "sparsity", 0)
         return [("sparsity", L1Sparsity(sparsity))] if sparsity else []
 
@@ -169,29 +169,26 @@ class BaseAutoencoder(
             return self._losses[self.loss]
         return Loss.of(self.loss)
 
-    # What follows from the answers ------------------------------------------------
+    # Plans made from the hooks ----------------------------------------------------
 
     def _mirrored(self, encoder: Any) -> Networks:
-        """Return an encoder with its decoder, the one given or its mirror."""
-        decoder = find_decoder(self, encoder, self._likelihood().link)
+        """Return an encoder with its decoder, which is given or mirrors it."""
+        decoder = resolve_decoder(self, encoder, self._likelihood().link)
         return Networks(encoder, decoder, code_activation_layer(self))
 
     def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
-        """Measure what the class knows of a model that has just been trained."""
+        """Measure further attributes of a model that has just been trained."""
 
     def _remedies(self) -> list[str]:
-        """Return what to change where the code has collapsed.
-
-        First of all what this estimator sacrifices its code to.
-        """
+        """Return suggestions against a collapsed code, the likeliest cause first."""
         return common_remedies(self, self._penalties(), self._noise())
 
     def _plan(self) -> Plan:
-        """Return what the parameters say of the network and its training."""
+        """Return the plan of the network and its training, from the parameters."""
         return make_plan(self, self._networks(), self._task())
 
     def _task(self) -> Task:
-        """Return what the network is trained to do."""
+        """Return the task of the network: loss, penalties and transformations."""
         return make_task(self, self._likelihood(), self._penalties(), self._noise())
 
     # Fitting ----------------------------------------------------------------------
@@ -203,8 +200,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, pictures ``(n_samples, height, width)``, 4-D pictures with channels,
-            or, with ``layout="signal"``, signals ``(n_samples, channels, length)``.
+            Rows, images ``(n_samples, height, width)``, 4-D images with channels, or,
+            with ``layout="signal"``, signals ``(n_samples, channels, length)``.
 
         y : Ignored
             Not used, present for consistency.
@@ -223,7 +220,7 @@ class BaseAutoencoder(
         Warns
         -----
         CollapsedCodeWarning
-            If the code holds next to nothing after ten epochs or more.
+            If the code has collapsed after ten epochs or more.
         """
         self._validate_params()
         is_resumed = self.warm_start and self.__sklearn_is_fitted__()
@@ -235,7 +232,7 @@ class BaseAutoencoder(
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
             self._train(model, rows, self.max_epochs)
-        collapse = find_collapse(model, rows)
+        collapse = detect_collapse(model, rows)
         if collapse is not None:
             warn(collapse.message(self._remedies()), CollapsedCodeWarning)
         return self
@@ -272,9 +269,9 @@ class BaseAutoencoder(
 
     @contextmanager
     def _holding(self, model: TrainedModel) -> Iterator[None]:
-        """Hold a model while it is trained; if that fails, the one of before.
+        """Set the model during training; restore the previous one if that fails.
 
-        Two failures leave trained weights, which are kept: divergence and Ctrl-C.
+        After divergence and Ctrl-C the weights are trained, and the model stays set.
         """
         before = vars(self).get("_model")
         try:
@@ -298,7 +295,7 @@ class BaseAutoencoder(
             raise
         self._after_fit(model, rows)
 
-    # What a fitted estimator knows ------------------------------------------------
+    # Fitted attributes ------------------------------------------------------------
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)
@@ -315,12 +312,12 @@ class BaseAutoencoder(
 
     @property
     def encoder_(self) -> nn.Module:
-        """The trained encoder, from flat rows to what `transform` gives."""
+        """The trained encoder, from flat rows to the codes of `transform`."""
         return self._fitted().encoder
 
     @property
     def decoder_(self) -> nn.Module:
-        """The trained decoder, from codes to flat rows, link included."""
+        """The trained decoder, from codes to flat rows, including the link."""
         return self._fitted().decoder
 
     @property
@@ -350,7 +347,7 @@ class BaseAutoencoder(
 
     @property
     def image_shape_(self) -> tuple[int, ...] | None:
-        """Shape of a sample as a convolution sees it, None for rows."""
+        """Shape of a sample as the input of a convolution, None for rows."""
         return self._fitted().layout.image_shape
 
     @property
@@ -373,7 +370,7 @@ class BaseAutoencoder(
     def _sk_visual_block_(self) -> Any:
         return draw(self._model) if self.__sklearn_is_fitted__() else draw_plain(self)
 
-    # Using it ---------------------------------------------------------------------
+    # Methods of a fitted estimator ------------------------------------------------
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode X.
@@ -411,7 +408,7 @@ class BaseAutoencoder(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was "
                 f"fitted with n_components={model.n_components}."
             )
-        return model.layout.restore(model.decode(codes))
+        return model.layout.unflatten(model.decode(codes))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode X in one pass.
@@ -427,14 +424,14 @@ class BaseAutoencoder(
             ``inverse_transform(transform(X))``.
         """
         model = self._fitted()
-        return model.layout.restore(model.reconstruct(self._check_X(X)))
+        return model.layout.unflatten(model.reconstruct(self._check_X(X)))
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return minus the loss of each row.
+        """Return the negative loss of each row.
 
-        The loss is summed over features, in the units of X, and penalties do not
-        enter: for the squared error it is half the squared distance between a row and
-        its reconstruction. Low values mark anomalies.
+        The loss is summed over features, in the units of X, without penalties: for the
+        squared error it is half the squared distance between a row and its
+        reconstruction. Low values indicate anomalies.
 
         Parameters
         ----------
@@ -444,19 +441,19 @@ class BaseAutoencoder(
         Returns
         -------
         ndarray of shape (n_samples,)
-            Minus the loss of each sample.
+            The negative loss of each sample.
         """
         return -self._fitted().losses(self._check_X(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        r"""Return the share of the variance of X that reconstructions keep.
+        r"""Return :math:`R^2`, the fraction of the variance of X that is explained.
 
         :math:`R^2 = 1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2` over all entries,
-        with :math:`\bar x` the training mean of each feature: the scale of
-        ``PCA(...).explained_variance_ratio_.sum()``. It is not the mean of
-        `score_samples`. It only grows with the size of the code and falls with every
-        penalty, so weights of penalties are searched by the score of what comes
-        after, such as a classifier.
+        with :math:`\hat x` the reconstruction and :math:`\bar x` the training mean of
+        each feature. It is comparable to ``PCA(...).explained_variance_ratio_.sum()``,
+        and is not the mean of `score_samples`. It grows with the size of the code, and
+        every penalty lowers it: choose the weights of penalties by the score of the
+        downstream model, such as a classifier.
 
         Parameters
         ----------
@@ -469,12 +466,12 @@ class BaseAutoencoder(
         Returns
         -------
         float
-            At most 1; 0 is what the training mean would get.
+            At most 1; the training mean as reconstruction gets 0.
         """
         return self._fitted().r2(self._check_X(X))
 
     def sensitivity(self, X: Any) -> np.ndarray:
-        r"""Return how strongly the code of each sample answers to its input.
+        r"""Return the sensitivity of the code of each sample to its input.
 
         Parameters
         ----------
@@ -497,10 +494,10 @@ class BaseAutoencoder(
         Parameters
         ----------
         X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
-            What to blend. A sample and a batch are blended with each other.
+            The samples to blend. A single sample is blended with each of a batch.
 
         alpha : float or array-like of shape (n_samples,), default=0.5
-            Share of X2. Outside [0, 1] it extrapolates.
+            Weight of X2. Values outside [0, 1] extrapolate.
 
         kind : {"representation", "content"}, default="representation"
             Whether codes or inputs are mixed.
@@ -515,23 +512,23 @@ class BaseAutoencoder(
     def interpolate(
         self, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
     ) -> np.ndarray:
-        """Walk from one sample to another: see :func:`skae.interpolate`.
+        """Interpolate between samples: see :func:`skae.interpolate`.
 
         Parameters
         ----------
         x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
-            Where the walk begins and ends.
+            Start and end of the interpolation.
 
         n_steps : int, default=7
-            Number of points of the walk, both ends included.
+            Number of points, including both ends.
 
         path : {"linear", "spherical"}, default="linear"
-            The way between the two codes.
+            Path between the two codes.
 
         Returns
         -------
         ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
-            The decoded walk, or one for each pair.
+            The decoded points, for one pair or for each.
         """
         return blender_of(self).interpolate(x1, x2, n_steps, path=path)
 
@@ -544,7 +541,7 @@ class BaseAutoencoder(
             The samples to mix.
 
         weights : array-like of shape (n_samples,) or (n_mixtures, n_samples)
-            Weights of the codes, used as given.
+            Weights of the codes, not normalised.
 
         Returns
         -------
@@ -572,32 +569,33 @@ class BaseAutoencoder(
     def save(self, path: Any, *, include_optimizer: bool = True) -> None:
         """Write the fitted estimator to a file, to be read by :func:`skae.load`.
 
-        The file is one of safetensors and JSON, no pickle: it holds the parameters,
-        the weights, the history and all else that `fit` has set. Functions and classes
-        of your own stand in it by name. It is written as a whole, or not at all.
-        scikit-learn's callbacks, set by `set_callbacks`, are not part of it.
+        The file consists of safetensors and JSON, without pickle. It contains the
+        parameters, the weights, the history and all other results of `fit`; custom
+        functions and classes are stored by name. It is written completely or not at
+        all. scikit-learn's callbacks, set by `set_callbacks`, are not saved.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write. A file that is there is replaced.
+            Where to write. An existing file is replaced.
 
         include_optimizer : bool, default=True
             Whether to write the state of the optimizer, twice as large as the weights
-            for Adam, with which `partial_fit` and `warm_start` go on as if there had
-            been no stop. Without it they go on with a new optimizer.
+            for Adam. With it, `partial_fit` and `warm_start` resume as if training had
+            not been interrupted; without it, they resume with a new optimizer.
 
         Returns
         -------
         None
-            Nothing; the file is one.
+            The file is written.
 
         Raises
         ------
         TypeError
-            If a parameter holds what cannot be described.
+            If a parameter contains an object that cannot be stored.
         ValueError
-            If a parameter holds a function or a class that cannot be found by name.
+            If a parameter contains a function or a class that cannot be imported by
+            name.
         """
         data, _ = to_bytes(self._document(), include_optimizer)
         write_whole(path, data)
@@ -605,8 +603,8 @@ class BaseAutoencoder(
     def to_onnx(self, path: Any, part: str = "encoder") -> None:
         """Write a part of the network to an ONNX file.
 
-        The file needs neither skae nor torch to run: onnxruntime and whatever else
-        reads ONNX gives the numbers of this estimator up to the rounding of float32.
+        Running the file needs neither skae nor torch: onnxruntime and other runtimes
+        return the results of this estimator up to the rounding of float32.
         Input and output are flat rows of float32, any number of them, named ``"X"``
         and ``"code"`` or ``"reconstruction"``; cast other types first, ``uint8``
         too.
@@ -624,23 +622,23 @@ class BaseAutoencoder(
         Returns
         -------
         None
-            Nothing; the file is one, with the weights inside.
+            One file is written, including the weights.
 
         Raises
         ------
         ImportError
             If the packages onnx and onnxscript are missing.
         ValueError
-            If torch cannot translate a module of your own.
+            If torch cannot translate a custom module.
 
         See Also
         --------
-        skae.export.register_converters : Teach skl2onnx to convert whole pipelines.
+        skae.export.register_converters : Convert whole pipelines with skl2onnx.
         """
         write_onnx(self._fitted(), type(self).__name__, path, part)
 
     def _document(self) -> Document:
-        """Return what a file holds of the estimator."""
+        """Return the content of a file of the estimator."""
         names = self.get_params(deep=False)
         apart = {*names, "_model", "_skl_callbacks"}
         return Document(
@@ -666,7 +664,7 @@ class BaseAutoencoder(
 
 
 def blender_of(estimator: BaseAutoencoder) -> Blender:
-    """Return what blends samples by the code of a fitted estimator."""
+    """Return the blender of a fitted estimator."""
     model = open_model(estimator)
 
     def check(batch: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -682,18 +680,19 @@ def open_model(estimator: Any, call: str = "") -> TrainedModel:
     Parameters
     ----------
     estimator : object
-        What a function was given. What is no autoencoder of this package is refused.
+        The argument of a function; a TypeError is raised if it is not an autoencoder of
+        this package.
     call : str
-        How to call the function with parts of a Pipeline.
+        The call of the function with the parts of a Pipeline, for the error.
     """
     if not isinstance(estimator, BaseAutoencoder):
         raise TypeError(
             f"{call.partition('(')[0]} takes an autoencoder of skae, but got "
-            f"{type(estimator).__name__}. Of a Pipeline, pass the last step and what "
-            f"the others make of X: {call}."
+            f"{type(estimator).__name__}. Of a Pipeline, pass the last step and X "
+            f"transformed by the others: {call}."
         )
     return estimator._fitted()
 
 
-# Makes an estimator of what was read from a file.
+# Makes an estimator from the content of a file.
 restored = partial(restore, BaseAutoencoder)

@@ -1,4 +1,4 @@
-"""Blends and interpolations by anything with a code that can be inverted."""
+"""Blends and interpolations by any transformer with an inverse transform."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def blend(
     Parameters
     ----------
     transformer : estimator
-        A fitted estimator with ``transform`` and ``inverse_transform``: one of skae's,
+        A fitted estimator with ``transform`` and ``inverse_transform``: one of skae,
         a :class:`~sklearn.pipeline.Pipeline`, a :class:`~sklearn.decomposition.PCA`.
 
     X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
-        What to blend. A sample has the shape of a row of what `fit` saw, or is its
-        flattening, or a Series. A sample and a batch are blended with each other.
+        The samples to blend. A sample has the shape of a sample of `fit`, or is
+        flattened, or a Series. A single sample is blended with each of a batch.
 
     alpha : float or array-like of shape (n_samples,), default=0.5
-        Share of X2, one for all pairs or one for each. Outside [0, 1] it
-        extrapolates.
+        Weight of X2, one for all pairs or one for each. Values outside [0, 1]
+        extrapolate.
 
     kind : {"representation", "content"}, default="representation"
         Whether codes or inputs are mixed.
@@ -65,7 +65,7 @@ def blend(
 def interpolate(
     transformer: Any, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
 ) -> np.ndarray:
-    """Walk from one sample to another through the codes between theirs.
+    """Interpolate between samples in the latent space.
 
     Parameters
     ----------
@@ -73,21 +73,21 @@ def interpolate(
         A fitted estimator with ``transform`` and ``inverse_transform``.
 
     x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
-        Where the walk begins and ends. A sample and a batch are paired with each
-        other.
+        Start and end of the interpolation. A single sample is paired with each of a
+        batch.
 
     n_steps : int, default=7
-        Number of points of the walk, at least 2: the reconstructions of both ends
-        are included.
+        Number of points, at least 2, including the reconstructions of both ends.
 
     path : {"linear", "spherical"}, default="linear"
-        ``"linear"`` takes equal steps of the code. ``"spherical"`` turns its direction
-        by equal angles and changes its length evenly.
+        Path between the codes. ``"linear"`` takes equal steps on the straight line.
+        ``"spherical"`` rotates the direction by equal angles and changes the length
+        linearly.
 
     Returns
     -------
     ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
-        The decoded walk, or one for each pair.
+        The decoded points, for one pair or for each.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def mix(transformer: Any, X: Any, weights: Any) -> np.ndarray:
         The samples to mix.
 
     weights : array-like of shape (n_samples,) or (n_mixtures, n_samples)
-        Weights of the codes, used as given: ``(0.5, 0.25, 0.25)`` is a blend of three,
+        Weights of the codes, not normalised: ``(0.5, 0.25, 0.25)`` is a blend of three,
         ``(1, -1, 1)`` an analogy.
 
     Returns
@@ -134,7 +134,7 @@ def mix(transformer: Any, X: Any, weights: Any) -> np.ndarray:
 
 
 def real_steps(transformer: Any) -> list[Any]:
-    """Return the estimators that X goes through, in their order."""
+    """Return the estimators of a pipeline that transform X, in order."""
     if hasattr(transformer, "best_estimator_"):
         return real_steps(transformer.best_estimator_)
     if not hasattr(transformer, "steps"):
@@ -144,11 +144,11 @@ def real_steps(transformer: Any) -> list[Any]:
 
 
 def find_blender(transformer: Any) -> Blender:
-    """Return what blends samples by the code of a fitted transformer.
+    """Return the blender of a fitted transformer.
 
-    A sample has the shape of what `fit` saw. Where an image or a signal reaches an
-    autoencoder behind a step that does not tell its own, such as a FunctionTransformer,
-    its shape is taken as well.
+    A sample has the shape of a sample of `fit`. If the first step has no shape of
+    samples, such as a FunctionTransformer before an autoencoder of images, the shape
+    that the autoencoder takes is accepted as well.
     """
     check_is_fitted(transformer)
     if isinstance(transformer, BaseAutoencoder):
@@ -177,7 +177,7 @@ def find_blender(transformer: Any) -> Blender:
 
 
 def _check_content(first: Any, batch: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the flat rows of a batch, checked by the step that would see it."""
+    """Return the flat rows of a batch, checked by the first step."""
     if hasattr(batch, "columns"):
         validate_data(first, batch, reset=False, skip_check_array=True)
     else:

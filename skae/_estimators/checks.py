@@ -1,4 +1,4 @@
-"""What parameters may not say together, and what the objects in them may not be."""
+"""Checks of parameters that contradict each other, and of the objects in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         """Stand-in for scikit-learn's protocol: nothing is one."""
 
 
-# What skorch takes that a user may set; the rest of its signature is ours to fill.
+# Parameters of skorch that a user may set; the estimators set the others.
 _SKORCH = set(inspect.signature(NeuralNet.__init__).parameters) - {
     *("self", "kwargs", "module", "criterion", "dataset", "predict_nonlinearity")
 }
@@ -40,13 +40,13 @@ def default_of(estimator: Any, name: str) -> Any:
 
 
 def check_net_params(estimator: Any) -> None:
-    """Refuse settings that skorch does not have, or that the estimator has itself."""
+    """Refuse settings that skorch lacks, or that are parameters of the estimator."""
     own = BaseEstimator.get_params(estimator, deep=False)
     for name, value in (estimator.net_params or {}).items():
         if name in own:
             raise ValueError(
-                f"net_params={{{name!r}: ...}} and the parameter {name} say the same "
-                f"thing. Set {name} itself."
+                f"net_params={{{name!r}: ...}} and the parameter {name} set the "
+                f"same thing. Set {name} itself."
             )
         if name not in _SKORCH and not is_net_param(name):
             close = difflib.get_close_matches(name, _SKORCH, n=1)
@@ -55,39 +55,39 @@ def check_net_params(estimator: Any) -> None:
         twin = _TWINS.get(name)
         if twin and own[twin] != default_of(estimator, twin):
             raise ValueError(
-                f"{twin}={own[twin]!r} and {name}={value!r} say the same "
+                f"{twin}={own[twin]!r} and {name}={value!r} set the same "
                 "thing. Set one of them."
             )
 
 
 def check_at_default(estimator: Any, name: str, other: str) -> None:
-    """Refuse a parameter that is set although another one brings its value."""
+    """Refuse a parameter that is set although another one determines its value."""
     value = getattr(estimator, name)
     if value != default_of(estimator, name):
         raise ValueError(
             f"{name}={value!r} and {other}={getattr(estimator, other)!r} contradict "
-            f"each other: what is passed as {other} brings its own. Set it there."
+            f"each other: the value of {other} has its own. Set it there."
         )
 
 
 def check_conflict(estimator: Any, first: str, second: str) -> None:
-    """Refuse two parameters that say the same thing, if both are given."""
+    """Refuse two parameters that set the same thing, if both are given."""
     one, other = getattr(estimator, first), getattr(estimator, second)
     if one is not None and other is not None:
         raise ValueError(
             f"{first}={one!r} and {second}={other!r} cannot be given together: "
-            f"{second} says what the network is. Set {first} to None, or put it into "
+            f"{second} specifies the network. Set {first} to None, or put it into "
             f"{second}, as in encoder=Dense(hidden_layer_sizes=...)."
         )
 
 
 def check_instances(estimator: Any) -> None:
-    """Check what the slots of an estimator hold, and the numbers that it holds.
+    """Check the objects in the parameters of an estimator, and their parameters.
 
     Parameters
     ----------
     estimator : estimator
-        Whose parameters are of the right types already.
+        An estimator whose parameters have the right types.
     """
     names = ("augmentation", "corruption", "noise")
     slots = [(name, getattr(estimator, name, None)) for name in names]

@@ -1,4 +1,4 @@
-"""The convolutional autoencoder: one code from a picture or a signal."""
+"""The convolutional autoencoder, for images and signals."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skae._training.plan import Networks
 
 @parameters
 class ConvAutoencoder(BaseAutoencoder):
-    r"""Convolutional autoencoder: one code from a picture or a signal.
+    r"""Convolutional autoencoder for images and signals.
 
-    Strided convolutions and one linear layer give the code, their mirror the
-    reconstruction; what is minimised is the objective of
-    :class:`AutoencoderTransformer`. A convolution draws with the same strokes
-    everywhere, and needs fewer weights than a dense layer [1]_.
+    Strided convolutions and one linear layer compute the code, and their mirror the
+    reconstruction; the objective is that of :class:`AutoencoderTransformer`.
+    Convolutions share their weights across positions and therefore need far fewer
+    parameters than dense layers [1]_.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class ConvAutoencoder(BaseAutoencoder):
     image_shape : tuple of int or None, default=None
         Shape of a flat row: ``(height, width)`` or ``(channels, height, width)``, with
         ``layout="channels_last"`` ``(height, width, channels)``, with
-        ``layout="signal"`` ``(channels, length)``. None is a square grey picture, or
-        else a signal, and a :class:`~skae.LayoutWarning` says which. Not needed where X
-        has axes of its own.
+        ``layout="signal"`` ``(channels, length)``. None is a square grey image, or else
+        a signal, with a :class:`~skae.LayoutWarning`. Not needed if the samples of X
+        have these axes.
 
     channels : int or array-like of int, default=(16, 32)
-        Number of channels after each convolution of the encoder. Each halves the
-        picture; large pictures get more layers of the last width.
+        Number of channels after each convolution of the encoder. Each halves the image;
+        large images get more layers of the last width.
 
     activation : str, default="gelu"
         Activation after each convolution: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
@@ -56,10 +56,10 @@ class ConvAutoencoder(BaseAutoencoder):
         each unit divided by its root mean square over the batch.
 
     corruption : callable or None, default=None
-        What is done to the rows of a batch before they are encoded in training,
-        ``corruption(x, generator)``; the target stays clean. It makes the code a better
-        input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic regression on
-        128 convolutional features of MNIST beats one on the pixels.
+        Transformation of the rows of a batch before they are encoded in training,
+        ``corruption(x, generator)``; the target stays clean. It can also make the code
+        a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
+        regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"``, a
@@ -70,9 +70,9 @@ class ConvAutoencoder(BaseAutoencoder):
         output, module)`` and returning one value for each row.
 
     augmentation : callable or None, default=None
-        What is done to the rows of a batch in training, afresh in every epoch, before
-        anything else, ``augmentation(x, generator)``: what it gives is input and target
-        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+        Transformation of the rows of a batch in training, in every epoch and before any
+        other step, ``augmentation(x, generator)``. Its result is both input and target.
+        :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
@@ -82,24 +82,24 @@ class ConvAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
-        axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
+        the axes 1 and -1 has length 1 to 4.
 
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
         The optimizer. Its further arguments are set with `net_params`.
 
     lr : float, default=0.001
-        Learning rate; the highest one, where `lr_schedule` changes it.
+        Learning rate; the highest one, if `lr_schedule` changes it.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Course of the learning rate over the steps of a fit. A callable gives the factor
-        of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit. A callable returns the
+        factor of `lr` for a fraction of the fit between 0 and 1.
 
     max_epochs : int, default=100
-        Most passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -111,14 +111,16 @@ class ConvAutoencoder(BaseAutoencoder):
 
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to keep the weights of the best epoch. Without it, the training loss
-        is watched and the last weights are kept.
+        epochs, and to restore the weights of the best epoch. If False, the training
+        loss is monitored and the last weights remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. None: never.
+        Epochs without an improvement of `tol` before training stops. With None it never
+        stops early.
 
     tol : float, default=0.0001
-        The improvement of the loss, divided by the number of features, that counts.
+        Smallest improvement of the loss, divided by the number of features, that
+        counts.
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
@@ -130,31 +132,31 @@ class ConvAutoencoder(BaseAutoencoder):
 
     net_params : dict or None, default=None
         Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
-        0.99)}``. In a search each is a parameter of its own.
+        0.99)}``. Each can be searched as a separate parameter.
 
     device : str, default="auto"
-        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
-        one, else ``"cpu"``.
+        Device to compute on, as torch names it. ``"auto"`` is ``"cuda"`` if it is
+        available, else ``"cpu"``.
 
     dtype : {"float32", "float64", "auto"}, default="float32"
-        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        Type of the weights, of the computation and of the results. ``"auto"`` is
         float64 if X is, else float32.
 
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
-        bits of each factor; the weights, the loss, the optimizer and all that a fitted
-        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
-        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
-        sixteen million products for a batch. It is not the default, since results then
-        depend on the machine.
+        Format of the multiplications in training, with `dtype` float32. ``"bfloat16"``
+        rounds each factor to 8 bits; the weights, the loss, the optimizer and all
+        results of a fitted estimator stay in float32. ``"auto"`` is bfloat16 where that
+        was measured to be faster: on CPUs with AMX, for networks whose largest layer
+        takes sixteen million products for a batch. It is not the default, since results
+        then depend on the machine.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
         an int for reproducible results.
 
     verbose : int, default=0
-        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
-        time left; 2 prints a line for each epoch.
+        0 prints nothing; 1 shows a progress bar with the epochs, the terms of the
+        objective and the time left; 2 prints a line for each epoch.
 
     Attributes
     ----------
@@ -162,8 +164,8 @@ class ConvAutoencoder(BaseAutoencoder):
         The trained net; ``net_.module_`` is the torch module.
 
     encoder_, decoder_ : torch.nn.Module
-        From flat rows in the units of X to exactly what `transform` gives, and from
-        codes back to the units of X.
+        The encoder maps flat rows in the units of X to exactly what `transform`
+        returns, the decoder maps codes to flat rows in the units of X.
 
     history_ : list of dict
         For each epoch its number and every term of the objective, ``train_loss``,
@@ -183,7 +185,7 @@ class ConvAutoencoder(BaseAutoencoder):
         rows.
 
     sample_shape_ : tuple of int
-        Shape of one sample of X: of what `inverse_transform` gives for a code.
+        Shape of one sample of X, and of what `inverse_transform` returns for one code.
 
     n_features_in_ : int
         Number of features of a flattened sample.
@@ -194,7 +196,7 @@ class ConvAutoencoder(BaseAutoencoder):
     See Also
     --------
     AutoencoderTransformer : The dense autoencoder.
-    Conv : The same architecture, for the `encoder` slot of the other classes.
+    Conv : The same architecture, for the parameter `encoder` of the other classes.
 
     References
     ----------
@@ -206,11 +208,11 @@ class ConvAutoencoder(BaseAutoencoder):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skae import ConvAutoencoder
-    >>> pictures = load_digits().images / 16
-    >>> pictures.shape
+    >>> images = load_digits().images / 16
+    >>> images.shape
     (1797, 8, 8)
-    >>> ae = ConvAutoencoder(8, max_epochs=5, random_state=0).fit(pictures)
-    >>> ae.transform(pictures).shape, ae.reconstruct(pictures).shape
+    >>> ae = ConvAutoencoder(8, max_epochs=5, random_state=0).fit(images)
+    >>> ae.transform(images).shape, ae.reconstruct(images).shape
     ((1797, 8), (1797, 8, 8))
     """
 

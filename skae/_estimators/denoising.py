@@ -17,15 +17,15 @@ from skae._estimators.planning import random_source
 
 @parameters
 class DenoisingAutoencoder(BaseAutoencoder):
-    r"""Denoising autoencoder: it learns to undo noise.
+    r"""Denoising autoencoder: it learns to remove noise.
 
-    In every epoch each row is corrupted afresh, :math:`\tilde x \sim q(\tilde x | x)`,
+    In every epoch each row is corrupted anew, :math:`\tilde x \sim q(\tilde x | x)`,
     and its reconstruction is compared with the clean original [1]_:
 
     .. math:: \tfrac12 \|x - g(f(\tilde x))\|^2 / s^2,
 
-    with :math:`s` the training scale of X. Held-out rows see one draw of the noise
-    that stays the same in every epoch; `transform` adds none.
+    with :math:`s` the training scale of X. Held-out rows get the same noise in every
+    epoch; `transform` adds none.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Size of the code: the number of columns that :meth:`transform` returns.
 
     noise : str or callable, default="gaussian"
-        What corrupts a batch: ``"gaussian"`` adds normal noise; ``"masking"`` sets
+        Corruption of a batch: ``"gaussian"`` adds normal noise; ``"masking"`` sets
         entries to zero, ``"salt_and_pepper"`` to the lowest or highest value,
         ``"swap"`` to those of another row. A callable, such as :class:`GaussianNoise`,
-        is called ``noise(x, generator)`` and brings its own level.
+        is called ``noise(x, generator)`` and has its own level.
 
     noise_level : float, default=0.3
         Standard deviation of ``"gaussian"`` noise in the units of X; fraction of the
@@ -81,9 +81,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         output, module)`` and returning one value for each row.
 
     augmentation : callable or None, default=None
-        What is done to the rows of a batch in training, afresh in every epoch, before
-        anything else, ``augmentation(x, generator)``: what it gives is input and target
-        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+        Transformation of the rows of a batch in training, in every epoch and before any
+        other step, ``augmentation(x, generator)``. Its result is both input and target.
+        :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
@@ -93,24 +93,24 @@ class DenoisingAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
-        axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
+        the axes 1 and -1 has length 1 to 4.
 
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
         The optimizer. Its further arguments are set with `net_params`.
 
     lr : float, default=0.001
-        Learning rate; the highest one, where `lr_schedule` changes it.
+        Learning rate; the highest one, if `lr_schedule` changes it.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Course of the learning rate over the steps of a fit. A callable gives the factor
-        of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit. A callable returns the
+        factor of `lr` for a fraction of the fit between 0 and 1.
 
     max_epochs : int, default=100
-        Most passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -122,14 +122,16 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to keep the weights of the best epoch. Without it, the training loss
-        is watched and the last weights are kept.
+        epochs, and to restore the weights of the best epoch. If False, the training
+        loss is monitored and the last weights remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. None: never.
+        Epochs without an improvement of `tol` before training stops. With None it never
+        stops early.
 
     tol : float, default=0.0001
-        The improvement of the loss, divided by the number of features, that counts.
+        Smallest improvement of the loss, divided by the number of features, that
+        counts.
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
@@ -141,31 +143,31 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     net_params : dict or None, default=None
         Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
-        0.99)}``. In a search each is a parameter of its own.
+        0.99)}``. Each can be searched as a separate parameter.
 
     device : str, default="auto"
-        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
-        one, else ``"cpu"``.
+        Device to compute on, as torch names it. ``"auto"`` is ``"cuda"`` if it is
+        available, else ``"cpu"``.
 
     dtype : {"float32", "float64", "auto"}, default="float32"
-        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        Type of the weights, of the computation and of the results. ``"auto"`` is
         float64 if X is, else float32.
 
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
-        bits of each factor; the weights, the loss, the optimizer and all that a fitted
-        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
-        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
-        sixteen million products for a batch. It is not the default, since results then
-        depend on the machine.
+        Format of the multiplications in training, with `dtype` float32. ``"bfloat16"``
+        rounds each factor to 8 bits; the weights, the loss, the optimizer and all
+        results of a fitted estimator stay in float32. ``"auto"`` is bfloat16 where that
+        was measured to be faster: on CPUs with AMX, for networks whose largest layer
+        takes sixteen million products for a batch. It is not the default, since results
+        then depend on the machine.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
         an int for reproducible results.
 
     verbose : int, default=0
-        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
-        time left; 2 prints a line for each epoch.
+        0 prints nothing; 1 shows a progress bar with the epochs, the terms of the
+        objective and the time left; 2 prints a line for each epoch.
 
     Attributes
     ----------
@@ -173,8 +175,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         The trained net; ``net_.module_`` is the torch module.
 
     encoder_, decoder_ : torch.nn.Module
-        From flat rows in the units of X to exactly what `transform` gives, and from
-        codes back to the units of X.
+        The encoder maps flat rows in the units of X to exactly what `transform`
+        returns, the decoder maps codes to flat rows in the units of X.
 
     history_ : list of dict
         For each epoch its number and every term of the objective, ``train_loss``,
@@ -194,7 +196,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         rows.
 
     sample_shape_ : tuple of int
-        Shape of one sample of X: of what `inverse_transform` gives for a code.
+        Shape of one sample of X, and of what `inverse_transform` returns for one code.
 
     n_features_in_ : int
         Number of features of a flattened sample.
@@ -268,10 +270,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         """
         model = self._fitted()
         source = random_source(self, random_state)
-        return model.layout.restore(model.corrupt(self._check_X(X), source))
+        return model.layout.unflatten(model.corrupt(self._check_X(X), source))
 
     def denoise(self, X: Any) -> np.ndarray:
-        """Redraw noisy samples without their noise.
+        """Reconstruct noisy samples without their noise.
 
         Parameters
         ----------
@@ -281,6 +283,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Returns
         -------
         ndarray of shape (n_samples, n_features) or (n_samples, ...)
-            The same as `reconstruct`.
+            The reconstructions, as `reconstruct` returns them.
         """
         return self.reconstruct(X)

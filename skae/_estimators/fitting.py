@@ -1,4 +1,4 @@
-"""The steps of a fit: check everything, build or resume, train; and of a loading."""
+"""The steps of fitting an estimator, and of restoring one from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from skae._data.batches import RowDataset
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
-from skae._data.statistics import Statistics, describe
+from skae._data.statistics import Statistics, compute_statistics
 from skae._estimators.checks import check_instances, check_net_params
 from skae._estimators.planning import copy_of, make_training
 from skae._model.model import TrainedModel, draw_seed
@@ -21,22 +21,22 @@ from skae._training.plan import Plan, Task
 
 
 def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
-    """Return a model that is yet to be trained, and the rows of X.
+    """Return a new model, not yet trained, and the rows of X.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        What `fit` was given.
+        The argument of `fit`.
     estimator : BaseAutoencoder
-        Whose parameters have the right types.
+        An estimator whose parameters have the right types.
     plan : Plan
-        What they say.
+        The plan made from its parameters.
     """
     rows, sample_shape, feature_names = first_rows(X, estimator)
-    layout = plan.networks.find_layout(sample_shape, plan.layout)
+    layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype)
-    statistics = describe(rows)
+    statistics = compute_statistics(rows)
     plan.task.loss.check(statistics.low, statistics.high)
     seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
@@ -59,13 +59,13 @@ def resume(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        What `fit` was given.
+        The argument of `fit`.
     estimator : BaseAutoencoder
-        Whose parameters have the right types.
+        An estimator whose parameters have the right types.
     model : TrainedModel
-        What was trained so far; it stays as it is.
+        The model trained so far; it is not changed.
     task : Task
-        What it is trained to do from now on.
+        What it is trained to do next.
     """
     rows, statistics = _more_rows(X, estimator, model)
     plan = replace(
@@ -80,16 +80,16 @@ def resume(
 def extend(
     X: Any, estimator: Any, model: TrainedModel
 ) -> tuple[TrainedModel, np.ndarray]:
-    """Return a model with the statistics of one chunk more, and the rows of X.
+    """Return a model with the statistics of one more chunk, and the rows of X.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         The chunk.
     estimator : BaseAutoencoder
-        Whose parameters have the right types.
+        An estimator whose parameters have the right types.
     model : TrainedModel
-        What was trained so far; it stays as it is.
+        The model trained so far; it is not changed.
     """
     check_instances(estimator)
     check_net_params(estimator)
@@ -103,9 +103,9 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        What a method was given.
+        The argument of a method.
     estimator : BaseAutoencoder
-        For names and messages.
+        The estimator, for feature names and error messages.
     model : TrainedModel
         Its model.
     """
@@ -117,17 +117,17 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
 def _more_rows(
     X: Any, estimator: Any, model: TrainedModel
 ) -> tuple[np.ndarray, Statistics]:
-    """Return rows to go on with, and their statistics, once they are checked."""
+    """Return the rows of a later fit, checked, and their statistics."""
     built_with = model.built_with.parameters
     for name in ("n_components", "loss"):
         value = getattr(estimator, name)
         if value != built_with[name]:
             raise ValueError(
-                f"{name}={value!r}, but the weights to go on from were trained with "
+                f"{name}={value!r}, but the weights to resume from were trained with "
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."
             )
     rows = checked_rows(X, estimator, model)
-    statistics = describe(rows)
+    statistics = compute_statistics(rows)
     model.loss.check(statistics.low, statistics.high)
     return rows, statistics
 
@@ -138,7 +138,7 @@ def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) 
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Which holds the model already: its callbacks may use it.
+        It holds the model already, since its callbacks may use it.
     model : TrainedModel
         The model.
     rows : ndarray of shape (n_rows, n_features)
@@ -168,15 +168,15 @@ def restore(base: type, saved: Saved) -> Any:
     Parameters
     ----------
     base : type
-        What its class has to inherit.
+        Base class that its class has to inherit from.
     saved : Saved
-        What the file holds.
+        The content of the file.
     """
     cls: Any = saved.cls
     if not issubclass(cls, base):
         raise TypeError(f"skae.{cls.__name__} is no autoencoder")
     estimator = cls(**saved.parameters)
-    now = estimator.get_params(deep=False)  # those that are new since, too
+    now = estimator.get_params(deep=False)  # parameters added since then, too
     built, trained = {**now, **saved.built_with}, {**now, **saved.trained_with}
     builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
     for each in (builder, trainer):

@@ -1,4 +1,4 @@
-"""Estimators from the files that `save` has written."""
+"""Loading of estimators from the files that `save` has written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
-from skae._persistence.format import from_bytes, name_of
+from skae._persistence.format import estimator_name, from_bytes
 
 _CLASSES = {
-    name_of(cls): cls
+    estimator_name(cls): cls
     for cls in (
         AutoencoderTransformer,
         ContractiveAutoencoder,
@@ -32,14 +32,14 @@ def load(
 ) -> BaseAutoencoder:
     """Read a fitted estimator from a file that its method `save` has written.
 
-    It is the estimator that was saved: parameters, weights, history, the state of the
-    optimizer and of the generators, so that training goes on as if there had been no
-    stop. The network is on the device that the parameter `device` names, or on the CPU,
-    with a warning, where there is none.
+    All that was saved is restored: parameters, weights, history, the state of the
+    optimizer and of the random generators, so that training resumes as if it had not
+    been interrupted. The network is on the device of the parameter `device`, or on the
+    CPU, with a warning, if that is not available.
 
-    No code is run from the file, and none is imported because it is named there, unless
-    it is trusted. Modules, losses, penalties and callbacks of your own are functions
-    and classes by name; where they are not trusted, the error lists them.
+    The file contains no code, and nothing that it names is imported unless it is
+    trusted. Custom modules, losses, penalties and callbacks are stored by the names of
+    their functions and classes; the error lists those that are not trusted.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def load(
     FileNotFoundError
         If there is no such file.
     ImportError
-        If something trusted is no longer where it was.
+        If a trusted function or class cannot be imported.
     TypeError
-        If `trusted` holds something else than names.
+        If `trusted` contains anything but names.
     ValueError
-        If the file is damaged, of a newer version or not one of skae, or names what
-        is not trusted.
+        If the file is damaged, of a newer version or not written by skae, or if it
+        names functions or classes that are not trusted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Parameters: how a class declares them, and how nested ones are reached."""
+"""Parameters: how a class declares them, and how nested ones are set."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def parameters(cls: _Class) -> _Class:
     """Make an ``__init__`` that takes and assigns the annotated fields of a class.
 
     Each field is a parameter with a default; all are keyword-only, but for those that
-    say otherwise. Inherited parameters follow those of the class itself. A name without
-    a default, such as ``net_: Any``, would become a parameter, too: what `fit` sets is
-    not annotated in a class.
+    declare otherwise. Inherited parameters follow those of the class itself. A name
+    without a default, such as ``net_: Any``, would become a parameter, too: attributes
+    set by `fit` are not annotated in a class.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def has_parameters(value: Any) -> bool:
 
 
 def check_nested(own: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """Refuse nested parameters of a slot that holds nothing with parameters.
+    """Refuse nested parameters of a value without parameters.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def check_nested(own: Mapping[str, Any], params: Mapping[str, Any]) -> None:
 
 
 def _tunable(name: str, parameter: str) -> str:
-    """Write down what a slot may hold that has a parameter of that name."""
+    """Return the text of a value that has a parameter of that name."""
     if name == "augmentation":
         return "an object with get_params and set_params"
     if name == "penalty":
@@ -178,15 +178,15 @@ def _tunable(name: str, parameter: str) -> str:
 
 
 def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is nested in parameters, beside what scikit-learn finds itself.
+    """Return nested parameters, beside those that scikit-learn finds itself.
 
-    Those are the members of a list of penalties with their parameters, as a Pipeline
-    has its steps, and settings of the net.
+    These are the members of a list of penalties with their parameters, like the steps
+    of a Pipeline, and settings of the net.
 
     Parameters
     ----------
     params : dict
-        Names and values, of which nested ones are kept.
+        Names and values of the parameters.
     """
     found: dict[str, Any] = {}
     penalty = params["penalty"]
@@ -208,7 +208,7 @@ def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
 def divide_params(
     own: Mapping[str, Any], params: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Divide parameters to set: what scikit-learn sets, and what is for `with_nested`.
+    """Divide parameters: those that scikit-learn sets, and those for `with_nested`.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def with_nested(name: str, value: Any, nested: Mapping[str, Any]) -> Any:
 def set_nested_penalties(
     penalty: list, params: Mapping[str, Any]
 ) -> list[tuple[str, Any]]:
-    """Return a list of penalties with some replaced, and set parameters of others.
+    """Return a list of penalties with some replaced and parameters of others set.
 
     Parameters
     ----------

@@ -28,16 +28,16 @@ from skae._training.schedules import LR_SCHEDULES
 
 
 def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
-    """Return what an estimator says of its network and its training.
+    """Return the plan of the network and the training of an estimator.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Whose parameters are checked already.
+        An estimator whose parameters are checked.
     networks : Networks
         Its encoder and decoder.
     task : Task
-        What they are trained to do.
+        What the network is trained to do.
     """
     _check_tied(estimator, networks)
     return Plan(
@@ -54,7 +54,7 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
 # Networks -----------------------------------------------------------------------------
 
 
-def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
+def resolve_encoder(estimator: Any, default: BaseEstimator) -> Any:
     """Return the encoder of an estimator that is dense by default.
 
     Parameters
@@ -62,7 +62,7 @@ def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
     estimator : BaseAutoencoder
         With the parameters `encoder`, `hidden_layer_sizes` and `activation`.
     default : Dense
-        What None stands for.
+        The encoder that None stands for.
     """
     check_conflict(estimator, "hidden_layer_sizes", "encoder")
     check_conflict(estimator, "activation", "encoder")
@@ -75,7 +75,7 @@ def find_encoder(estimator: Any, default: BaseEstimator) -> Any:
     )
 
 
-def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:
+def resolve_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:
     """Return the decoder of an estimator: the one given, or the encoder's mirror.
 
     Parameters
@@ -85,7 +85,7 @@ def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) ->
     encoder : architecture, torch.nn.Module or callable
         Its encoder.
     link : callable
-        Makes what follows the decoder; a trained one may end with it.
+        Factory of the layer after the decoder; a trained decoder may end with it.
     """
     if estimator.decoder is not None:
         decoder = resolve_network(estimator.decoder, "decoder")
@@ -94,14 +94,14 @@ def find_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) ->
         )
     if not isinstance(encoder, Architecture):
         raise ValueError(
-            "An encoder of your own cannot be mirrored. Pass a decoder too: "
+            "A custom encoder cannot be mirrored. Pass a decoder too: "
             "'dense', 'conv', or a builder (n_in, n_out) -> torch.nn.Module."
         )
     return encoder
 
 
 def code_activation_layer(estimator: Any) -> Callable[[], nn.Module] | None:
-    """Return what makes the last layer of an encoder, None for a linear code."""
+    """Return a factory of the last layer of an encoder, None for a linear code."""
     name = getattr(estimator, "code_activation", None)
     return None if name in (None, "identity") else ACTIVATIONS[name]
 
@@ -111,7 +111,7 @@ def _is_tied(slot: Any) -> bool:
 
 
 def _check_tied(estimator: Any, networks: Networks) -> None:
-    """Refuse to tie what is no mirror image."""
+    """Refuse tied weights of networks that do not mirror each other."""
     encoder, decoder = networks.encoder, networks.decoder
     if estimator.decoder is not None and _is_tied(decoder):
         raise ValueError(
@@ -142,7 +142,7 @@ def make_task(
     penalties: list[tuple[str, Any]],
     corruption: Callable | None,
 ) -> Task:
-    """Return what a network is trained to do, in copies.
+    """Return the task of a network, with copies of its parts.
 
     Parameters
     ----------
@@ -151,9 +151,9 @@ def make_task(
     loss : Loss
         How a reconstruction is compared with its row.
     penalties : list of (str, callable)
-        What the class adds to those of `penalty`.
+        Penalties that the class adds to `penalty`.
     corruption : callable or None
-        What corrupts a batch.
+        The corruption of a batch.
     """
     check_instances(estimator)
     check_net_params(estimator)
@@ -168,8 +168,8 @@ def make_task(
 
 
 def make_training(estimator: Any) -> Training:
-    """Return how the parameters of an estimator say that training goes."""
-    optimizer, schedule = estimator.optimizer, _find_lr_schedule(estimator)
+    """Return the settings of training, from the parameters of an estimator."""
+    optimizer, schedule = estimator.optimizer, _resolve_lr_schedule(estimator)
     if isinstance(optimizer, str):
         optimizer = OPTIMIZERS[optimizer]
     if isinstance(schedule, str):
@@ -196,8 +196,8 @@ def make_training(estimator: Any) -> Training:
     )
 
 
-def _find_lr_schedule(estimator: Any) -> Any:
-    """Return the schedule of an estimator; a scheduler among its callbacks wins."""
+def _resolve_lr_schedule(estimator: Any) -> Any:
+    """Return the schedule of an estimator, or that of a scheduler in its callbacks."""
     callbacks = [
         item[1] if isinstance(item, (tuple, list)) else item
         for item in estimator.callbacks or []
@@ -217,11 +217,11 @@ def _find_lr_schedule(estimator: Any) -> Any:
     return "constant"
 
 
-# What methods ask of parameters -------------------------------------------------------
+# Parameters that methods use ----------------------------------------------------------
 
 
 def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
-    """Return what a method draws from: the estimator's random_state on None."""
+    """Return the random state of a method; None is that of the estimator."""
     own = estimator.random_state if random_state is None else random_state
     return check_random_state(own)
 
@@ -229,16 +229,16 @@ def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
 def common_remedies(
     estimator: Any, penalties: list[tuple[str, Any]], corruption: Callable | None
 ) -> list[str]:
-    """Return what to change where a code has collapsed, in any class.
+    """Return suggestions against a collapsed code, for all classes.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Whose code it is.
+        The estimator.
     penalties : list of (str, callable)
         Penalties with a parameter of the same name.
     corruption : callable or None
-        What corrupts a batch.
+        The corruption of a batch.
     """
     remedies = [
         f"lower {name}={penalty.weight:g}"
@@ -251,7 +251,7 @@ def common_remedies(
         remedies.append("weaken the noise")
     remedies.append(
         f"another lr than {estimator.lr:g}, or more epochs; a scaled X, where its "
-        "columns differ in units or the modules are your own"
+        "columns differ in units or the modules are custom"
     )
     return remedies
 
@@ -260,12 +260,12 @@ def common_remedies(
 
 
 def copy_of(estimator: Any) -> dict[str, Any]:
-    """Return the parameters as they are now, whatever is done to nested ones later."""
+    """Return a copy of the parameters, including nested objects."""
     return _copy(BaseEstimator.get_params(estimator, deep=False))
 
 
 def _copy(value: Any) -> Any:
-    """Copy containers and what holds parameters; the rest stays as it is."""
+    """Copy containers and objects with parameters; other values are returned."""
     if type(value) is dict:
         return {key: _copy(item) for key, item in value.items()}
     if type(value) in (list, tuple):

@@ -21,7 +21,7 @@ from skae._training.plan import Networks
 
 @parameters
 class SparseAutoencoder(BaseAutoencoder):
-    r"""Sparse autoencoder: few units speak for each sample, the others are zero.
+    r"""Autoencoder with a sparse code: few units are active, the others exactly zero.
 
     The objective of :class:`AutoencoderTransformer` with one of
 
@@ -32,13 +32,14 @@ class SparseAutoencoder(BaseAutoencoder):
         :math:`\lambda \sum_i \mathrm{KL}(\rho \| \hat\rho_i)` on a code in [0, 1], with
         :math:`\hat\rho_i` the mean of unit i over the batch [1]_.
     ``"topk"``
-        no penalty: the `n_active` largest units of a ReLU code are kept [2]_.
+        no penalty: all but the `n_active` largest units of a ReLU code are set to
+        zero [2]_.
     ``"lifetime"``
-        no penalty: in training each unit of a ReLU code keeps its largest values over
-        the rows of a batch, a share `target_activation` of them and at least one, and
-        learns from these alone [3]_. No unit can fall silent or speak for every
-        sample, which suits a code larger than X. `transform` cuts nothing: it gives
-        the ReLU code.
+        no penalty: in training only the largest values of each unit over the rows of a
+        batch remain, a fraction `target_activation` of the rows and at least one, and
+        the others are set to zero [3]_. No unit can become inactive, or be active for
+        every sample, which suits a code larger than X. `transform` returns the whole
+        ReLU code.
 
     Parameters
     ----------
@@ -53,12 +54,13 @@ class SparseAutoencoder(BaseAutoencoder):
         How the code is made sparse.
 
     target_activation : float, default=0.05
-        Mean activation that ``method="kl"`` asks of each unit; share of the rows of a
-        batch that ``method="lifetime"`` keeps of each unit in training.
+        Target of the mean activation of each unit for ``method="kl"``; fraction of the
+        rows of a batch for which each unit is active in training with
+        ``method="lifetime"``.
 
     n_active : int or None, default=None
-        Units that ``method="topk"`` keeps for each sample. None is a quarter of them,
-        at least 1.
+        Number of active units for each sample with ``method="topk"``. None is a quarter
+        of the units, at least 1.
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. An
@@ -86,10 +88,10 @@ class SparseAutoencoder(BaseAutoencoder):
         ``method="kl"``, which needs a code in [0, 1]: both give exact zeros.
 
     corruption : callable or None, default=None
-        What is done to the rows of a batch before they are encoded in training,
-        ``corruption(x, generator)``; the target stays clean. It makes the code a better
-        input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic regression on
-        128 convolutional features of MNIST beats one on the pixels.
+        Transformation of the rows of a batch before they are encoded in training,
+        ``corruption(x, generator)``; the target stays clean. It can also make the code
+        a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
+        regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
@@ -102,9 +104,9 @@ class SparseAutoencoder(BaseAutoencoder):
         output, module)`` and returning one value for each row.
 
     augmentation : callable or None, default=None
-        What is done to the rows of a batch in training, afresh in every epoch, before
-        anything else, ``augmentation(x, generator)``: what it gives is input and target
-        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+        Transformation of the rows of a batch in training, in every epoch and before any
+        other step, ``augmentation(x, generator)``. Its result is both input and target.
+        :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
@@ -114,24 +116,24 @@ class SparseAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
-        axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
+        the axes 1 and -1 has length 1 to 4.
 
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
         The optimizer. Its further arguments are set with `net_params`.
 
     lr : float, default=0.001
-        Learning rate; the highest one, where `lr_schedule` changes it.
+        Learning rate; the highest one, if `lr_schedule` changes it.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Course of the learning rate over the steps of a fit. A callable gives the factor
-        of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit. A callable returns the
+        factor of `lr` for a fraction of the fit between 0 and 1.
 
     max_epochs : int, default=100
-        Most passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -143,14 +145,16 @@ class SparseAutoencoder(BaseAutoencoder):
 
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to keep the weights of the best epoch. Without it, the training loss
-        is watched and the last weights are kept.
+        epochs, and to restore the weights of the best epoch. If False, the training
+        loss is monitored and the last weights remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. None: never.
+        Epochs without an improvement of `tol` before training stops. With None it never
+        stops early.
 
     tol : float, default=0.0001
-        The improvement of the loss, divided by the number of features, that counts.
+        Smallest improvement of the loss, divided by the number of features, that
+        counts.
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
@@ -162,31 +166,31 @@ class SparseAutoencoder(BaseAutoencoder):
 
     net_params : dict or None, default=None
         Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
-        0.99)}``. In a search each is a parameter of its own.
+        0.99)}``. Each can be searched as a separate parameter.
 
     device : str, default="auto"
-        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
-        one, else ``"cpu"``.
+        Device to compute on, as torch names it. ``"auto"`` is ``"cuda"`` if it is
+        available, else ``"cpu"``.
 
     dtype : {"float32", "float64", "auto"}, default="float32"
-        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        Type of the weights, of the computation and of the results. ``"auto"`` is
         float64 if X is, else float32.
 
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
-        bits of each factor; the weights, the loss, the optimizer and all that a fitted
-        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
-        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
-        sixteen million products for a batch. It is not the default, since results then
-        depend on the machine.
+        Format of the multiplications in training, with `dtype` float32. ``"bfloat16"``
+        rounds each factor to 8 bits; the weights, the loss, the optimizer and all
+        results of a fitted estimator stay in float32. ``"auto"`` is bfloat16 where that
+        was measured to be faster: on CPUs with AMX, for networks whose largest layer
+        takes sixteen million products for a batch. It is not the default, since results
+        then depend on the machine.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
         an int for reproducible results.
 
     verbose : int, default=0
-        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
-        time left; 2 prints a line for each epoch.
+        0 prints nothing; 1 shows a progress bar with the epochs, the terms of the
+        objective and the time left; 2 prints a line for each epoch.
 
     Attributes
     ----------
@@ -194,8 +198,8 @@ class SparseAutoencoder(BaseAutoencoder):
         The trained net; ``net_.module_`` is the torch module.
 
     encoder_, decoder_ : torch.nn.Module
-        From flat rows in the units of X to exactly what `transform` gives, and from
-        codes back to the units of X.
+        The encoder maps flat rows in the units of X to exactly what `transform`
+        returns, the decoder maps codes to flat rows in the units of X.
 
     history_ : list of dict
         For each epoch its number and every term of the objective, ``train_loss``,
@@ -215,7 +219,7 @@ class SparseAutoencoder(BaseAutoencoder):
         rows.
 
     sample_shape_ : tuple of int
-        Shape of one sample of X: of what `inverse_transform` gives for a code.
+        Shape of one sample of X, and of what `inverse_transform` returns for one code.
 
     n_features_in_ : int
         Number of features of a flattened sample.
@@ -266,10 +270,10 @@ class SparseAutoencoder(BaseAutoencoder):
     }
 
     def _networks(self) -> Networks:
-        return replace(super()._networks(), code_layer=self._sparse_layer())
+        return replace(super()._networks(), code_activation=self._sparse_layer())
 
     def _sparse_layer(self) -> Callable[[], nn.Module]:
-        """Return what makes the activation of the code, and its selection of units."""
+        """Return a factory of the activation of the code and its selection of units."""
         default = "hardsigmoid" if self.method == "kl" else "relu"
         name = self.code_activation or default
         if self.method == "kl" and name not in ("sigmoid", "hardsigmoid"):
@@ -282,8 +286,8 @@ class SparseAutoencoder(BaseAutoencoder):
             n_active = self._resolve_n_active()
             return partial(_activate_and_select, activation, TopK, n_active)
         if self.method == "lifetime":
-            share = self.target_activation
-            return partial(_activate_and_select, activation, LifetimeTopK, share)
+            fraction = self.target_activation
+            return partial(_activate_and_select, activation, LifetimeTopK, fraction)
         return activation
 
     def _resolve_n_active(self) -> int:
@@ -291,7 +295,7 @@ class SparseAutoencoder(BaseAutoencoder):
             return max(1, self.n_components // 4)
         if self.n_active > self.n_components:
             raise ValueError(
-                f"n_active={self.n_active} units cannot be kept of a code of "
+                f"n_active={self.n_active} units cannot be active in a code of "
                 f"n_components={self.n_components}."
             )
         return self.n_active

@@ -31,14 +31,15 @@ from skae._training.plan import Networks
 class VariationalAutoencoder(BaseAutoencoder):
     r"""Variational autoencoder: a smooth latent space without gaps.
 
-    The encoder gives a normal distribution :math:`q(z|x) = N(\mu, \sigma^2)` for each
-    sample, the decoder draws from it, and the negative evidence lower bound [1]_
+    The encoder returns a normal distribution :math:`q(z|x) = N(\mu, \sigma^2)` for each
+    sample, the decoder decodes a sample of it, and the negative evidence lower
+    bound [1]_
 
     .. math:: -\mathrm{E}_q \log p(x|z) + \beta\, \mathrm{KL}(q(z|x) \| N(0, 1))
 
     is minimised. With the squared error, :math:`p(x|z)` is a Gaussian of one variance
-    at its optimum, the mean squared error [2]_, so that `beta` means the same at every
-    scale of X. `transform` gives the mean :math:`\mu`, never a draw.
+    at its optimum, the mean squared error [2]_, so that `beta` has the same effect at
+    every scale of X. `transform` returns the mean :math:`\mu`, without sampling.
 
     Parameters
     ----------
@@ -47,15 +48,17 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     beta : float, default=1.0
         Weight :math:`\beta` of the divergence from the prior. 1 is the evidence lower
-        bound; more makes the code simpler, less the reconstruction better.
+        bound; larger values simplify the code, smaller ones improve the
+        reconstruction.
 
     kl_warmup : int, default=0
         Number of epochs over which :math:`\beta` rises from 0.
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. None
-        stands for ``(256, 128, 128)``: depth makes samples more like data, one wide
-        layer makes reconstructions better. Cannot be given together with `encoder`.
+        stands for ``(256, 128, 128)``: depth makes generated samples more realistic,
+        one wide layer improves reconstructions. Cannot be given together with
+        `encoder`.
 
     activation : str or None, default=None
         Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
@@ -72,10 +75,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         `activation`.
 
     corruption : callable or None, default=None
-        What is done to the rows of a batch before they are encoded in training,
-        ``corruption(x, generator)``; the target stays clean. It makes the code a better
-        input for a classifier, too: with ``MaskingNoise(0.3)`` a logistic regression on
-        128 convolutional features of MNIST beats one on the pixels.
+        Transformation of the rows of a batch before they are encoded in training,
+        ``corruption(x, generator)``; the target stays clean. It can also make the code
+        a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
+        regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
@@ -88,9 +91,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         output, module)`` and returning one value for each row.
 
     augmentation : callable or None, default=None
-        What is done to the rows of a batch in training, afresh in every epoch, before
-        anything else, ``augmentation(x, generator)``: what it gives is input and target
-        alike. :class:`DynamicBinarization` is one; so are flips and shifts of pictures.
+        Transformation of the rows of a batch in training, in every epoch and before any
+        other step, ``augmentation(x, generator)``. Its result is both input and target.
+        :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
@@ -100,24 +103,24 @@ class VariationalAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of X mean. None finds the channels of a 4-D X on whichever of the
-        axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
+        the axes 1 and -1 has length 1 to 4.
 
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
         The optimizer. Its further arguments are set with `net_params`.
 
     lr : float, default=0.001
-        Learning rate; the highest one, where `lr_schedule` changes it.
+        Learning rate; the highest one, if `lr_schedule` changes it.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Course of the learning rate over the steps of a fit. A callable gives the factor
-        of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit. A callable returns the
+        factor of `lr` for a fraction of the fit between 0 and 1.
 
     max_epochs : int, default=100
-        Most passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -129,14 +132,16 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to keep the weights of the best epoch. Without it, the training loss
-        is watched and the last weights are kept.
+        epochs, and to restore the weights of the best epoch. If False, the training
+        loss is monitored and the last weights remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. None: never.
+        Epochs without an improvement of `tol` before training stops. With None it never
+        stops early.
 
     tol : float, default=0.0001
-        The improvement of the loss, divided by the number of features, that counts.
+        Smallest improvement of the loss, divided by the number of features, that
+        counts.
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
@@ -148,31 +153,31 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     net_params : dict or None, default=None
         Further settings of the skorch net, such as ``{"optimizer__betas": (0.8,
-        0.99)}``. In a search each is a parameter of its own.
+        0.99)}``. Each can be searched as a separate parameter.
 
     device : str, default="auto"
-        Where to compute, as torch names it. ``"auto"`` is ``"cuda"`` where there is
-        one, else ``"cpu"``.
+        Device to compute on, as torch names it. ``"auto"`` is ``"cuda"`` if it is
+        available, else ``"cpu"``.
 
     dtype : {"float32", "float64", "auto"}, default="float32"
-        Type of the weights, of the computation and of what it returns. ``"auto"`` is
+        Type of the weights, of the computation and of the results. ``"auto"`` is
         float64 if X is, else float32.
 
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        Format that training multiplies in, with `dtype` float32. ``"bfloat16"`` keeps 8
-        bits of each factor; the weights, the loss, the optimizer and all that a fitted
-        estimator computes stay in float32. ``"auto"`` is bfloat16 where that was
-        measured to be faster: on CPUs with AMX, for networks whose largest layer takes
-        sixteen million products for a batch. It is not the default, since results then
-        depend on the machine.
+        Format of the multiplications in training, with `dtype` float32. ``"bfloat16"``
+        rounds each factor to 8 bits; the weights, the loss, the optimizer and all
+        results of a fitted estimator stay in float32. ``"auto"`` is bfloat16 where that
+        was measured to be faster: on CPUs with AMX, for networks whose largest layer
+        takes sixteen million products for a batch. It is not the default, since results
+        then depend on the machine.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the order of rows, held-out rows and all noise. Pass
         an int for reproducible results.
 
     verbose : int, default=0
-        0 is silent; 1 shows a bar with the epochs, the terms of the objective and the
-        time left; 2 prints a line for each epoch.
+        0 prints nothing; 1 shows a progress bar with the epochs, the terms of the
+        objective and the time left; 2 prints a line for each epoch.
 
     Attributes
     ----------
@@ -180,8 +185,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         The trained net; ``net_.module_`` is the torch module.
 
     encoder_, decoder_ : torch.nn.Module
-        From flat rows in the units of X to exactly what `transform` gives, and from
-        codes back to the units of X.
+        The encoder maps flat rows in the units of X to exactly what `transform`
+        returns, the decoder maps codes to flat rows in the units of X.
 
     history_ : list of dict
         For each epoch its number and every term of the objective, ``train_loss``,
@@ -201,7 +206,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         rows.
 
     sample_shape_ : tuple of int
-        Shape of one sample of X: of what `inverse_transform` gives for a code.
+        Shape of one sample of X, and of what `inverse_transform` returns for one code.
 
     n_features_in_ : int
         Number of features of a flattened sample.
@@ -216,7 +221,7 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     See Also
     --------
-    AutoencoderTransformer : Better reconstructions, gaps in the latent space.
+    AutoencoderTransformer : Better reconstructions, but gaps in the latent space.
 
     References
     ----------
@@ -292,7 +297,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         Returns
         -------
         mean : ndarray of shape (n_samples, n_components)
-            What `transform` gives.
+            The code, as `transform` returns it.
 
         std : ndarray of shape (n_samples, n_components)
             Standard deviation of each unit.
@@ -303,17 +308,17 @@ class VariationalAutoencoder(BaseAutoencoder):
     def sample(
         self, n_samples: int = 1, *, noise: bool = False, random_state: Any = None
     ) -> np.ndarray:
-        """Decode draws from the prior: new samples like those of training.
+        """Decode samples of the prior: new samples like the training data.
 
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of samples.
 
         noise : bool, default=False
-            Whether to draw from the decoder's distribution instead of giving its
-            mean: Gaussian noise of variance `noise_variance_`, or with the other
-            losses a Bernoulli or Poisson draw.
+            Whether to sample from the decoder's distribution instead of returning its
+            mean: Gaussian noise of variance `noise_variance_`, or Bernoulli or Poisson
+            samples with the other losses.
 
         random_state : int, RandomState instance or None, default=None
             Draws the samples. None is the `random_state` of the estimator.
@@ -341,7 +346,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         r"""Estimate the log-density of each sample by importance sampling.
 
         :math:`\log \frac1K \sum_k p(x|z_k)\, p(z_k) / q(z_k|x)` with :math:`z_k` drawn
-        from the posterior [1]_: a lower bound in expectation, that tightens as
+        from the posterior [1]_. In expectation it is a lower bound, which tightens as
         :math:`K` grows.
 
         Parameters

@@ -1,1 +1,1 @@
-"""What a trained network computes: arrays in, arrays out."""
+"""Computations of a trained network, from arrays to arrays."""

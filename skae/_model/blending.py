@@ -23,9 +23,9 @@ class Blender:
     encode, decode : callable
         From a batch of samples to codes, and back.
     check : callable
-        ``(batch, sample_shape)`` to flat rows, checked by what sees X first.
+        ``(batch, sample_shape)`` to flat rows, checked by the first step.
     shapes : (tuple of int, tuple of int or None)
-        Shape of a sample, and another one that is taken as well.
+        Shape of a sample, and another one that is accepted as well.
     """
 
     encode: Callable[[Any], Any]
@@ -144,7 +144,8 @@ def _check_alpha(alpha: Any, n_pairs: int) -> np.ndarray:
     if alphas.ndim and alphas.shape != (n_pairs,):
         raise ValueError(
             f"alpha of shape {alphas.shape} does not fit {n_pairs} pair(s). Pass a "
-            "number or one for each pair; interpolate walks between two samples."
+            "number or one for each pair; for several points between two samples, use "
+            "interpolate."
         )
     if not np.isfinite(alphas).all():
         raise ValueError(f"alpha={alpha!r} must be finite.")
@@ -152,7 +153,7 @@ def _check_alpha(alpha: Any, n_pairs: int) -> np.ndarray:
 
 
 def _content_shape(batch1: Any, batch2: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a blend: as fit saw it, or as pictures come further on."""
+    """Return the shape of a blend: that of `fit`, or that of images in later steps."""
     shape1, shape2 = batch1.shape[1:], batch2.shape[1:]
     size1, size2 = math.prod(shape1), math.prod(shape2)
     if size1 != size2:

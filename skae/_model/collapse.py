@@ -1,4 +1,4 @@
-"""When a code has collapsed: most units are constant, or little is reconstructed."""
+"""Detection of a collapsed code: constant units, or little explained variance."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skae._data.statistics import describe
+from skae._data.statistics import compute_statistics
 from skae._model.model import TrainedModel
 
-_FEWEST_EPOCHS = 10  # a code that is younger says little
+_FEWEST_EPOCHS = 10  # fewer do not show whether the code collapses
 _LEAST_DEVIATION = 0.01  # of that of the unit that varies most
 _LEAST_R2 = 0.05
 _MAX_ROWS = 4096
 
 
-def find_active(std: np.ndarray) -> np.ndarray:
-    """Tell of each unit whether it is active, given the standard deviations."""
+def active_units(std: np.ndarray) -> np.ndarray:
+    """Return whether each unit is active, given the standard deviations."""
     return (std > 0) & (std >= _LEAST_DEVIATION * std.max())
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """What was found of a code that has collapsed.
+    """A collapsed code, with the measures that show it.
 
     Parameters
     ----------
@@ -48,46 +48,45 @@ class Collapse:
     is_lost: bool
 
     def message(self, remedies: list[str]) -> str:
-        """Return what to tell the user.
+        """Return the message of the warning.
 
         Parameters
         ----------
         remedies : list of str
-            What to change, first of all what the code is sacrificed to.
+            Suggestions, the likeliest cause of the collapse first.
         """
         found = f"R² is {self.r2:z.3f} on training rows, where their mean gets 0"
         if self.is_dead:
-            share = "at all"
+            extent = "at all"
             if self.n_active:
-                share = "by 1 % of the deviation of the unit that varies most"
+                extent = "by 1 % of the deviation of the unit that varies most"
             n_dead = self.n_units - self.n_active
-            found = f"{n_dead} of {self.n_units} units do not vary {share}; {found}"
+            found = f"{n_dead} of {self.n_units} units do not vary {extent}; {found}"
             if not self.is_lost:
                 remedies = [*remedies, "a smaller n_components, if that R² is enough"]
         else:
-            remedies = [*remedies, "a larger n_components, if a PCA keeps as little"]
+            remedies = [*remedies, "a larger n_components, if a PCA explains as little"]
         return (
-            f"After {self.n_epochs} epochs {found}. Ways out: {'; '.join(remedies)}. "
-            "skae.diagnostics.report(estimator, X) shows each unit, and what a PCA "
-            "would keep."
+            f"After {self.n_epochs} epochs {found}. Try: {'; '.join(remedies)}. "
+            "skae.diagnostics.report(estimator, X) shows each unit, and R² of a PCA."
         )
 
 
-def find_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
-    """Tell whether the code of a model has collapsed.
+def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
+    """Detect a collapsed code.
 
     Parameters
     ----------
     model : TrainedModel
-        The model, which has just been trained.
+        The fitted model.
     rows : ndarray of shape (n_rows, n_features)
         The training rows; at most 4096, evenly spaced, are used.
 
     Returns
     -------
     Collapse or None
-        None where the code is sound, where training was too short to tell, and for
-        constant data.
+        None if the code has not collapsed, if training was too short, or if the data
+        are constant.
     """
     n_epochs = len(model.net.history)
     if n_epochs < _FEWEST_EPOCHS:
@@ -96,8 +95,8 @@ def find_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     if (some == some[0]).all():
         return None
     std, r2 = _measure(model, some)
-    n_units, n_active = len(std), int(find_active(std).sum())
-    # More units than these are not needed, and may well be inactive.
+    n_units, n_active = len(std), int(active_units(std).sum())
+    # More units than these are not needed, and may be inactive.
     n_needed = min(n_units, some.shape[1], len(some) - 1)
     is_dead = n_active < n_needed / 2
     # A custom loss need not make the squared error small.
@@ -117,5 +116,5 @@ def _measure(model: TrainedModel, rows: np.ndarray) -> tuple[np.ndarray, float]:
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = model.apply(code_and_error, rows)
-    std = np.sqrt(describe(both[:, :-1]).variance)
+    std = np.sqrt(compute_statistics(both[:, :-1]).variance)
     return std, model.r2_of_error(float(both[:, -1].sum(dtype=np.float64)), rows)

@@ -29,14 +29,14 @@ def draw(model: TrainedModel) -> Any:
     Parameters
     ----------
     model : TrainedModel
-        What `fit` left.
+        The fitted model.
     """
     net = model.net
-    # Two rows: layers that take statistics of a batch refuse one.
+    # Two rows: layers that compute statistics of a batch refuse one.
     mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
     x = mean.to(net.device).expand(2, -1).clone()
     titles, blocks = [], []
-    with net.isolated(RandomStream(net.seed)), torch.no_grad():
+    with net.own_global_generator(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
             out, table = _trace(getattr(model, part), x)
             titles.append(f"{part}: {_shape(x)} → {_shape(out)}")
@@ -48,14 +48,14 @@ def draw(model: TrainedModel) -> Any:
 
 
 def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
-    """Run a network: return what it gives, and a table of its layers."""
+    """Run a network: return its output, and a table of its layers."""
     out, steps = run(network, x, copy=True)
     rows = [("layer", "output", "weights")]
-    for layer, _, given in steps:
+    for layer, _, output in steps:
         n_weights = sum(weight.numel() for weight in layer.parameters())
         shown = f"{n_weights:,}" if n_weights else ""
         name = " + ".join(type(part).__name__ for part in leaves(layer))
-        rows.append((name, _shape(given), shown))
+        rows.append((name, _shape(output), shown))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"{name:<{widths[0]}}  {shape:>{widths[1]}}  {n_weights:>{widths[2]}}"

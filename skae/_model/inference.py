@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# The kernels of torch take blocks of rows, and round what is left over differently.
+# The kernels of torch process blocks of rows, and round remaining rows differently.
 # Batches are padded to whole blocks, so that a row gives the same bits in any batch.
 # For matrix products these are 16 rows with AVX-512 and 24 with AVX2; for functions
 # like tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512.
@@ -18,7 +18,7 @@ _SMALL_BLOCK = 32
 _BATCH_SIZE = 10 * _BLOCK
 
 
-def map_rows(
+def apply_in_batches(
     function: Callable[[Tensor], Tensor],
     rows: np.ndarray,
     *,
@@ -27,7 +27,7 @@ def map_rows(
     inference: bool = True,
     copy: bool = True,
 ) -> np.ndarray:
-    """Apply ``function`` to batches of rows and join what it gives.
+    """Apply ``function`` to batches of rows and concatenate the results.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def map_rows(
     inference : bool, default=True
         Whether to run without autograd.
     copy : bool, default=True
-        Whether to guard the rows from a function that works in place, or that gives
-        back what it got.
+        Whether to copy the rows, for functions that work in place or return their
+        input.
 
     Returns
     -------
@@ -72,6 +72,6 @@ def _pad(batch: np.ndarray, dtype: np.dtype, *, copy: bool) -> np.ndarray:
         padded = np.zeros((n_rows, *batch.shape[1:]), dtype=dtype)
         padded[: len(batch)] = batch
         return padded
-    if copy or not batch.flags.writeable:  # of which torch makes no tensor
+    if copy or not batch.flags.writeable:  # torch makes no tensor of it
         return np.array(batch, dtype=dtype, order="C")
     return np.ascontiguousarray(batch, dtype=dtype)

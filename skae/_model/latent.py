@@ -13,7 +13,7 @@ def mix_pairs(start: np.ndarray, end: np.ndarray, alpha: np.ndarray) -> np.ndarr
     start, end : ndarray of shape (n_pairs, ...)
         The two ends. Both are returned exactly, at alpha 0 and 1.
     alpha : ndarray of shape (n_pairs,)
-        Share of ``end``; outside [0, 1] the line is extrapolated.
+        Weight of ``end``; values outside [0, 1] extrapolate.
 
     Returns
     -------
@@ -42,11 +42,11 @@ def linear_path(start: np.ndarray, end: np.ndarray, n_steps: int) -> np.ndarray:
 
 
 def spherical_path(start: np.ndarray, end: np.ndarray, n_steps: int) -> np.ndarray:
-    r"""Return ``n_steps`` points that turn from one code to the other.
+    r"""Return ``n_steps`` points on a spherical path between codes.
 
     The direction moves along the great circle and the length changes linearly [1]_,
-    so that a walk between two samples of a normal prior stays as far from the
-    origin as they are. Codes that are parallel, opposite or zero have no such
+    so that an interpolation between two samples of a normal prior stays as far from
+    the origin as they are. Codes that are parallel, opposite or zero have no such
     circle, and are joined by a straight line.
 
     Parameters

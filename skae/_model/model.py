@@ -1,4 +1,4 @@
-"""What `fit` leaves: a trained network, and what it computes. Arrays in, arrays out."""
+"""The result of `fit`: a trained network and its computations on arrays."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from skae._data.layout import Layout
-from skae._data.statistics import Statistics, describe
-from skae._model.inference import map_rows
+from skae._data.statistics import Statistics, compute_statistics
+from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
 from skae._networks.jacobian import exact_squared_norm
 from skae._objective.losses import Loss
@@ -27,7 +27,7 @@ from skae._training.plan import Plan
 
 @dataclass
 class TrainedModel:
-    """A trained network with all that belongs to it; it knows no estimator.
+    """A trained network with its data and plans, independent of the estimator.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class TrainedModel:
     statistics : Statistics
         Of the training rows.
     dtype : numpy.dtype
-        Type of the computation and of what it gives.
+        Type of the computation and of the results.
     feature_names : ndarray of shape (n_features,) or None
         Names of the features, where X has names.
     built_with, trained_with : Plan
-        What the network was built with, and last trained with.
+        The plans that the network was built with, and last trained with.
     noise_variance : float or None
         Variance of a Gaussian decoder, in squared units of X.
     """
@@ -84,7 +84,7 @@ class TrainedModel:
     @property
     def encoder(self) -> nn.Module:
         """The encoder, from flat rows in the units of X to codes."""
-        return self.module.code_layers().eval()
+        return self.module.encoder_layers().eval()
 
     @property
     def decoder(self) -> nn.Module:
@@ -123,8 +123,8 @@ class TrainedModel:
         module = self.module
         if any(layer.training for layer in module.modules()):
             module.eval()
-        with self.net.isolated(RandomStream(self.net.seed)):
-            return map_rows(
+        with self.net.own_global_generator(RandomStream(self.net.seed)):
+            return apply_in_batches(
                 function,
                 rows,
                 dtype=self.dtype,
@@ -171,12 +171,12 @@ class TrainedModel:
     def r2_of_error(self, error: float, rows: np.ndarray) -> float:
         """Return R² of rows, from the sum of their squared errors.
 
-        These are in units of the training scale: float32 holds no squares of X where
-        its values are beyond 1e19, or all below 1e-22.
+        These are in units of the training scale: squares of X leave the range of
+        float32 if its values exceed 1e19, or are all below 1e-22.
         """
-        seen = describe(rows)
-        offset = (seen.mean - self.statistics.mean) ** 2
-        total = seen.n_rows * (seen.variance + offset).sum() / self.scale**2
+        found = compute_statistics(rows)
+        offset = (found.mean - self.statistics.mean) ** 2
+        total = found.n_rows * (found.variance + offset).sum() / self.scale**2
         if total == 0:
             return float(error == 0)
         return float(1 - error / total)
@@ -190,7 +190,7 @@ class TrainedModel:
         """Return rows with the noise of training, drawn from a random state."""
         stream = RandomStream(draw_seed(source))
         corruption = clone(self.net.corruption, safe=False)
-        # The user's code may draw from torch's global generator, too.
+        # User-defined code may use torch's global generator, too.
         own_global: Any = nullcontext()
         if self.net.has_user_code:
             own_global = RandomStream(draw_seed(source)).as_global()
@@ -199,7 +199,7 @@ class TrainedModel:
             return corruption(x, stream.on("cpu")).numpy()
 
     def check_domain(self, rows: np.ndarray) -> None:
-        """Refuse rows that the loss cannot take."""
+        """Refuse rows outside the domain of the loss."""
         self.loss.check(float(rows.min()), float(rows.max()))
 
 

@@ -1,4 +1,4 @@
-"""What only a variational model computes: posteriors, samples and likelihoods."""
+"""Computations of variational models: posteriors, noise variance, likelihoods."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def mean_and_std(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
 
 
 def measure_noise_variance(model: TrainedModel, rows: np.ndarray) -> float:
-    """Return the mean squared error of decoded draws, on some of the rows.
+    """Return the mean squared error of decoded posterior samples.
 
     Parameters
     ----------
     model : TrainedModel
         With a variational module.
     rows : ndarray of shape (n_rows, n_features)
-        Training rows. Evenly spaced ones are taken where there are many.
+        Training rows; an evenly spaced subset is used if there are many.
     """
     module = model.module
 

@@ -1,1 +1,1 @@
-"""Encoders and decoders: architectures, layers, and how they are built."""
+"""Encoders and decoders: architectures, layers and initialisation."""

@@ -1,4 +1,4 @@
-"""What an architecture declares, and what the shipped ones share."""
+"""The base class of architectures, and their activations."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ COUNT = Interval(Integral, 1, None, closed="left")
 
 
 class Architecture(BaseEstimator, ABC):
-    """How an encoder and its mirror are built, with the numbers that can be tuned.
+    """Builds an encoder and its mirror; its parameters can be tuned.
 
-    A new one is a subclass in a file of its own, and a name in the dictionary of
-    `factory`. Its networks get standardised rows and give standardised
-    reconstructions.
+    A new architecture is a subclass in a separate file, and a name in the dictionary of
+    `factory`. Its networks map standardised rows to standardised reconstructions.
     """
 
     # Whether a sample must have the axes of an image or a signal, what its axes mean
@@ -58,26 +57,26 @@ class Architecture(BaseEstimator, ABC):
         """Build the network from ``n_in`` columns to rows."""
 
     def tie(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        """Let a decoder use the weights of its encoder: see `tied`."""
+        """Share the weights of an encoder with its decoder: see `tied`."""
         raise NotImplementedError
 
     def draw_weights(self, network: nn.Module) -> None:
-        """Draw the weights of an encoder or a decoder otherwise than torch has."""
+        """Initialise the weights of an encoder or a decoder, if not as torch does."""
 
     def prepare_output(self, decoder: nn.Module, statistics: Statistics) -> None:
         """Adapt the last layer of a decoder to the training rows."""
 
     def linear_activation(self, n_components: int) -> str | None:
-        """Return the activation by which the network can carry a linear map.
+        """Return the activation with which the network can represent a linear map.
 
-        It then starts as PCA. None, where it cannot or should not.
+        The network then starts as PCA. None if it cannot or should not.
         """
         return None
 
     def output_scale(self, statistics: Statistics) -> np.ndarray:
-        """Return what the output of the decoder is multiplied by, for each feature.
+        """Return the factor of the output of the decoder, for each feature.
 
-        A network that draws all features with the same weights gets the scale of X.
+        It is the scale of X where features share their weights.
         """
         return np.full(len(statistics.mean), statistics.scale)
 
@@ -88,7 +87,7 @@ def is_count(value: Any) -> bool:
 
 
 def find_activation(name: str) -> Callable[[], nn.Module]:
-    """Return what makes the layer of an activation."""
+    """Return the factory of the layer of an activation."""
     if name not in ACTIVATIONS:
         raise ValueError(
             f"activation={name!r} is not known. Choose one of "

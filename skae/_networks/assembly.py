@@ -1,4 +1,4 @@
-"""From encoder and decoder slots to one module that can be trained."""
+"""From an encoder and a decoder to one module that can be trained."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from skae._random import RandomStream
 
 @dataclass(frozen=True)
 class Assembly:
-    """All that is needed to build the module; calling it does.
+    """All that is needed to build the module; calling it builds the module.
 
-    The shipped architectures get standardised rows and give standardised
-    reconstructions: the layers that scale are part of the module, so that encoder and
-    decoder work in the units of X. Custom modules get and give those units themselves.
+    The shipped architectures map standardised rows to standardised reconstructions: the
+    layers that scale are part of the module, so that encoder and decoder work in the
+    units of X. Custom modules work in these units themselves.
 
     Parameters
     ----------
     module_class : type
         :class:`~skae._networks.autoencoder.AutoencoderModule` or its variational kind.
     encoder, decoder : Architecture, torch.nn.Module or callable
-        Resolved slots.
+        Architectures, modules or builders.
     layout : Layout
         The shape of a sample.
     n_components : int
         Size of the code.
-    code_layer : callable or None
-        Makes the last layer of the encoder.
+    code_activation : callable or None
+        Factory of the last layer of the encoder.
     link : callable
-        Makes the module from what a decoder gives to the units of X.
+        Factory of the module from the output of the decoder to the units of X.
     start : ndarray of shape (n_features,)
-        What the decoder should give at first.
+        Initial output of the decoder.
     statistics : Statistics
-        Of the training rows: what rows and reconstructions are standardised with.
+        Statistics of the training rows, with which data are standardised.
     axes : PrincipalAxes or None
-        Where the networks start from; None leaves their random weights.
+        Axes that the networks start from; None leaves their random weights.
     seed : int
-        Seed of the stream that training draws from.
+        Seed of the random stream of training.
     dtype : str
         Name of the floating type of the weights.
     """
@@ -59,7 +59,7 @@ class Assembly:
     decoder: Any
     layout: Layout
     n_components: int
-    code_layer: Callable[[], nn.Module] | None
+    code_activation: Callable[[], nn.Module] | None
     link: Callable[[], nn.Module]
     start: np.ndarray
     statistics: Statistics
@@ -72,8 +72,8 @@ class Assembly:
         mean = torch.as_tensor(self.statistics.mean, dtype=dtype)
         n_out = self.n_components * self.module_class.n_columns_per_unit
         encoder, decoder = self._scaled(*self._networks(n_out), mean)
-        if self.code_layer is not None:
-            encoder = nn.Sequential(encoder, self.code_layer())
+        if self.code_activation is not None:
+            encoder = nn.Sequential(encoder, self.code_activation())
         module = self.module_class(
             encoder,
             decoder,
@@ -87,7 +87,7 @@ class Assembly:
         return module
 
     def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
-        """Build both networks, with the weights that they start from."""
+        """Build both networks, with their initial weights."""
         encoder = build_encoder(self.encoder, self.layout, n_out)
         decoder = build_decoder(self.decoder, self.n_components, self.layout)
         if isinstance(self.encoder, Architecture):
@@ -111,7 +111,7 @@ class Assembly:
     def _scaled(
         self, encoder: nn.Module, decoder: nn.Module, mean: torch.Tensor
     ) -> tuple[nn.Module, nn.Module]:
-        """Let shipped networks work in the units of X."""
+        """Add scaling layers to shipped networks, which then work in the units of X."""
         if isinstance(self.encoder, Architecture):
             scale = torch.tensor(self.statistics.scale, dtype=mean.dtype)
             encoder = nn.Sequential(Standardize(mean, scale), encoder)
@@ -124,10 +124,7 @@ class Assembly:
         return encoder, decoder
 
     def _output_scale(self) -> np.ndarray:
-        """Return what the output of a shipped decoder is multiplied by.
-
-        Before a link it is multiplied by nothing.
-        """
+        """Return the factor of the output of a shipped decoder, 1 before a link."""
         if self.link is not nn.Identity:
             return np.ones(self.layout.n_features)
         return self.decoder.output_scale(self.statistics)
@@ -136,7 +133,7 @@ class Assembly:
 def check_width(
     module: nn.Module, x: torch.Tensor, n_out: int, name: str
 ) -> torch.Tensor:
-    """Run a module on two rows and compare the width of what it gives."""
+    """Run a module on two rows and check the width of its output."""
     was_training = module.training
     module.eval()
     try:
@@ -165,7 +162,7 @@ def check_width(
 
 
 def _input_description(module: nn.Module, x: torch.Tensor, name: str) -> str:
-    """Name what the first layer of a module gets for the rows ``x``."""
+    """Return a description of the input of the first layer for the rows ``x``."""
     if name == "decoder":
         return f"codes of shape {tuple(x.shape[1:])}"
     first = module

@@ -32,9 +32,9 @@ class LinkedDecoder(nn.Sequential):
 
 
 def without_link(decoder: nn.Module, link: Callable[[], nn.Module]) -> nn.Module:
-    """Take the link off a decoder that another estimator has trained.
+    """Remove the link from a decoder that another estimator has trained.
 
-    A loss of the same link puts it on again. A sequence of decoders may end with one.
+    A loss with the same link adds it again. A sequence of decoders may end with one.
     """
     if isinstance(decoder, LinkedDecoder) and len(decoder) == 2:
         return decoder[0] if type(decoder[1]) is link else decoder
@@ -53,14 +53,14 @@ class AutoencoderModule(nn.Module):
     encoder, decoder : torch.nn.Module
         From flat rows in the units of X to codes, and back up to the link.
     link : torch.nn.Module
-        From what the decoder gives to the units of X.
+        From the output of the decoder to the units of X.
     scale : float
-        Training scale of X, in its units; what the squared error divides by.
+        Training scale of X, in its units, which the squared error is divided by.
     stream : RandomStream
-        Where whatever is random in training draws from.
+        Source of all random numbers of training.
     """
 
-    n_columns_per_unit = 1  # that the encoder gives
+    n_columns_per_unit = 1  # in the output of the encoder
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class AutoencoderModule(nn.Module):
         self.link = link
         self.scale = scale
         self.stream = stream
-        self.n_epochs = 0  # of training, so far: a warm-up counts them
-        self.keeps_steps = False  # of the encoder, for a penalty that asks for them
+        self.n_epochs = 0  # trained so far, for the warm-up of penalties
+        self.keeps_activations = False  # of the encoder, for a penalty that needs them
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row."""
@@ -88,16 +88,21 @@ class AutoencoderModule(nn.Module):
         """Return the reconstruction of each code, in the units of X."""
         return self.link(self.decoder(code))
 
-    def code_layers(self) -> nn.Sequential:
-        """Return the layers that :meth:`encode` runs through."""
+    def encoder_layers(self) -> nn.Sequential:
+        """Return the layers of :meth:`encode`."""
         return RowEncoder(self.encoder)
 
     def forward(self, x: Tensor) -> dict[str, Any]:
-        if not self.keeps_steps:
+        if not self.keeps_activations:
             code = self.encoder(x)
             return {"code": code, "reconstruction": self.decoder(code)}
-        code, steps = run(self.encoder, x)
-        return {"code": code, "reconstruction": self.decoder(code), "steps": steps}
+        code, activations = run(self.encoder, x)
+        reconstruction = self.decoder(code)
+        return {
+            "code": code,
+            "reconstruction": reconstruction,
+            "activations": activations,
+        }
 
 
 class VariationalAutoencoderModule(AutoencoderModule):
@@ -121,7 +126,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
     def encode(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
 
-    def code_layers(self) -> nn.Sequential:
+    def encoder_layers(self) -> nn.Sequential:
         return RowEncoder(self.encoder, FirstHalf())
 
     def forward(self, x: Tensor) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class Conv(Architecture):
 
     Each layer halves every axis that is longer than one. Layers of the last width
     are added until the map that the code is computed from has at most 4096 units, so
-    that a large picture gets a deeper network and not a wider one. Signals are
-    convolved along their one axis.
+    that a large image gets a deeper network and not a wider one. Signals are convolved
+    along their one axis.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ class Conv(Architecture):
         Whether to normalise each channel over the batch, before the activation.
 
     pooling : {"max", "average"} or None, default=None
-        What halves the maps of the encoder: the largest or the mean of each 2 x 2
-        pixels, after the activation. None is a stride of 2, as the decoder has.
+        Pooling that halves the maps of the encoder: the maximum or the mean of each 2 x
+        2 pixels, after the activation. None is a stride of 2, as in the decoder.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class Conv(Architecture):
         return shapes
 
     def _end_layer(self, shape: tuple[int, ...]) -> list[nn.Module]:
-        """Return the layers that end a hidden map."""
+        """Return the last layers of a hidden map: normalisation and activation."""
         activation = find_activation(self.activation)()
         if not self.batch_norm:
             return [activation]
@@ -164,7 +164,7 @@ class Conv(Architecture):
         for before, after in itertools.pairwise(shapes):
             convolution = nn.ConvTranspose1d if len(before) == 2 else nn.ConvTranspose2d
             strides = _strides(after)
-            # What a length needs to come back to itself exactly, odd or even.
+            # Padding that restores each length exactly, odd or even.
             extra = tuple(
                 long - ((short - 1) * stride + 1)
                 for long, short, stride in zip(
@@ -187,7 +187,7 @@ class Conv(Architecture):
 
 
 def _interleaved(network: nn.Sequential) -> nn.Sequential:
-    """Lay out the kernels of convolutions as the maps are that they meet."""
+    """Use the memory format of the maps for the kernels of convolutions."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -41,22 +41,22 @@ class Dense(Architecture):
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
     init : {"pca", "glorot", "random"}, default="pca"
-        How the weights start. With ``"pca"`` a dense encoder and decoder, with a linear
-        code, start as PCA of the training rows, with the components whitened, and
-        learn from there what is not linear. It takes hidden layers at least twice as
+        Initialisation of the weights. With ``"pca"`` a dense encoder and decoder with a
+        linear code start as PCA of the training rows, with whitened components, and
+        training adds what is not linear. This requires hidden layers at least twice as
         wide as the code and one of the activations gelu, identity, leaky_relu, relu,
-        silu and softplus; other networks, and ``"random"``, start as torch starts
-        them. ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times
-        that after a sigmoid, and biases that center what a layer gets: deep stacks
-        of sigmoids learn from there, and not from torch's start.
+        silu and softplus; other networks, and ``"random"``, use the initialisation of
+        torch. ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times
+        that after a sigmoid, and biases that centre the input of each layer: deep
+        stacks of sigmoids learn with it, but not with the initialisation of torch.
 
     batch_norm : bool, default=False
         Whether to normalise each hidden layer over the batch, before its
-        activation [2]_. There is no start as PCA then.
+        activation [2]_. The network does not start as PCA then.
 
     tied : bool, default=False
-        Whether the decoder uses the weights of the encoder, transposed, with biases
-        of its own [3]_. There is no start as PCA then.
+        Whether the decoder uses the transposed weights of the encoder, with separate
+        biases [3]_. The network does not start as PCA then.
 
     References
     ----------
@@ -127,22 +127,22 @@ class Dense(Architecture):
         return tuple(int(size) for size in sizes)
 
     def tie(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        """Give the linear layers of a decoder the weights of its encoder."""
+        """Share the weights of an encoder with the linear layers of its decoder."""
         tie_weights(encoder, decoder)
 
     def draw_weights(self, network: nn.Module) -> None:
-        """Draw weights that let signals through, where `init` asks for them."""
+        """Draw weights that preserve signals, with ``init="glorot"``."""
         if self.init == "glorot":
             draw_glorot_weights(
                 network, find_activation(self.activation), self.activation
             )
 
     def prepare_output(self, decoder: nn.Module, statistics: Statistics) -> None:
-        """Start at the mean of features that have not varied yet."""
+        """Start at the mean of features that are constant so far."""
         zero_constant_features(decoder, statistics.variance == 0)
 
     def linear_activation(self, n_components: int) -> str | None:
-        """Return the activation, if pairs of units can carry each component."""
+        """Return the activation, if pairs of units can represent each component."""
         can = self.init == "pca" and not self.batch_norm and not self.tied
         fits = all(2 * n_components <= width for width in self.widths())
         return self.activation if can and fits and self.activation in GAINS else None
@@ -150,9 +150,9 @@ class Dense(Architecture):
     def output_scale(self, statistics: Statistics) -> np.ndarray:
         """Return the deviation of each feature.
 
-        The weights of each feature are its own: a step of the optimizer then means as
-        much for a column of tiny values as for one of large. A tied decoder has the
-        weights that read X in units of its scale, and gets that.
+        Each feature has separate weights, so that a step of the optimizer has the same
+        effect on columns of small and of large values. A tied decoder uses weights that
+        multiply X in units of its scale, and gets that scale.
         """
         if self.tied:
             return super().output_scale(statistics)

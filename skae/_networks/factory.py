@@ -1,4 +1,4 @@
-"""From what a slot holds to an encoder or a decoder."""
+"""From the value of `encoder` or `decoder` to a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights start: as PCA, by their variance, or shared by both networks."""
+"""Initialisation of weights: as PCA, by their variance, or shared by networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_ENTRIES = 2**22
 _MAX_ENTRIES_EXACT = 2**20
 _CHUNK_ROWS = 128
 
-# act(a) - act(-a) = gain * a: a pair of such units carries a linear map exactly.
+# act(a) - act(-a) = gain * a: a pair of such units represents a linear map exactly.
 GAINS: dict[str, float] = {
     "gelu": 1.0,
     "identity": 2.0,
@@ -31,7 +31,7 @@ GAINS: dict[str, float] = {
 }
 
 
-# One over the slope at 0, for the activations that would stop a signal otherwise.
+# One over the slope at 0, for the activations that would weaken a signal otherwise.
 _GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
 
 
@@ -54,7 +54,7 @@ class PrincipalAxes:
     deviations: np.ndarray
 
 
-def find_principal_axes(
+def compute_principal_axes(
     rows: Rows,
     indices: np.ndarray,
     n_axes: int,
@@ -62,16 +62,16 @@ def find_principal_axes(
     statistics: Statistics,
     seed: int,
 ) -> PrincipalAxes:
-    """Find the principal axes of some rows, evenly spaced where there are many.
+    """Compute the principal axes of rows, of an evenly spaced subset if there are many.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
         Rows of any numeric type.
     indices : ndarray of shape (n_indices,)
-        Which of them are trained on.
+        Indices of the training rows.
     n_axes : int
-        Most axes to return; axes without variance are left out.
+        Maximum number of axes; axes without variance are left out.
     statistics : Statistics
         Of the rows.
     seed : int
@@ -98,9 +98,9 @@ def find_principal_axes(
         pca = PCA(n_axes, copy=False, svd_solver=solver, random_state=seed)
         pca.fit(some)
     variance = np.nan_to_num(pca.singular_values_**2 / len(some))
-    kept = variance > 1e-10 * variance[0] if variance[0] > 0 else variance > 0
-    deviations = np.sqrt(variance[kept]) * statistics.scale
-    return PrincipalAxes(pca.components_[kept], deviations)
+    varies = variance > 1e-10 * variance[0] if variance[0] > 0 else variance > 0
+    deviations = np.sqrt(variance[varies]) * statistics.scale
+    return PrincipalAxes(pca.components_[varies], deviations)
 
 
 def start_at_pca(
@@ -112,23 +112,23 @@ def start_at_pca(
     input_scale: float,
     output_scale: np.ndarray,
 ) -> None:
-    """Set weights so that the code is PCA's, whitened, and so is the reconstruction.
+    """Set weights so that code and reconstruction are those of PCA, whitened.
 
-    Hidden units that carry nothing keep their random weights on the way in and get
-    none on the way out: training recruits them.
+    Unused hidden units keep their random incoming weights, and their outgoing weights
+    are zero: training can use them.
 
     Parameters
     ----------
     encoder, decoder : torch.nn.Module
         Dense networks between standardised rows and codes.
     axes : PrincipalAxes
-        What the code shall measure.
+        The axes that the code measures.
     activation : str
         Activation of the hidden layers, one of `GAINS`.
     input_scale : float
-        What the rows are divided by before the encoder.
+        Divisor of the rows before the encoder.
     output_scale : ndarray of shape (n_features,)
-        What the output of the decoder is multiplied by.
+        Factor of the output of the decoder.
     """
     gain = GAINS[activation]
     deviations = axes.deviations[:, np.newaxis]
@@ -143,10 +143,10 @@ def start_at_pca(
 def _propagate_linear_map(
     layers: list[nn.Linear], enter: np.ndarray, leave: np.ndarray, gain: float
 ) -> None:
-    """Let the first outputs of a network be ``leave @ enter @ x``.
+    """Set weights so that the first outputs of a network are ``leave @ enter @ x``.
 
-    ``enter`` reads the first inputs and ``leave`` writes the first outputs; between
-    them each value travels as a pair of units, one for each sign.
+    ``enter`` multiplies the first inputs and ``leave`` gives the first outputs; between
+    them a pair of units represents each value, one for each sign.
     """
     k = len(enter)
     signs = np.vstack([np.eye(k), -np.eye(k)])
@@ -161,7 +161,7 @@ def _propagate_linear_map(
         layer.bias[:n_out] = 0.0
 
 
-# Other starts -------------------------------------------------------------------------
+# Other initialisations ----------------------------------------------------------------
 
 
 def tie_weights(encoder: nn.Module, decoder: Any) -> None:
@@ -175,7 +175,7 @@ def tie_weights(encoder: nn.Module, decoder: Any) -> None:
 def draw_glorot_weights(
     network: nn.Module, make_activation: Callable[[], nn.Module], activation: str
 ) -> None:
-    """Draw weights that let signals through, and center what each layer gets."""
+    """Draw weights that preserve signals, and biases that centre the input."""
     center = float(make_activation()(torch.zeros(1)))
     with torch.no_grad():
         for position, layer in enumerate(_linear_layers(network)):
@@ -187,7 +187,7 @@ def draw_glorot_weights(
 
 
 def zero_constant_features(decoder: nn.Module, features: np.ndarray) -> None:
-    """Let a dense decoder start at the mean of features that have not varied yet."""
+    """Make a dense decoder start at the mean of features that are constant so far."""
     last = _linear_layers(decoder)[-1]
     constant = torch.from_numpy(features)
     with torch.no_grad():
@@ -205,5 +205,5 @@ def _linear_layers(network: nn.Module) -> list[Any]:
 
 
 def _matrix(layer: Any) -> torch.Tensor:
-    """Return what a linear layer multiplies with, a row for each output."""
+    """Return the matrix of a linear layer, with a row for each output."""
     return layer.weight.T if isinstance(layer, TransposedLinear) else layer.weight

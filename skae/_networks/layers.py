@@ -1,4 +1,4 @@
-"""Layers that the shipped architectures are made of."""
+"""Layers of the shipped architectures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Standardize(nn.Module):
     Parameters
     ----------
     shift : Tensor of shape (n_features,)
-        What is subtracted.
+        The subtrahend.
     scale : Tensor of shape () or (n_features,)
-        What the difference is divided by.
+        The divisor.
     """
 
     def __init__(self, shift: Tensor, scale: Tensor) -> None:
@@ -40,16 +40,16 @@ class Unstandardize(Standardize):
 
 
 class ToImage(nn.Module):
-    """Give flat rows the axes of a picture or a signal, channels first.
+    """Reshape flat rows to images or signals, channels first.
 
     Parameters
     ----------
     image_shape : sequence of int
         ``(channels, height, width)`` or ``(channels, length)``.
     channels_last : bool, default=False
-        Whether the channels of a pixel stand together in a row.
+        Whether the channels of a pixel are adjacent in a row.
     interleaved : bool, default=False
-        Whether they shall stand together in memory, where convolutions are fastest.
+        Whether to make them adjacent in memory, where convolutions are fastest.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ToImage(nn.Module):
 
 
 class ToRows(nn.Module):
-    """Flatten pictures or signals, channels first, into rows of the user's order."""
+    """Flatten images or signals, channels first, to rows in the order of X."""
 
     def __init__(self, channels_last: bool = False) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class ToRows(nn.Module):
 
 
 class GELU(nn.GELU):
-    """torch's own, but as fast on maps whose channels are interleaved."""
+    """torch's GELU, but as fast on maps with interleaved channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4:
@@ -98,21 +98,21 @@ class GELU(nn.GELU):
 
 
 class Hardsigmoid(nn.Module):
-    """``x / 6 + 1/2``, cut at 0 and 1: torch's own, but differentiable twice."""
+    """``x / 6 + 1/2``, clamped to [0, 1]: torch's layer, but twice differentiable."""
 
     def forward(self, x: Tensor) -> Tensor:
         return (x / 6 + 0.5).clamp(0, 1)
 
 
 class TransposedLinear(nn.Module):
-    """The transpose of a linear layer, with the same weight and a bias of its own.
+    """The transpose of a linear layer, with the same weight and a separate bias.
 
     Parameters
     ----------
     weight : torch.nn.Parameter of shape (n_in, n_out)
-        The weight of the linear layer, which stays one for both.
+        The weight of the linear layer, shared by both.
     bias : torch.nn.Parameter of shape (n_out,)
-        What is added.
+        The bias.
     """
 
     def __init__(self, weight: nn.Parameter, bias: nn.Parameter) -> None:
@@ -125,7 +125,7 @@ class TransposedLinear(nn.Module):
 
 
 def _require_two_samples(x: Tensor, training: bool) -> Tensor:
-    """Refuse to take the statistics of a single sample."""
+    """Refuse to compute the statistics of a single sample."""
     if training and len(x) == 1:
         raise ValueError(
             "batch_norm=True needs two samples or more in each batch of training, but "
@@ -136,14 +136,14 @@ def _require_two_samples(x: Tensor, training: bool) -> Tensor:
 
 
 class BatchNorm1d(nn.BatchNorm1d):
-    """torch's own, but with an error that says what to do about a single sample."""
+    """torch's layer, but with an explanatory error for a single sample."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(_require_two_samples(x, self.training))
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """torch's own, but with an error that says what to do about a single sample."""
+    """torch's layer, but with an explanatory error for a single sample."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(_require_two_samples(x, self.training))
@@ -162,14 +162,14 @@ class TopK(nn.Module):
 
 
 class LifetimeTopK(nn.Module):
-    """In training keep the largest entries of each column, a share of the rows.
+    """In training set all but the largest entries of each column to zero.
 
-    The others are set to zero. In evaluation nothing is, so that rows are independent.
+    In evaluation no entry is changed, so that rows are independent.
 
     Parameters
     ----------
     share : float
-        What is kept, rounded to whole rows, at least one.
+        Fraction of the rows that is not set to zero, at least one row.
     """
 
     def __init__(self, share: float) -> None:

@@ -1,4 +1,4 @@
-"""The layers of a module, and what each of them got and gave."""
+"""The layers of a module, with their inputs and outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Step(NamedTuple):
-    """What one layer got and gave."""
+    """A layer with its input and its output."""
 
     layer: nn.Module
     x: Tensor
@@ -17,9 +17,9 @@ class Step(NamedTuple):
 
 
 def is_plain(module: nn.Module | None, *kinds: type[nn.Module]) -> bool:
-    """Tell whether a module is of one of some kinds and computes what it does.
+    """Tell whether a module is of one of some kinds, with the same ``forward``.
 
-    A subclass with a ``forward`` of its own, such as a sequence with a shortcut, may
+    A subclass that overrides ``forward``, such as a sequence with a shortcut, may
     compute anything.
     """
     return any(
@@ -29,7 +29,7 @@ def is_plain(module: nn.Module | None, *kinds: type[nn.Module]) -> bool:
 
 
 def leaves(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the layers of nested sequences; whatever else there is, is one layer."""
+    """Yield the layers of nested sequences; any other module is one layer."""
     hooked = module._forward_hooks or module._forward_pre_hooks
     if is_plain(module, nn.Sequential) and not hooked:
         for child in module.children():
@@ -41,11 +41,12 @@ def leaves(module: nn.Module) -> Iterator[nn.Module]:
 def run(
     module: nn.Module, x: Tensor, *, copy: bool = False
 ) -> tuple[Tensor, list[Step]]:
-    """Return what a module gives, and the steps that it took.
+    """Return the output of a module, and the step of each layer.
 
-    A layer that works in place would overwrite what its step has to keep. It gets a
-    copy if it says so of itself; with ``copy=True`` every layer does. A layer that
-    gives no tensor, such as a recurrent one, makes one step with the next.
+    A layer that works in place would overwrite the output of the step before. It gets a
+    copy if its attribute ``inplace`` is true; with ``copy=True`` every layer does. A
+    layer whose output is not a tensor, such as a recurrent one, makes one step with the
+    next layer.
     """
     steps: list[Step] = []
     begun: list[nn.Module] = []

@@ -1,1 +1,1 @@
-"""What training minimises: losses, penalties and their sum."""
+"""The objective of training: losses, penalties and their sum."""

@@ -1,4 +1,4 @@
-"""How a reconstruction is compared with its row: all that is known of each loss."""
+"""Losses: how a reconstruction is compared with its row."""
 
 from __future__ import annotations
 
@@ -210,16 +210,16 @@ class Loss:
     domain : (float, float)
         Lowest and highest value of X that the loss can take.
     refusal : str
-        What is said of other values, with ``{low:g}`` and ``{high:g}``, those of X.
+        Error message for other values, with ``{low:g}`` and ``{high:g}``, those of X.
     log_density : callable or None
         ``(decoded, x, variance)`` to the log-density of each entry. None where the loss
-        is no likelihood: then no noise can be drawn.
+        is not a likelihood: then no noise can be drawn.
     draw : callable or None
         ``(means, variance, rng)`` to draws from that density, numpy arrays.
     has_variance : bool
         Whether the density has a variance, to be measured after training.
     is_custom : bool
-        Whether the function is the user's.
+        Whether the function is user-defined.
     """
 
     function: Callable[[Tensor, Tensor, float], Tensor]
@@ -237,7 +237,7 @@ class Loss:
 
     @classmethod
     def of(cls, function: Callable[[Tensor, Tensor], Tensor]) -> Loss:
-        """Return the loss of a function ``(reconstruction, x)`` of the user's."""
+        """Return the loss of a user-defined function ``(reconstruction, x)``."""
         return cls(partial(_without_scale, function), is_custom=True)
 
     def for_training(self, reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""What training minimises: the loss and the penalties, averaged over rows."""
+"""The objective of training: loss and penalties, averaged over rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Objective:
         Parameters
         ----------
         output : dict of Tensor
-            What the module gave for the batch, corrupted or not.
+            The output of the module for the batch, corrupted or not.
         batch : Batch
             The clean rows, in the units of X.
         module : AutoencoderModule
@@ -55,9 +55,9 @@ class Objective:
         total = self._reconstruction(output["reconstruction"], batch, module.scale)
         terms = {"reconstruction": total}
         if self.penalties:
-            seen = Bunch(**output)
+            bunch = Bunch(**output)
             for name, penalty in self.penalties:
-                values = penalty(batch.x, seen, module)
+                values = penalty(batch.x, bunch, module)
                 terms[name] = average(_check_rows(values, len(batch.x), name), batch)
                 total = total + terms[name]
         return total, terms
@@ -100,7 +100,7 @@ def average(values: Tensor, batch: Batch) -> Tensor:
     values : Tensor of shape (n, ...)
         A value for each row or each entry.
     batch : Batch
-        Whose weights count, if it has some.
+        The batch, with its weights if it has any.
     """
     if batch.weight is None:
         return values.mean() if values.ndim == 1 else values.sum() / len(values)

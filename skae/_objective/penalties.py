@@ -1,4 +1,4 @@
-"""Further terms of the objective: one value for each row, weight included."""
+"""Penalties: further terms of the objective, one weighted value for each row."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _WEIGHT = Interval(Real, 0, None, closed="left")
 class L1Sparsity(BaseEstimator):
     r"""The sum of the absolute values of the code, :math:`\lambda \sum_i |z_i|`.
 
-    Alone, the sum can be made as small as one likes by a small code and a large
-    decoder. So each unit is divided by its root mean square over the batch, with the
-    gradient kept: what is left to gain is a unit that speaks seldom, and then loudly.
+    On its own this penalty could be reduced to zero by shrinking the code and enlarging
+    the decoder weights. Each unit is therefore divided by its root mean square over the
+    batch (gradients flow through the divisor), so that only sparsity lowers the
+    penalty: units that are rarely active.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class L1Sparsity(BaseEstimator):
 
 
 class KLSparsity(BaseEstimator):
-    r"""How far the mean activation of each unit is from a small target.
+    r"""The divergence of the mean activation of each unit from a small target.
 
     :math:`\lambda \sum_i \rho \log\frac{\rho}{\hat\rho_i} + (1 - \rho)
     \log\frac{1 - \rho}{1 - \hat\rho_i}`, where :math:`\hat\rho_i` is the mean of unit
@@ -117,10 +118,11 @@ class KLSparsity(BaseEstimator):
 class Contraction(BaseEstimator):
     r"""The squared Jacobian of the code, :math:`\lambda \sum_i \|\nabla_x z_i\|^2`.
 
-    X is taken in units of its training scale. Alone, the sum can be made as small as
-    one likes by a small code and a large decoder. So the code is divided by its
-    standard deviation over the batch, with the gradient kept: what is left to gain is
-    a code that ignores directions in which the data do not vary.
+    X is taken in units of its training scale. On its own this penalty could be reduced
+    to zero by shrinking the code and enlarging the decoder weights. The code is
+    therefore divided by its standard deviation over the batch (gradients flow through
+    the divisor), so that only invariance lowers the penalty: a code that ignores
+    directions in which the data do not vary.
 
     Parameters
     ----------
@@ -153,7 +155,7 @@ class Contraction(BaseEstimator):
     >>> ae = ConvAutoencoder(16, penalty=Contraction(0.1, n_probes=2))
     """
 
-    needs_steps = True  # of the encoder, in what the module gives
+    needs_activations = True  # of the encoder, in the output of the module
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight": [_WEIGHT],
@@ -176,7 +178,7 @@ class Contraction(BaseEstimator):
         self.normalize = normalize
 
     def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
-        encoder = module.code_layers()
+        encoder = module.encoder_layers()
         exact = self.jacobian == "exact" or (
             self.jacobian == "auto" and has_closed_form(encoder)
         )
@@ -184,10 +186,10 @@ class Contraction(BaseEstimator):
             raise ValueError(
                 "A contraction needs rows that do not depend on each other, but the "
                 "encoder holds batch normalisation. Set batch_norm=False, or use layer "
-                "normalisation in a module of your own."
+                "normalisation in a custom module."
             )
         options: dict[str, Any] = {
-            "steps": output.get("steps"),
+            "steps": output.get("activations"),
             "create_graph": torch.is_grad_enabled(),
         }
         if exact:
@@ -198,14 +200,14 @@ class Contraction(BaseEstimator):
                 encoder, x, n_probes=self.n_probes, generator=generator, **options
             )
         norm = norm * module.scale**2
-        code = output.get("mean", output["code"])  # never a draw of a posterior
+        code = output.get("mean", output["code"])  # never a sample of the posterior
         if self.normalize and len(code) > 1:
             norm = norm / code.var(0).mean().clamp_min(_TINY)
         return self.weight * norm
 
 
 class KLDivergence(BaseEstimator):
-    r"""How far the posterior of each row is from the standard normal prior.
+    r"""The divergence of the posterior of each row from the standard normal prior.
 
     :math:`\beta \sum_i \tfrac12 (\mu_i^2 + \sigma_i^2 - \log\sigma_i^2 - 1)`.
 
@@ -250,7 +252,7 @@ class KLDivergence(BaseEstimator):
 
 
 def named_penalties(penalty: Any) -> list[tuple[str, Any]]:
-    """Return the penalties in a slot as a list of ``(name, penalty)``."""
+    """Return the value of `penalty` as a list of ``(name, penalty)``."""
     if penalty is None:
         return []
     if not isinstance(penalty, list):
@@ -266,7 +268,7 @@ def named_penalties(penalty: Any) -> list[tuple[str, Any]]:
 
 
 def check_unique(names: list[str]) -> None:
-    """Refuse two penalties of one name: the history could not tell them apart."""
+    """Refuse two penalties of one name, which the history could not distinguish."""
     reserved = {"loss", "reconstruction", "batch_size", "batch_count"}
     for name in names:
         if names.count(name) > 1 or name in reserved or "__" in name:

@@ -1,1 +1,1 @@
-"""Fitted estimators as files, and back."""
+"""Persistence: files, skops and ONNX."""

@@ -1,4 +1,4 @@
-"""Files that are there as a whole, or not at all."""
+"""Writing a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:
-    """Write a file: until all of it is on the disk, the old one stays.
+    """Write a file; an existing one stays until the new one is complete.
 
     Parameters
     ----------
     path : str or path-like
-        Where to write; what a symbolic link points at is replaced, and not the link.
-        What is replaced leaves its permissions.
+        Where to write. The target of a symbolic link is replaced, and not the link. A
+        replaced file passes its permissions on.
     content : bytes
         What to write.
     """

@@ -4,15 +4,15 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 "skae", with
 
 - ``format``, the version of the format, and ``written_by``, those of the packages;
-- ``sha256``, of the whole file with zeros in this place;
-- ``estimator``, the name of the class, and ``parameters``, as they are now;
+- ``sha256``, the digest of the whole file with zeros in this place;
+- ``estimator``, the name of the class, and ``parameters``, their current values;
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
-  when training last began, less plain ones that are the same now;
-- ``attributes``, whatever else `fit` has set, and what it once set;
-- ``compiled_by``, where `net_params` ask for it: what needs trust like foreign code;
+  when training last began, without plain ones that have not changed;
+- ``attributes``, what else `fit` has set, and what earlier versions set;
+- ``compiled_by``, where `net_params` ask for it: it needs trust, as user-defined code;
 - ``net_``, the state of the net: weights, optimizer, generators.
 
-The history is JSON too, of its own as it is long, and stored as a tensor of bytes.
+The history is separate JSON, as it is long, and stored as a tensor of bytes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from skae._training.plan import Plan, resolve_device
 _FORMAT = 1
 _NO_DIGEST = b"0" * 64
 
-# What is kept of the state of callbacks.
+# Types of the state of callbacks that is stored.
 _PLAIN = (type(None), bool, int, float, str, np.bool_, np.float32, np.float64, np.int64)
 
-# What training tells the net beside its parameters, by the names of format 1.
+# Attributes of the net beside its parameters, by the names of format 1.
 _NET = {
     "seed": "seed",
     "lr": "lr",
@@ -54,7 +54,7 @@ _NET = {
 }
 
 
-# What format 1 knows as attributes of the estimator.
+# What format 1 stores as attributes of the estimator.
 _KNOWN = {
     *("n_features_in_", "feature_names_in_", "image_shape_", "scale_", "mean_"),
     *("_layout", "_dtype", "_n_features_out", "_fitted_loss", "_statistics"),
@@ -67,16 +67,16 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Document:
-    """What a file holds of a fitted estimator.
+    """The content of a file: a fitted estimator.
 
     Parameters
     ----------
     cls : type
         Its class.
     parameters : dict
-        Its parameters, as they are now.
+        Its current parameters.
     attributes : dict
-        What else it has been given, such as the configuration of `set_output`.
+        Its other attributes, such as the configuration of `set_output`.
     model : TrainedModel
         What `fit` left.
     """
@@ -95,68 +95,76 @@ def to_bytes(
     Parameters
     ----------
     document : Document
-        What to write.
+        The estimator.
     include_optimizer : bool, default=True
-        Whether the state of the optimizer is part of it.
+        Whether to include the state of the optimizer.
 
     Returns
     -------
     data : bytes
-        What a file holds.
-    foreign : dict
-        Names of the classes and functions that are not skae's, and they themselves.
+        The bytes of the file.
+    user_defined : dict
+        The user-defined classes and functions in it, by name.
     """
     import safetensors.torch
 
     writer = Writer()
     model = document.model
-    parameters = _describe_each(writer, document.parameters)
+    parameters = _encode_each(writer, document.parameters)
     written = {
         "sha256": _NO_DIGEST.decode(),
         "format": _FORMAT,
         "written_by": {
             name: version(name) for name in ("skae", "torch", "scikit-learn", "skorch")
         },
-        "estimator": _name_of(document.cls, writer),
+        "estimator": _written_name(document.cls, writer),
         "parameters": parameters,
     }
     plans = {"built_with": model.built_with, "trained_with": model.trained_with}
     for kind, plan in plans.items():
-        described = _describe_each(writer, plan.parameters)
+        encoded = _encode_each(writer, plan.parameters)
         written[kind] = {
             name: value
-            for name, value in described.items()
+            for name, value in encoded.items()
             if isinstance(value, (dict, list)) or value != parameters[name]
         }
     attributes = {**document.attributes, **_attributes_of(model)}
-    written["attributes"] = _describe_each(writer, attributes)
+    written["attributes"] = _encode_each(writer, attributes)
     if _is_compiled(document.parameters, *(p.parameters for p in plans.values())):
-        written["compiled_by"] = writer.describe(torch.compile, "net_params.compile")
-    written["net_"] = writer.describe(_state_of(model.net, include_optimizer), "net_")
-    history = writer.describe(list(model.net.history), "net_.history")
+        written["compiled_by"] = writer.encode_value(
+            torch.compile, "net_params.compile"
+        )
+    written["net_"] = writer.encode_value(
+        _net_state(model.net, include_optimizer), "net_"
+    )
+    history = writer.encode_value(list(model.net.history), "net_.history")
     text = bytearray(json.dumps(history).encode())
     writer.tensors["net_.history"] = torch.frombuffer(text, dtype=torch.uint8)
     metadata = {"skae": json.dumps(written)}
     data = safetensors.torch.save(writer.tensors, metadata)
-    return data.replace(_NO_DIGEST, _digest(data), 1), writer.foreign
+    return data.replace(_NO_DIGEST, _digest(data), 1), writer.user_defined
 
 
-def name_of(cls: type) -> str:
-    """Return the name that a class of ours has in a file."""
+def estimator_name(cls: type) -> str:
+    """Return the name of an estimator of this package in a file."""
     return f"skae.{cls.__name__}"
 
 
-def _name_of(cls: type, writer: Writer) -> str:
+def _written_name(cls: type, writer: Writer) -> str:
     is_ours = cls.__module__.startswith("skae.")
-    return name_of(cls) if is_ours else writer.name(cls, "the class of the estimator")
+    return (
+        estimator_name(cls)
+        if is_ours
+        else writer.name(cls, "the class of the estimator")
+    )
 
 
-def _describe_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: writer.describe(value, name) for name, value in values.items()}
+def _encode_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: writer.encode_value(value, name) for name, value in values.items()}
 
 
 def _attributes_of(model: TrainedModel) -> dict[str, Any]:
-    """Return what format 1 knows of a model as attributes of the estimator."""
+    """Return what format 1 stores of a model as attributes of the estimator."""
     found = {
         "n_features_in_": model.n_features,
         "image_shape_": model.layout.image_shape,
@@ -176,7 +184,7 @@ def _attributes_of(model: TrainedModel) -> dict[str, Any]:
 
 
 def _is_compiled(*kinds: Mapping[str, Any]) -> bool:
-    """Tell whether a compiler is asked for, with options that can name any program."""
+    """Tell whether the module is compiled, with options that can name any program."""
     return any((values.get("net_params") or {}).get("compile") for values in kinds)
 
 
@@ -184,7 +192,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()
 
 
-def _state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
+def _net_state(net: Any, include_optimizer: bool) -> dict[str, Any]:
     module = net.module_
     return {
         **{name: getattr(net, own) for name, own in _NET.items()},
@@ -193,28 +201,28 @@ def _state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
         "n_epochs": module.n_epochs,
         "stream": module.stream.__getstate__(),
         "callbacks": {
-            name: {k: v for k, v in vars(callback).items() if _is_plain(v)}
+            name: {k: v for k, v in vars(callback).items() if _is_plain_data(v)}
             for name, callback in net.callbacks_
         },
         "optimizer": net.optimizer_.state_dict() if include_optimizer else None,
     }
 
 
-def _is_plain(value: Any) -> bool:
-    """Tell whether what a callback keeps is made of numbers and text alone."""
+def _is_plain_data(value: Any) -> bool:
+    """Tell whether the state of a callback consists of numbers and text."""
     if type(value) is dict:
         value = [*value, *value.values()]
     if type(value) in (list, tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_plain_data, value))
     return type(value) in _PLAIN
 
 
-# And back ---------------------------------------------------------------------------
+# From bytes -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What was read from a file, before there is a network.
+    """What was read from a file, before the network is built.
 
     Parameters
     ----------
@@ -223,18 +231,18 @@ class Saved:
     parameters : dict
         Its parameters.
     built_with, trained_with : dict
-        Those that the network was built with, and last trained with, where they differ
-        from these.
+        Those that the network was built with, and last trained with, if they differ
+        from `parameters`.
     device : torch.device
-        Where the network was, or the CPU where that is not there.
+        The device of the network, or the CPU if that is not available.
     attributes : dict
-        What else the estimator had been given.
+        Other attributes of the estimator.
     known : dict
         What `fit` had set, by the names of format 1.
     state : dict
         The state of the net.
     history : list of dict
-        What skorch noted of each epoch.
+        skorch's record of each epoch.
     """
 
     cls: type
@@ -248,12 +256,12 @@ class Saved:
     history: list[Any]
 
     def rebuild(self, built_with: Plan, trained_with: Plan) -> TrainedModel:
-        """Return the model: built as `fit` did, and given what it had learnt.
+        """Return the model: built as `fit` did, with the stored state.
 
         Parameters
         ----------
         built_with, trained_with : Plan
-            Of the parameters of these names.
+            The plans made from the parameters of these names.
         """
         known, state = self.known, self.state
         layout, dtype = known["_layout"], known["_dtype"]
@@ -276,7 +284,7 @@ class Saved:
 
 
 def _read_document(data: bytes, source: str) -> dict[str, Any]:
-    """Return the JSON of a file, once it is known to be ours and whole."""
+    """Return the JSON of a file, after checking its origin and its digest."""
     length = 8 + int.from_bytes(data[:8], "little")
     try:
         metadata = json.loads(data[8:length]).get("__metadata__")
@@ -310,7 +318,7 @@ def _read_document(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _versions(document: dict[str, Any]) -> str:
-    """Return what a file was written by, in words."""
+    """Return the versions that a file was written by, as text."""
     written_by = document.get("written_by")
     if not isinstance(written_by, dict):
         return "an unknown version"
@@ -329,15 +337,15 @@ def from_bytes(
     Parameters
     ----------
     data : bytes
-        What the file holds.
+        The bytes of the file.
     classes : dict
-        Estimators that it may hold without being trusted, by the names they have there.
+        Estimators that need no trust, by their names in a file.
     make : callable
-        Makes an estimator of what was read.
+        Makes an estimator from what was read.
     trusted : collection of str
-        Dotted names of what else it may import.
+        Dotted names of other classes and functions that may be imported.
     source : str
-        What the file is called, for errors.
+        Name of the file, for errors.
     """
     import safetensors.torch
 
@@ -354,12 +362,12 @@ def _read(
     document: dict[str, Any], reader: Reader, classes: Mapping[str, type]
 ) -> Saved:
     name = document["estimator"]
-    # In the order of writing: later parts refer to what came before.
-    parameters = reader.restore(document["parameters"])
-    built_with = reader.restore(document["built_with"])
-    trained_with = reader.restore(document["trained_with"])
-    attributes = reader.restore(document["attributes"])
-    state = reader.restore(document["net_"])
+    # In the order of writing: later parts refer to earlier ones.
+    parameters = reader.decode_value(document["parameters"])
+    built_with = reader.decode_value(document["built_with"])
+    trained_with = reader.decode_value(document["trained_with"])
+    attributes = reader.decode_value(document["attributes"])
+    state = reader.decode_value(document["net_"])
     history = json.loads(reader.tensors["net_.history"].numpy().tobytes())
     cls = classes.get(name) or reader.find(name)
     check_attributes(cls, name, set(attributes) - _KNOWN)
@@ -370,17 +378,17 @@ def _read(
         parameters=parameters,
         built_with=built_with,
         trained_with=trained_with,
-        device=_find_device(built_with.get("device", parameters["device"])),
+        device=_available_device(built_with.get("device", parameters["device"])),
         attributes={k: v for k, v in attributes.items() if k not in _KNOWN},
         known={k: v for k, v in attributes.items() if k in _KNOWN},
         state=state,
-        history=reader.restore(history),
+        history=reader.decode_value(history),
     )
 
 
 @contextmanager
 def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
-    """Say of a file which estimator it is that cannot be made again, and why."""
+    """Raise a ValueError that names the file if an estimator cannot be made from it."""
     from safetensors import SafetensorError
 
     try:
@@ -409,12 +417,12 @@ def _load_state(net: Any, state: dict[str, Any]) -> None:
         net.optimizer_.load_state_dict(state["optimizer"])
         _check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
-        kept = state["callbacks"].get(name, {})
-        vars(callback).update({k: v for k, v in kept.items() if _is_plain(v)})
+        stored = state["callbacks"].get(name, {})
+        vars(callback).update({k: v for k, v in stored.items() if _is_plain_data(v)})
 
 
 def _check_fused(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse a state that the fused kernels, which look at no shape, would overrun."""
+    """Refuse tensors of wrong shape: the fused kernels would read beyond them."""
     for group in optimizer.param_groups:
         for x in group["params"] if group.get("fused") else ():
             for name, value in optimizer.state.get(x, {}).items():
@@ -426,8 +434,8 @@ def _check_fused(optimizer: torch.optim.Optimizer) -> None:
                     )
 
 
-def _find_device(device: Any) -> torch.device:
-    """Return the device of a parameter, the CPU where that is not there."""
+def _available_device(device: Any) -> torch.device:
+    """Return the device of a parameter, or the CPU if it is not available."""
     found = resolve_device(device)
     try:
         torch.empty(0, device=found)

@@ -1,4 +1,4 @@
-"""How a part of a fitted estimator becomes a model of ONNX."""
+"""Export of a part of a fitted estimator to ONNX."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import nn
 from skae._model.model import TrainedModel
 from skae._persistence.atomic import write_whole
 
-# What the output of each part is called.
+# Name of the output of each part.
 _OUTPUTS = {
     "encoder": "code",
     "decoder": "reconstruction",
@@ -32,20 +32,20 @@ _OPSET = 18
 def write_onnx(
     model: TrainedModel, name: str, path: str | os.PathLike | BinaryIO, part: str
 ) -> None:
-    """Write a part of a model to a file, or to a file that is open.
+    """Write a part of a model to a file, given by its path or open.
 
     Parameters
     ----------
     model : TrainedModel
         A trained model.
     name : str
-        Name of its estimator, a note in the file.
+        Name of its estimator, stored in the file.
     path : str, path-like or binary file
         Where to write.
     part : {"encoder", "decoder", "reconstruct"}
         What is computed.
     """
-    proto = build_onnx(model, name, part)  # which says what is missing
+    proto = build_onnx(model, name, part)  # raises if a package is missing
     import onnx_ir
 
     content = onnx_ir.to_proto(proto).SerializeToString()
@@ -58,15 +58,15 @@ def write_onnx(
 def build_onnx(
     model: TrainedModel, name: str, part: str, opset: int | None = _OPSET
 ) -> Any:
-    """Return a part of a model as one of ONNX.
+    """Return a part of a model as an ONNX model.
 
-    It computes in float32, even what was trained in float64: onnxruntime has neither
-    convolutions nor the error function of gelu for that.
+    It computes in float32 even if the model was trained in float64, for which
+    onnxruntime has neither convolutions nor the error function of gelu.
 
     Parameters
     ----------
     model : TrainedModel
-        A trained model, which stays as it is.
+        A trained model; it is not changed.
     name : str
         Name of its estimator.
     part : {"encoder", "decoder", "reconstruct"}
@@ -83,7 +83,7 @@ def build_onnx(
             f"part={part!r} is not known. Choose one of "
             f"{', '.join(map(repr, _OUTPUTS))}."
         )
-    module = copy.deepcopy(_find_module(model, part)).cpu().float().eval()
+    module = copy.deepcopy(_select_part(model, part)).cpu().float().eval()
     width = model.n_components if part == "decoder" else model.n_features
     exported = _translate(module, width, part, opset)
     exported.producer_name, exported.producer_version = "skae", version("skae")
@@ -96,7 +96,7 @@ def build_onnx(
     return exported
 
 
-def _find_module(model: TrainedModel, part: str) -> nn.Module:
+def _select_part(model: TrainedModel, part: str) -> nn.Module:
     if part == "encoder":
         return model.encoder
     if part == "decoder":
@@ -105,7 +105,7 @@ def _find_module(model: TrainedModel, part: str) -> nn.Module:
 
 
 def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> Any:
-    """Let torch translate a module from rows to as many rows."""
+    """Export a module from rows to as many rows with torch."""
     try:
         import onnx_ir
         import onnxscript  # noqa: F401
@@ -118,7 +118,7 @@ def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> A
         with _quiet():
             program: Any = torch.onnx.export(
                 module,
-                (torch.zeros(2, width),),  # one row would be taken for a rule
+                (torch.zeros(2, width),),  # torch would specialise on one row
                 input_names=["X"],
                 output_names=[_OUTPUTS[part]],
                 dynamic_shapes=({0: torch.export.Dim("n_samples")},),
@@ -129,18 +129,18 @@ def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> A
     except torch.onnx.OnnxExporterError as error:
         reason = str(_root(error)).partition("\n")[0]
         raise ValueError(
-            f"torch cannot translate part={part!r} into ONNX: {reason} -- A module of "
-            "your own has to do the same with every batch, by operations that ONNX "
+            f"torch cannot translate part={part!r} into ONNX: {reason} -- A custom "
+            "module has to do the same with every batch, by operations that ONNX "
             "has. Choose between values with torch.where, for instance, not with `if`."
         ) from error
     n_rows = program.model.graph.inputs[0].shape[0]
     if isinstance(n_rows, int):
         raise ValueError(
-            f"part={part!r} would become an ONNX model of {n_rows} rows only. A module "
-            "of your own counts the rows of a batch in Python, with len(x) or in a "
+            f"part={part!r} would become an ONNX model of {n_rows} rows only. A custom "
+            "module counts the rows of a batch in Python, with len(x) or in a "
             "loop: let it work on all rows at once."
         )
-    # What torch notes there are lines of code and paths of this machine.
+    # The metadata of torch are lines of code and paths of this machine.
     return onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model).model
 
 
@@ -152,7 +152,7 @@ def _root(error: BaseException) -> BaseException:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what torch says about itself while it exports."""
+    """Suppress warnings and messages of torch about its own export."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     logger.addFilter(_is_news)
     try:

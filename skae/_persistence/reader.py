@@ -1,4 +1,4 @@
-"""How values come back from JSON and tensors, without running foreign code."""
+"""Decoding of values from JSON and tensors, without running untrusted code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skae._persistence.registry import find
 
-# What torch calls in place of `forward`, where it is set.
+# Attributes that torch calls instead of `forward`, if they are set.
 _CALLED = ("_compiled_call_impl",)
 
 
@@ -29,14 +29,14 @@ def names_in(description: Any) -> Iterator[str]:
 
 
 class Reader:
-    """Makes values from their descriptions.
+    """Decodes values from their descriptions.
 
     Parameters
     ----------
     tensors : dict of Tensor
-        What was stored beside the JSON.
+        The tensors that were stored beside the JSON.
     trusted : collection of str
-        Dotted names of what may be imported.
+        Dotted names of classes and functions that may be imported.
     """
 
     def __init__(self, tensors: dict[str, Tensor], trusted: Collection[str]) -> None:
@@ -45,31 +45,31 @@ class Reader:
         self._made: dict[tuple[str, str], Any] = {}
         self._shared: dict[int, Any] = {}
 
-    def restore(self, description: Any) -> Any:
+    def decode_value(self, description: Any) -> Any:
         """Return the value that a description describes."""
         if isinstance(description, list):
-            return [self.restore(item) for item in description]
+            return [self.decode_value(item) for item in description]
         if not isinstance(description, dict):
             return description
         if description.get("type") == "again":
             return self._shared[description["id"]]
         if "type" in description:
             made = _READERS[description["type"]](self, description)
-            return self.keep(description, made)
-        return {key: self.restore(value) for key, value in description.items()}
+            return self.share(description, made)
+        return {key: self.decode_value(value) for key, value in description.items()}
 
     def find(self, name: str) -> Any:
-        """Return the class or the function of a name, if that is known or trusted."""
+        """Return the class or the function of a name, if it is known or trusted."""
         return find(name, self.trusted, "The file")
 
-    def keep(self, description: Any, made: Any) -> Any:
-        """Return what was made, and keep it if it is referred to again."""
+    def share(self, description: Any, made: Any) -> Any:
+        """Return a value, and store it if other descriptions refer to it."""
         if "id" in description:
             self._shared[description["id"]] = made
         return made
 
     def made_once(self, description: Any, make: Callable[[Tensor], Any]) -> Any:
-        """Return what is made of a stored tensor, the same where it is met again."""
+        """Return the value made from a stored tensor, the same object each time."""
         key = description["type"], description["tensor"]
         if key not in self._made:
             self._made[key] = make(self.tensors[key[1]])
@@ -77,7 +77,7 @@ class Reader:
 
 
 def _read_items(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
-    return make(reader.restore(found["items"]))
+    return make(reader.decode_value(found["items"]))
 
 
 def _read_text(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
@@ -92,12 +92,12 @@ def _to_torch_dtype(text: str) -> torch.dtype:
 
 
 def _read_scalar(reader: Reader, found: Any) -> Any:
-    return np.dtype(found["dtype"]).type(reader.restore(found["value"]))
+    return np.dtype(found["dtype"]).type(reader.decode_value(found["value"]))
 
 
 def _read_texts(reader: Reader, found: Any) -> np.ndarray:
     array = np.empty(len(found["items"]), dtype=found["dtype"])
-    array[:] = reader.restore(found["items"])
+    array[:] = reader.decode_value(found["items"])
     return array.reshape(found["shape"])
 
 
@@ -106,7 +106,7 @@ def _read_array(reader: Reader, found: Any) -> Any:
 
 
 def _is_dense(shape: Any, stride: Any) -> bool:
-    """Tell whether so many entries, so far apart, leave no gap between them."""
+    """Tell whether entries of a shape and strides leave no gaps in memory."""
     steps = sorted((by, n) for by, n in zip(stride, shape, strict=True) if n != 1)
     expected = 1
     for by, n in steps:
@@ -129,8 +129,8 @@ def _read_tensor(reader: Reader, found: Any) -> Any:
 
 
 def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
-    state = reader.restore(found["state"])
-    if not 0 <= state["state"]["pos"] <= 624:  # numpy reads there, wherever it is
+    state = reader.decode_value(found["state"])
+    if not 0 <= state["state"]["pos"] <= 624:  # numpy does not check it
         raise ValueError("a RandomState has no such position")
     random_state = np.random.RandomState(0)
     random_state.set_state(state)
@@ -139,7 +139,7 @@ def _read_random_state(reader: Reader, found: Any) -> np.random.RandomState:
 
 def _read_partial(reader: Reader, found: Any) -> Any:
     function, args, keywords = (
-        reader.restore(found[part]) for part in ("function", "args", "keywords")
+        reader.decode_value(found[part]) for part in ("function", "args", "keywords")
     )
     return functools.partial(function, *args, **keywords)
 
@@ -149,10 +149,9 @@ def _read_name(reader: Reader, found: Any) -> Any:
 
 
 def check_attributes(cls: type, name: str, attributes: Iterable[str]) -> None:
-    """Refuse attributes that would take the place of methods, unless they are trusted.
+    """Refuse attributes that would replace methods, unless the class is trusted.
 
-    Whoever calls a method, and be it Python that copies an object, counts on what the
-    class does.
+    Callers of a method, including Python when it copies an object, rely on the class.
 
     Parameters
     ----------
@@ -176,7 +175,7 @@ def _read_object(reader: Reader, found: Any) -> Any:
         raise TypeError(f"{found['name']} is not a class")
 
     def values(part: str) -> Any:
-        values = reader.restore(found.get(part, {}))
+        values = reader.decode_value(found.get(part, {}))
         check_attributes(cls, found["name"], values)
         return values
 
@@ -184,7 +183,7 @@ def _read_object(reader: Reader, found: Any) -> Any:
         made = cls(**values("parameters"))
         vars(made).update(values("attributes"))
         return made
-    made = reader.keep(found, object.__new__(cls))  # its parts may refer to it
+    made = reader.share(found, object.__new__(cls))  # its parts may refer to it
     if isinstance(made, nn.Module):
         nn.Module.__init__(made)
     attributes = values("attributes")

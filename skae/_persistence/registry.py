@@ -1,4 +1,4 @@
-"""The classes and functions that a file may name, and how they are found again."""
+"""The classes and functions that a file may name, and how they are looked up."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ from skae._objective.penalties import (
     L1Sparsity,
 )
 
-# Our own part of what a file may name. A name that was once written stays for ever,
-# wherever the class is defined.
+# The classes and functions of this package that a file may name. A name stays valid in
+# all later versions, wherever the class is defined.
 _OURS = (
     *(AutoencoderModule, BatchNorm1d, BatchNorm2d, Contraction, Conv, Dense),
     *(DynamicBinarization, Exp, FirstHalf, GELU, GaussianNoise, Hardsigmoid),
@@ -81,14 +81,14 @@ _OURS = (
     squared_error,
 )
 
-# What a file may name without being trusted: making one of these, or calling it, does
-# nothing but compute.
+# What a file may name without trust: creating or calling one of these does nothing but
+# compute.
 _KNOWN: dict[str, Any] = {f"skae.{own.__name__}": own for own in _OURS} | {
     "skorch.callbacks.EarlyStopping": callbacks.EarlyStopping,
     "skorch.callbacks.EpochScoring": callbacks.EpochScoring,
     "skorch.callbacks.GradientNormClipping": callbacks.GradientNormClipping,
     "skorch.callbacks.LRScheduler": callbacks.LRScheduler,
-    # What transformers of torch are made of, beside what is in torch.nn.
+    # Parts of torch's transformers that are not in torch.nn.
     "torch.nn.functional.gelu": functional.gelu,
     "torch.nn.functional.relu": functional.relu,
     "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": (
@@ -105,7 +105,7 @@ _NAMESPACES: dict[str, tuple[types.ModuleType, type]] = {
 
 
 def find_known(name: str) -> Any:
-    """Return what a name that needs no trust stands for, None for other names."""
+    """Return the object of a name that needs no trust, None for other names."""
     if name in _KNOWN:
         return _KNOWN[name]
     package, _, own = name.rpartition(".")
@@ -123,17 +123,17 @@ def _dotted(name: str) -> str:
     return name.replace(":", ".")
 
 
-def name_of(value: Any, where: str) -> str:
-    """Return the name by which a class or a function can be found again.
+def qualified_name(value: Any, where: str) -> str:
+    """Return the name by which a class or a function can be looked up.
 
-    What needs trust is written ``module:name``, with a colon.
+    A name that needs trust is written ``module:name``, with a colon.
 
     Parameters
     ----------
     value : class or function
-        What is to be found.
+        The class or the function.
     where : str
-        What holds it, for the error.
+        Name of the value that contains it, for the error.
     """
     own = getattr(value, "__qualname__", "")
     for name in (*_KNOWN, *(f"{package}.{own}" for package in _NAMESPACES)):
@@ -147,7 +147,7 @@ def name_of(value: Any, where: str) -> str:
     if not is_found:
         raise ValueError(
             f"{where}={value!r} cannot be saved, as it cannot be found by its name "
-            "when it is loaded: a lambda, or what was defined inside a function. "
+            "when it is loaded: a lambda, or something defined inside a function. "
             "Define it at the top level of a module."
         )
     return f"{module}:{own}"
@@ -161,9 +161,9 @@ def check_trusted(names: Iterable[str], trusted: Collection[str], source: str) -
     names : iterable of str
         Names in a file.
     trusted : collection of str
-        What the user trusts, dotted.
+        Dotted names that the user trusts.
     source : str
-        What the file is called, for the error.
+        Name of the file, for the error.
     """
     unknown = {name for name in names if find_known(name) is None}
     ours = sorted(name for name in unknown if ":" not in name)
@@ -176,7 +176,7 @@ def check_trusted(names: Iterable[str], trusted: Collection[str], source: str) -
     if found - set(trusted):
         raise ValueError(
             f"{source} uses {', '.join(sorted(found - set(trusted)))}, not known to "
-            "skae: to load it is to import those modules and to run what is in them. "
+            "skae: loading it imports those modules and runs the code in them. "
             f"If you trust them and the file, pass trusted={sorted(found)!r}."
         )
 

@@ -1,9 +1,9 @@
-"""How an estimator is stored by skops: as the bytes of a file of ours.
+"""How skops stores an estimator: as the bytes of a file of this package.
 
-skops asks an object for its state by ``__getstate__``, and stores each value in it,
-for which a reader has to trust each type. pickle and copy ask by ``__reduce_ex__``,
-which calls ``__getstate__`` in turn; they take the attributes as they are. So a flag
-that ``__reduce_ex__`` raises tells them apart.
+skops gets the state of an object from ``__getstate__`` and stores each value in it, so
+that a reader would have to trust each of their types. pickle and copy call
+``__reduce_ex__``, which calls ``__getstate__`` in turn, and need the plain attributes.
+``__reduce_ex__`` sets a flag that distinguishes the two.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from skae._persistence.format import Document, Saved, from_bytes, name_of, to_bytes
+from skae._persistence.format import (
+    Document,
+    Saved,
+    estimator_name,
+    from_bytes,
+    to_bytes,
+)
 
 _IS_PICKLED: ContextVar[bool] = ContextVar("_IS_PICKLED", default=False)
 
 
 @contextmanager
 def pickled() -> Iterator[None]:
-    """Let :func:`is_pickled` be true inside the block."""
+    """Make :func:`is_pickled` true inside the block."""
     token = _IS_PICKLED.set(True)
     try:
         yield
@@ -34,19 +40,19 @@ def is_pickled() -> bool:
 
 
 def state_for_skops(document: Document) -> dict[str, Any]:
-    """Return the bytes of a file, and the classes and functions that they name."""
-    data, foreign = to_bytes(document)
-    return {"skae": data, "names": list(foreign.values())}
+    """Return the bytes of a file, and the user-defined classes and functions in it."""
+    data, user_defined = to_bytes(document)
+    return {"skae": data, "names": list(user_defined.values())}
 
 
 def is_state_of_skops(state: dict[str, Any]) -> bool:
-    """Tell whether a state is what :func:`state_for_skops` gives."""
+    """Tell whether :func:`state_for_skops` has made a state."""
     return "skae" in state
 
 
 def estimator_of_skops(
     state: dict[str, Any], cls: type, make: Callable[[Saved], Any]
 ) -> Any:
-    """Return the estimator of a state; skops has asked for trust in what it names."""
+    """Return the estimator of a state; skops has checked that its names are trusted."""
     trusted = [f"{x.__module__}.{x.__qualname__}" for x in state["names"]]
-    return from_bytes(state["skae"], {name_of(cls): cls}, make, trusted)
+    return from_bytes(state["skae"], {estimator_name(cls): cls}, make, trusted)

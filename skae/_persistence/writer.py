@@ -1,4 +1,4 @@
-"""How values become JSON, with their tensors beside it."""
+"""Encoding of values as JSON, with their tensors beside it."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skae._persistence.registry import name_of
+from skae._persistence.registry import qualified_name
 
 
 class Writer:
-    """Describes values as what JSON can hold, and keeps the tensors apart.
+    """Encodes values as JSON, and collects their tensors.
 
     Attributes
     ----------
     tensors : dict of Tensor
-        What is to be stored beside the JSON, on the CPU, each under the first place
-        where it was met.
-    foreign : dict
-        Classes and functions that a reader must be told to trust, by name.
+        Tensors to store beside the JSON, on the CPU, each under the name of the first
+        value that contains it.
+    user_defined : dict
+        Classes and functions that a reader has to trust, by name.
     """
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
-        self.foreign: dict[str, Any] = {}
-        # By id; the values are held, so that the ids stay theirs.
+        self.user_defined: dict[str, Any] = {}
+        # By id; the values are stored, so that their ids stay valid.
         self._stored: dict[int, tuple[str, Any]] = {}
-        self._described: dict[int, tuple[dict[str, Any], Any]] = {}
+        self._encoded: dict[int, tuple[dict[str, Any], Any]] = {}
         self._n_shared = 0
 
-    def describe(self, value: Any, where: str) -> Any:
-        """Return a description of a value; what is met twice is described once.
+    def encode_value(self, value: Any, where: str) -> Any:
+        """Return the description of a value; repeated values are encoded once.
 
         Parameters
         ----------
         value : object
-            Anything; what cannot be described is refused.
+            Any value; a TypeError is raised if it cannot be encoded.
         where : str
             The name of the value, for errors and for tensors.
         """
-        if id(value) in self._described:
-            first, _ = self._described[id(value)]
+        if id(value) in self._encoded:
+            first, _ = self._encoded[id(value)]
             if "id" not in first:
                 self._n_shared += 1
                 first["id"] = self._n_shared
@@ -59,14 +59,14 @@ class Writer:
         return write(self, value, where)
 
     def name(self, value: Any, where: str) -> str:
-        """Return the name of a class or a function, and note it if it needs trust."""
-        name = name_of(value, where)
+        """Return the name of a class or a function, and record it if it needs trust."""
+        name = qualified_name(value, where)
         if ":" in name:
-            self.foreign[name] = value
+            self.user_defined[name] = value
         return name
 
     def tensor(self, kind: str, value: Any, data: Tensor, where: str) -> dict[str, Any]:
-        """Describe what is stored as a tensor; what is met twice is stored once."""
+        """Encode a value as a tensor; repeated values are stored once."""
         if id(value) not in self._stored:
             while where in self.tensors:
                 where += "_"
@@ -75,10 +75,10 @@ class Writer:
         return {"type": kind, "tensor": self._stored[id(value)][0]}
 
     def begin(self, kind: str, value: Any, **parts: Any) -> dict[str, Any]:
-        """Begin the description of an object, to which its parts may refer."""
-        described = {"type": kind, **parts}
-        self._described[id(value)] = described, value
-        return described
+        """Start the description of an object, to which its parts may refer."""
+        encoded = {"type": kind, **parts}
+        self._encoded[id(value)] = encoded, value
+        return encoded
 
 
 def _refuse(where: str, value: Any, reason: str) -> TypeError:
@@ -98,7 +98,7 @@ def _write_float(writer: Writer, value: float, where: str) -> Any:
 
 
 def _write_list(writer: Writer, value: Any, where: str) -> list[Any]:
-    return [writer.describe(item, f"{where}.{i}") for i, item in enumerate(value)]
+    return [writer.encode_value(item, f"{where}.{i}") for i, item in enumerate(value)]
 
 
 def _write_items(
@@ -110,12 +110,12 @@ def _write_items(
 def _write_dict(writer: Writer, value: dict[Any, Any], where: str) -> dict[str, Any]:
     if "type" in value or not all(type(key) is str for key in value):
         return _write_pairs("dict", writer, value, where)
-    return {k: writer.describe(v, f"{where}.{k}") for k, v in value.items()}
+    return {k: writer.encode_value(v, f"{where}.{k}") for k, v in value.items()}
 
 
 def _write_pairs(kind: str, writer: Writer, value: Any, where: str) -> dict[str, Any]:
     pairs = [
-        [writer.describe(k, where), writer.describe(v, f"{where}.{k}")]
+        [writer.encode_value(k, where), writer.encode_value(v, f"{where}.{k}")]
         for k, v in value.items()
     ]
     return {"type": kind, "items": pairs}
@@ -137,8 +137,8 @@ def _is_number(dtype: np.dtype) -> bool:
 
 def _write_scalar(writer: Writer, value: np.generic, where: str) -> dict[str, Any]:
     if not (_is_number(value.dtype) or isinstance(value, np.str_)):
-        raise _refuse(where, value, "it is no number of at most 64 bits")
-    item = writer.describe(value.item(), where)
+        raise _refuse(where, value, "it is not a number of at most 64 bits")
+    item = writer.encode_value(value.item(), where)
     return {"type": "scalar", "dtype": value.dtype.str, "value": item}
 
 
@@ -160,14 +160,14 @@ def _write_tensor(
     if value.layout is not torch.strided or value.is_quantized or value.is_complex():
         raise _refuse(where, value, "it is sparse, quantised or complex")
     data = value.detach().cpu()
-    described = writer.tensor(kind, value, data, where)
-    # Where an axis has length 1, several strides are in order; convolutions heed them.
+    encoded = writer.tensor(kind, value, data, where)
+    # An axis of length 1 can have several strides; convolutions depend on them.
     in_order = torch.empty(data.shape, device="meta").stride()
     if data.stride() != in_order:
-        described["stride"] = list(data.stride())
+        encoded["stride"] = list(data.stride())
     if isinstance(value, nn.Parameter) and not value.requires_grad:
-        described["frozen"] = True
-    return described
+        encoded["frozen"] = True
+    return encoded
 
 
 def _write_random_state(
@@ -176,19 +176,19 @@ def _write_random_state(
     state = value.get_state(legacy=False)
     if state["bit_generator"] != "MT19937":
         raise _refuse(where, value, f"it draws from {state['bit_generator']}")
-    described = writer.begin("RandomState", value)
-    described["state"] = writer.describe(state, where)
-    return described
+    encoded = writer.begin("RandomState", value)
+    encoded["state"] = writer.encode_value(state, where)
+    return encoded
 
 
 def _write_partial(
     writer: Writer, value: functools.partial[Any], where: str
 ) -> dict[str, Any]:
-    described = writer.begin("partial", value)
-    described["function"] = writer.describe(value.func, where)
-    described["args"] = writer.describe(value.args, f"{where}.args")
-    described["keywords"] = writer.describe(value.keywords, f"{where}.keywords")
-    return described
+    encoded = writer.begin("partial", value)
+    encoded["function"] = writer.encode_value(value.func, where)
+    encoded["args"] = writer.encode_value(value.args, f"{where}.args")
+    encoded["keywords"] = writer.encode_value(value.keywords, f"{where}.keywords")
+    return encoded
 
 
 def _write_name(writer: Writer, value: Any, where: str) -> dict[str, Any]:
@@ -196,20 +196,20 @@ def _write_name(writer: Writer, value: Any, where: str) -> dict[str, Any]:
 
 
 def _write_object(writer: Writer, value: Any, where: str) -> dict[str, Any]:
-    """Describe an object by its parameters, if it has some, and its attributes."""
-    attributes = _state_of(value, where)
-    described = writer.begin("object", value, name=writer.name(type(value), where))
+    """Encode an object by its parameters, if it has any, and its attributes."""
+    attributes = _object_attributes(value, where)
+    encoded = writer.begin("object", value, name=writer.name(type(value), where))
     if hasattr(value, "get_params"):
         parameters = value.get_params(deep=False)
-        described["parameters"] = writer.describe(parameters, where)
+        encoded["parameters"] = writer.encode_value(parameters, where)
         attributes = {k: v for k, v in attributes.items() if k not in parameters}
     if attributes:
-        described["attributes"] = writer.describe(attributes, where)
-    return described
+        encoded["attributes"] = writer.encode_value(attributes, where)
+    return encoded
 
 
-def _state_of(value: Any, where: str) -> dict[str, Any]:
-    """Return the attributes of an object that is nothing else, as pickle does."""
+def _object_attributes(value: Any, where: str) -> dict[str, Any]:
+    """Return the attributes of an object that consists of nothing else."""
     reason = (
         "it is more than its attributes. Use numbers, strings, lists, arrays, torch "
         "modules, functions and classes of a module, or an object with get_params"
@@ -223,7 +223,7 @@ def _state_of(value: Any, where: str) -> dict[str, Any]:
     if not plain or not isinstance(state, dict | None) or any(items):
         raise _refuse(where, value, reason)
     state = state or {}
-    # Hooks that nobody has set, and the like, are torch's own affair.
+    # Empty hooks and other defaults of torch are not stored.
     bare = vars(nn.Module()) if isinstance(value, nn.Module) else {}
     return {k: v for k, v in state.items() if k not in bare or v != bare[k]}
 

@@ -1,1 +1,1 @@
-"""How the objective is minimised: the skorch net and its parts."""
+"""Training: the skorch net and its parts."""

@@ -1,4 +1,4 @@
-"""From a plan to a skorch net that is ready to train, and to train on."""
+"""From a plan to a skorch net that is ready to train or to resume."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._networks.assembly import Assembly
-from skae._networks.initialization import PrincipalAxes, find_principal_axes
+from skae._networks.initialization import PrincipalAxes, compute_principal_axes
 from skae._training.callbacks import STOPPING, Stopping, check_callback_names
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan, resolve_device
-from skae._training.precision import find_precision
+from skae._training.precision import resolve_precision
 
 
 def build_net(
@@ -36,7 +36,7 @@ def build_net(
     Parameters
     ----------
     plan : Plan
-        What to build.
+        The plan.
     layout : Layout
         The shape of a sample.
     statistics : Statistics
@@ -46,7 +46,7 @@ def build_net(
     seed : int
         Seed of the net.
     rows : ndarray of shape (n_rows, n_features) or None
-        The training rows, None where the weights are known and will be loaded.
+        The training rows, or None if the weights will be loaded.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def build_net(
     """
     axes = None
     if rows is not None and _starts_at_pca(plan):
-        axes = _find_axes(plan, rows, statistics, seed)
+        axes = _principal_axes(plan, rows, statistics, seed)
     networks, loss = plan.networks, plan.task.loss
     assembly = Assembly(
         module_class=networks.module_class,
@@ -62,7 +62,7 @@ def build_net(
         decoder=networks.decoder,
         layout=layout,
         n_components=plan.n_components,
-        code_layer=networks.code_layer,
+        code_activation=networks.code_activation,
         link=loss.link,
         start=loss.start(statistics.mean),
         statistics=statistics,
@@ -78,20 +78,20 @@ def build_net(
     )
     net.initialize()
     net.take_on(plan.task)
-    net.module = replace(assembly, axes=None)  # of no more use, and not to be pickled
+    net.module = replace(assembly, axes=None)  # no longer needed, and not to be pickled
     check_callback_names(plan.training.settings, net.callbacks_)
     return net
 
 
 def resume_net(net: AutoencoderNet, plan: Plan, n_features: int) -> None:
-    """Give a trained net what may change between two fits: how it is trained.
+    """Apply a new plan of training to a trained net.
 
     Parameters
     ----------
     net : AutoencoderNet
         A net that resumes with its weights and its optimizer.
     plan : Plan
-        Whose task and training it takes over.
+        The plan whose task and training are applied.
     n_features : int
         Number of features of a sample.
     """
@@ -110,7 +110,7 @@ def prepare_net(
     lr: float,
     shape: tuple[int, int],
 ) -> None:
-    """Set what depends on the rows at hand, or may change from chunk to chunk.
+    """Set what depends on the current rows, or may change between chunks.
 
     Parameters
     ----------
@@ -119,22 +119,22 @@ def prepare_net(
     batch_size : int or "auto"
         Rows in a batch.
     precision : {"float32", "bfloat16", "auto"}
-        Format that training multiplies in.
+        Format of the multiplications in training.
     lr : float
         Learning rate.
     shape : (int, int)
         Number of rows and features.
     """
     n_rows, n_features = shape
-    n_batch = find_batch_size(batch_size, n_rows)
+    n_batch = resolve_batch_size(batch_size, n_rows)
     batch_shape = (min(n_batch, n_rows), n_features)
-    net.precision = find_precision(precision, net.module_, batch_shape, net.device)
+    net.precision = resolve_precision(precision, net.module_, batch_shape, net.device)
     net.batch_size = n_batch
     if net.lr != lr:
         net.set_params(lr=lr)
 
 
-def find_batch_size(batch_size: int | str, n_rows: int) -> int:
+def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     """Return the number of rows in a batch, for a number of training rows."""
     if isinstance(batch_size, str):
         return int(np.clip(n_rows // 32, 32, 128))
@@ -142,9 +142,9 @@ def find_batch_size(batch_size: int | str, n_rows: int) -> int:
 
 
 def _starts_at_pca(plan: Plan) -> bool:
-    """Tell whether both networks carry a linear map, by pairs of the same units."""
+    """Tell whether both networks can start as PCA, with the same activation."""
     networks = plan.networks
-    is_linear = networks.code_layer is None and plan.task.loss.link is nn.Identity
+    is_linear = networks.code_activation is None and plan.task.loss.link is nn.Identity
     if not (is_linear and networks.are_shipped):
         return False
     encoder, decoder = (
@@ -154,20 +154,20 @@ def _starts_at_pca(plan: Plan) -> bool:
     return encoder is not None and encoder == decoder
 
 
-def _find_axes(
+def _principal_axes(
     plan: Plan, rows: np.ndarray, statistics: Statistics, seed: int
 ) -> PrincipalAxes:
-    split = plan.training.split(seed)  # rows held out must not be looked at
+    split = plan.training.split(seed)  # held-out rows must not be used
     trained_on = np.arange(len(rows))
     if split is not None:
         trained_on, _ = split.split(len(rows))
-    return find_principal_axes(
+    return compute_principal_axes(
         rows, trained_on, plan.n_components, statistics=statistics, seed=seed
     )
 
 
 def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
-    """Return what the net is given: skorch's names and values."""
+    """Return the arguments of the net, by skorch's names."""
     training = plan.training
     device = resolve_device(training.device)
     settings = {
@@ -176,8 +176,8 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
         "iterator_train__shuffle": True,
         "train_split": training.split(seed),
         "device": str(device),
-        "verbose": 0,  # until it is trained
-        "callbacks": _callbacks(plan, n_features),
+        "verbose": 0,  # before training
+        "callbacks": _make_callbacks(plan, n_features),
         "criterion": plan.task.criterion,
         **training.settings,
     }
@@ -189,7 +189,7 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
     return settings
 
 
-def _callbacks(plan: Plan, n_features: int) -> list[Any]:
+def _make_callbacks(plan: Plan, n_features: int) -> list[Any]:
     training = plan.training
     callbacks = [clone(callback, safe=False) for callback in training.callbacks]
     if training.early_stopping or training.patience is not None:

@@ -1,4 +1,4 @@
-"""Callbacks of one fit: early stopping, lines, a bar, and reports to scikit-learn."""
+"""Callbacks of one fit: early stopping, progress, and reports to scikit-learn."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         return method
 
 
-STOPPING = "early_stopping"  # name of the callback that ends a fit before its time
+STOPPING = "early_stopping"  # name of the callback that ends a fit early
 
 
 class StopTraining(Exception):
-    """A callback asked for the end of training."""
+    """Raised to end training, on request of a callback."""
 
 
 def is_stop_of_callback(error: KeyboardInterrupt) -> bool:
@@ -57,7 +57,7 @@ class Stopping(EarlyStopping):
     warmup : int
         Number of epochs to ignore.
     **kwargs : dict
-        What skorch's own class takes.
+        Parameters of skorch's own class.
     """
 
     def __init__(self, *, warmup: int, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class Stopping(EarlyStopping):
 
 
 class PrintLog(_PrintLog):
-    """PrintLog that formats nothing where nothing is printed."""
+    """PrintLog that skips formatting when nothing is printed."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if net.verbose or self.sink is not print:
@@ -78,10 +78,10 @@ class PrintLog(_PrintLog):
 
 
 class PassingCallback(Callback):
-    """A callback of one fit, which copies of the net shall not hold.
+    """A callback of one fit, which is not part of copies of the net.
 
-    A user's callback may pickle the net while it is trained. This one stays behind,
-    with the data and the open files that it knows.
+    A user's callback may pickle the net while it is trained. Data and open files of
+    this callback are left out of the pickle.
     """
 
     def __reduce__(self) -> Any:
@@ -92,7 +92,7 @@ class PassingCallback(Callback):
 
 
 class _EpochReporter(PassingCallback):
-    """A skorch callback that passes each epoch on to scikit-learn's."""
+    """A skorch callback that reports each epoch to scikit-learn's callbacks."""
 
     def __init__(self, estimator: Any, context: Any, X: np.ndarray) -> None:
         self.estimator = estimator
@@ -100,7 +100,7 @@ class _EpochReporter(PassingCallback):
         self.X = X
 
     def _facts(self) -> dict[str, Any]:
-        # A monitor scores only what has a y: for an autoencoder that is X.
+        # A monitor needs y to compute a score: for an autoencoder that is X.
         return {"estimator": self.estimator, "X": self.X, "y": self.X}
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -124,13 +124,13 @@ def reported_epochs(
     Parameters
     ----------
     estimator : estimator
-        Whose callbacks get the reports, from scikit-learn 1.9 on.
+        The estimator whose callbacks get the reports, from scikit-learn 1.9 on.
     net : AutoencoderNet
         The initialised net that runs the epochs.
     X : ndarray
         The training data, as `transform` takes them.
     n_epochs : int
-        Most epochs that will run.
+        Maximum number of epochs.
     """
     if not hasattr(estimator, "_init_callback_context"):
         yield
@@ -148,11 +148,11 @@ def reported_epochs(
     )
 
 
-# A bar --------------------------------------------------------------------------------
+# Progress -----------------------------------------------------------------------------
 
 
 class _Bar(PassingCallback):
-    """A skorch callback that moves a bar of tqdm at the end of each epoch."""
+    """A skorch callback that updates a tqdm progress bar after each epoch."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -161,7 +161,7 @@ class _Bar(PassingCallback):
         terms = terms_of(net.history[-1])
         del terms["epoch"]
         if sum(name.startswith("train_") for name in terms) == 2:
-            # One term alone is the loss.
+            # A single term is the loss.
             terms = {name: x for name, x in terms.items() if name.endswith("_loss")}
         shown = {name.removeprefix("train_"): f"{x:.4g}" for name, x in terms.items()}
         self.bar.set_postfix(shown, refresh=False)
@@ -170,24 +170,24 @@ class _Bar(PassingCallback):
 
 @contextmanager
 def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[None]:
-    """Show the epochs that run inside the block: by a bar, by lines or not at all.
+    """Show the epochs inside the block: as a progress bar, as lines or not at all.
 
     Parameters
     ----------
     name : str
-        What stands before the bar.
+        Label of the progress bar.
     verbose : int
-        1 for a bar, more for lines.
+        1 for a progress bar, more for lines.
     net : AutoencoderNet
         The initialised net that runs the epochs.
     n_epochs : int
-        Most epochs that will run.
+        Maximum number of epochs.
     """
     net.verbose = max(verbose - 1, 0)  # above 1, skorch prints lines
     if verbose != 1:
         yield
         return
-    # Finds out whether this is a notebook, which takes a moment.
+    # Imported here, as it takes time to detect a notebook.
     from tqdm.auto import tqdm
 
     with tqdm(total=n_epochs, desc=name, unit="epoch", dynamic_ncols=True) as bar:
@@ -197,7 +197,7 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
             yield
         finally:
             net.callbacks_.remove(callback)
-        bar.total = bar.n  # where training stopped before its time, that is all
+        bar.total = bar.n  # so that the bar is full after early stopping
         if hasattr(bar, "container"):  # the widgets of a notebook
             bar.container.children[1].max = bar.n
         bar.refresh()
@@ -209,7 +209,7 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
 def check_callback_names(
     settings: Mapping[str, Any], callbacks: list[tuple[str, Any]]
 ) -> None:
-    """Refuse settings of callbacks that the net does not have.
+    """Refuse settings of callbacks that do not exist.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def check_callback_names(
     for key, value in settings.items():
         prefix, _, rest = key.partition("__")
         name = rest.partition("__")[0]
-        # None takes a callback away.
+        # None removes a callback.
         if prefix == "callbacks" and rest and value is not None and name not in names:
             raise ValueError(
                 f"{key} sets a callback named {name!r}, but the callbacks are "

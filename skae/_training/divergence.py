@@ -1,4 +1,4 @@
-"""What is done when the loss stops being finite: return to the last finite weights."""
+"""Divergence: return to the last finite weights when the loss is not finite."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def is_finite(module: nn.Module) -> bool:
 
 
 class FiniteWeights:
-    """A copy of the last weights of a module that gave something finite.
+    """A copy of the last weights of a module with a finite output.
 
     Weights that are finite themselves may overflow in the next product, so they are
-    copied only when the first batch of an epoch shows what they give.
+    copied only after the output for the first batch of an epoch.
 
     Parameters
     ----------
     module : torch.nn.Module
-        What is trained.
+        The module that is trained.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -39,14 +39,14 @@ class FiniteWeights:
 
     @torch.no_grad()
     def update(self, reconstruction: Tensor) -> None:
-        """Copy the weights if what they gave is finite."""
+        """Copy the weights if their output is finite."""
         if torch.isfinite(reconstruction).all():
             for copy, x in zip(self._copies, _state(self.module), strict=True):
                 copy.copy_(x)
 
     @torch.no_grad()
     def restore(self, optimizer: Optimizer) -> None:
-        """Put the copy back, and forget averages of gradients that are not finite."""
+        """Restore the copy, and discard averages of gradients that are not finite."""
         optimizer.state.clear()
         for copy, x in zip(self._copies, _state(self.module), strict=True):
             x.copy_(copy)

@@ -1,4 +1,4 @@
-"""The step of torch's fused Adam, without looking everything up anew each time.
+"""The step of torch's fused Adam, with its look-ups done once.
 
 For a small network the look-ups of ``Optimizer.step`` take longer than its arithmetic.
 """
@@ -15,22 +15,22 @@ from torch.optim import optimizer as _shared
 _SPECIAL = ("amsgrad", "capturable", "differentiable", "maximize")
 
 
-def find_step(optimizer: Optimizer) -> Callable[[], Any]:
-    """Return what makes a step of an optimizer.
+def make_step(optimizer: Optimizer) -> Callable[[], Any]:
+    """Return a function that makes a step of an optimizer.
 
-    It is the optimizer's own ``step``, unless that is plain fused Adam which nobody
-    watches: then the same kernel is called on lists that are gathered once, with equal
-    bits. It holds for as long as the optimizer keeps its parameters and its state.
+    It is the optimizer's own ``step``, except for plain fused Adam without hooks: there
+    the same kernel is called on lists that are gathered once, with results equal bit
+    for bit. It is valid as long as the optimizer has the same parameters and state.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Parameters may be without state so far, and without gradient in some steps.
+        Parameters may have no state yet, and no gradient in some steps.
 
     Returns
     -------
     callable
-        Called without arguments, after the gradients are known.
+        Called without arguments, after the gradients are computed.
     """
     if not _is_plain_fused_adam(optimizer):
         return optimizer.step
@@ -44,7 +44,7 @@ def find_step(optimizer: Optimizer) -> Callable[[], Any]:
             return
         if not gathered:
             if any(not optimizer.state[x] for x in _parameters(optimizer)):
-                optimizer.step()  # which makes the state
+                optimizer.step()  # creates the state
                 return
             gathered.extend(
                 _gather(optimizer, group) for group in optimizer.param_groups

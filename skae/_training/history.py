@@ -1,4 +1,4 @@
-"""The terms of the objective in an epoch: summed up as it runs, and read again."""
+"""The terms of the objective: averaged over an epoch, and read from a history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EpochTerms:
         self.n_rows += len(batch.x)
         weight = batch.total_weight
         self._weight += weight
-        if len(terms) > 1:  # one term alone is the loss
+        if len(terms) > 1:  # a single term is the loss
             self._add("loss", weight, loss)
         for name, value in terms.items():
             self._add(name, weight, value)
@@ -46,7 +46,7 @@ def terms_of(epoch: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     epoch : dict
-        What skorch's history holds of the epoch.
+        The epoch in skorch's history.
     """
     return {
         name: value if name == "epoch" else float(value)

@@ -1,4 +1,4 @@
-"""The skorch net: skorch's own methods overridden, and a fast path for its epochs."""
+"""The skorch net, with overridden methods and a fast path for epochs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from skae._training.callbacks import (
     is_stop_of_callback,
 )
 from skae._training.divergence import FiniteWeights, check_finite, is_finite
-from skae._training.fused_adam import find_step
+from skae._training.fused_adam import make_step
 from skae._training.history import EpochTerms
 from skae._training.plan import Task
 from skae._training.schedules import LearningRate, Schedule
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
 
-# What is done to a batch. Where a subclass overrides one of these, only skorch's own
-# loop calls it in all its variants.
+# Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
+# calls all of them.
 _STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
 
-# What a fit that fails puts back.
+# Settings that are restored after a failed fit.
 _SETTINGS = (
     *("augmentation", "batch_size", "callbacks", "callbacks_", "corruption"),
     *("criterion", "criterion_", "has_user_code", "lr", "lr_schedule", "max_epochs"),
@@ -51,22 +51,22 @@ class AutoencoderNet(NeuralNet):
     Parameters
     ----------
     augmentation : callable or None
-        ``(x, generator)`` to what x is replaced by, as input and as target.
+        ``(x, generator)`` to the rows that replace x as input and target.
     corruption : callable or None
-        ``(x, generator)`` to what is encoded instead of x.
+        ``(x, generator)`` to the rows that are encoded instead of x.
     lr_schedule : callable or None
         Factor of the learning rate for each fraction of the training.
     seed : int
-        Seeds the initial weights and the draws of validation; training draws from
-        the stream of the module.
+        Seeds the initial weights and the noise of validation; training uses the stream
+        of the module.
     has_user_code : bool
-        Whether modules, losses or penalties are the user's, and may draw from
-        torch's global generator.
+        Whether modules, losses or penalties are user-defined, and may use torch's
+        global generator.
     precision : {"float32", "bfloat16"}
-        Format that the module multiplies in while it is trained.
+        Format of the multiplications in training.
     """
 
-    # What skorch sets, and what a fit holds while it runs.
+    # Attributes that skorch sets, and those that exist during a fit.
     callbacks_: list[tuple[str, Callback]]
     train_split: Any
     finite_weights_: Any
@@ -93,23 +93,23 @@ class AutoencoderNet(NeuralNet):
         super().__init__(*args, **kwargs)
 
     def take_on(self, task: Task) -> None:
-        """Work on a task from now on."""
+        """Set the task that the net is trained for."""
         self.criterion, self.criterion_ = task.criterion, task.criterion()
-        # Not by setattr: there skorch refuses what is a module of torch.
+        # Not by setattr, in which skorch refuses modules of torch.
         self.__dict__.update(augmentation=task.augmentation, corruption=task.corruption)
-        self.module_.keeps_steps = task.needs_steps
+        self.module_.keeps_activations = task.needs_activations
         if task.has_user_code:
             self.has_user_code = True
 
     @contextmanager
     def restored_on_error(self) -> Iterator[None]:
-        """Put the settings of before back if the block fails.
+        """Restore the settings if the block fails.
 
-        Weights stay where training stopped. Divergence is no failure here: what it
-        leaves is trained.
+        Weights stay where training stopped. After divergence the settings stay as well,
+        since the net is trained.
         """
         before = {name: vars(self).get(name) for name in _SETTINGS}
-        keeps_steps = self.module_.keeps_steps
+        keeps_activations = self.module_.keeps_activations
         rates = [group["lr"] for group in self.optimizer_.param_groups]
         try:
             yield
@@ -117,12 +117,12 @@ class AutoencoderNet(NeuralNet):
             raise
         except Exception:
             self.__dict__.update(before)
-            self.module_.keeps_steps = keeps_steps
+            self.module_.keeps_activations = keeps_activations
             for group, lr in zip(self.optimizer_.param_groups, rates, strict=True):
                 group["lr"] = lr
             raise
 
-    # What skorch builds ---------------------------------------------------------
+    # Parts that skorch builds ---------------------------------------------------
 
     def initialize_module(self) -> AutoencoderNet:
         with RandomStream(self.seed).as_global():
@@ -158,7 +158,7 @@ class AutoencoderNet(NeuralNet):
         return self._get_loss(y_pred, batch)
 
     def _receive(self, pair: Any) -> tuple[Tensor, Any]:
-        """Return input and target of a batch, augmented, on the device of the net."""
+        """Return input and target of a batch: on the device of the net, augmented."""
         batch = Batch.of(pair)
         x = to_tensor(batch.x, device=self.device)
         if self.augmentation is not None:
@@ -180,9 +180,9 @@ class AutoencoderNet(NeuralNet):
             return self.module_(x)
         with torch.autocast(x.device.type, getattr(torch, self.precision)):
             output = self.module_(x)
-        # The loss and the penalties are taken in the type of the weights. The steps of
-        # the encoder were not: what needs them takes its own.
-        return {k: v.to(x.dtype) for k, v in output.items() if k != "steps"}
+        # The loss and the penalties are computed in the type of the weights. The
+        # activations of the encoder were not: penalties compute those they need again.
+        return {k: v.to(x.dtype) for k, v in output.items() if k != "activations"}
 
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
@@ -200,22 +200,22 @@ class AutoencoderNet(NeuralNet):
         return {"loss": loss, "y_pred": output}
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Make a step in skorch's own loop."""
+        """Train on a batch in skorch's own loop."""
         self._set_training(True)
         self.learning_rate_.advance()
-        with self.isolated():
+        with self.own_global_generator():
             return super().train_step(self._receive(batch), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch that is held out, in skorch's own loop."""
+        """Compute the loss of a held-out batch in skorch's own loop."""
         self._set_training(False)
-        with self.isolated(), torch.no_grad():
+        with self.own_global_generator(), torch.no_grad():
             received = Batch.of(self._receive(batch))
             output = self._infer(received.x)
             return {"loss": self._get_loss(output, received), "y_pred": output}
 
-    def isolated(self, stream: RandomStream | None = None) -> Any:
-        """Keep what code of the user's draws away from torch's global generator."""
+    def own_global_generator(self, stream: RandomStream | None = None) -> Any:
+        """Run user-defined code with a stream as torch's global generator."""
         if not self.has_user_code:
             return nullcontext()
         stream = self.module_.stream if stream is None else stream
@@ -253,12 +253,12 @@ class AutoencoderNet(NeuralNet):
         """Run an epoch without skorch's per-batch callbacks and history."""
         module, optimizer = self.module_, self.optimizer_
         trained = [x for group in optimizer.param_groups for x in group["params"]]
-        step = find_step(optimizer)
-        advance, isolated = self.learning_rate_.advance, self.isolated
+        step = make_step(optimizer)
+        advance = self.learning_rate_.advance
         module.train(training)
         with torch.set_grad_enabled(training):
             for batch in iterator:
-                with isolated():
+                with self.own_global_generator():
                     pair = self._receive(batch)
                     if training:
                         advance()
@@ -269,17 +269,17 @@ class AutoencoderNet(NeuralNet):
                     else:
                         received = Batch.of(pair)
                         self._get_loss(self._infer(received.x), received)
-        # The rows that skorch's own callbacks look for.
+        # The entries that skorch's own callbacks expect.
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
         self.history.record_batch(f"{prefix}_batch_size", self.epoch_terms_.n_rows)
         self.history.record(f"{prefix}_batch_count", 1)
 
     def _can_take_fast_path(self) -> bool:
-        """Tell whether nothing wants more of a batch than its step.
+        """Tell whether an epoch can run on the fast path.
 
-        A callback that hooks batches does, an optimizer that wants a closure, and a
-        subclass with steps of its own.
+        It cannot with a callback for batches, an optimizer that needs a closure, or a
+        subclass that overrides a step.
         """
         hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
         is_watched = any(
@@ -288,18 +288,18 @@ class AutoencoderNet(NeuralNet):
             for hook in hooks
         )
         closure = inspect.signature(self.optimizer_.step).parameters.get("closure")
-        wants_closure = (
+        needs_closure = (
             closure is not None and closure.default is inspect.Parameter.empty
         )
         is_overridden = any(
             getattr(type(self), name) is not getattr(AutoencoderNet, name)
             for name in _STEPS
         )
-        return not (is_watched or wants_closure or is_overridden)
+        return not (is_watched or needs_closure or is_overridden)
 
     @contextmanager
     def validation_noise(self) -> Iterator[None]:
-        """Let validation draw the same noise in each epoch."""
+        """Make validation use the same noise in each epoch."""
         training_stream = self.module_.stream
         self.module_.stream = RandomStream(self.seed + 1)
         try:
@@ -320,7 +320,7 @@ class AutoencoderNet(NeuralNet):
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
     ) -> AutoencoderNet:
-        """Train for some epochs, as skorch does, but let Ctrl-C through."""
+        """Train for some epochs, as skorch does, but do not catch Ctrl-C."""
         if not self.initialized_:
             self.initialize()
         self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
@@ -341,20 +341,20 @@ class AutoencoderNet(NeuralNet):
     @contextmanager
     def without_schedule_and_split(self) -> Iterator[None]:
         """Hold out no rows, keep the learning rate and do not stop early."""
-        kept = self.train_split, self.lr_schedule, self.callbacks_
+        before = self.train_split, self.lr_schedule, self.callbacks_
         self.train_split = self.lr_schedule = None
         self.callbacks_ = [item for item in self.callbacks_ if item[0] != STOPPING]
         try:
             yield
         finally:
-            self.train_split, self.lr_schedule, self.callbacks_ = kept
+            self.train_split, self.lr_schedule, self.callbacks_ = before
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         super().on_epoch_end(net, **kwargs)
         self.module_.n_epochs += 1
 
     def _finish_training(self) -> None:
-        """Leave finite weights, whole epochs, no gradients and no copy of weights."""
+        """Leave finite weights and complete epochs; free gradients and copies."""
         if not is_finite(self.module_):
             self.finite_weights_.restore(self.optimizer_)
         if len(self.history) and "train_loss" not in self.history[-1]:

@@ -1,4 +1,4 @@
-"""What a network is and how it is trained: plain values, which know no estimator."""
+"""Plans of a network and its training: plain values, independent of estimators."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from skae._objective.objective import Objective
 
 @dataclass(frozen=True)
 class Networks:
-    """Which encoder and decoder, and what joins them.
+    """The encoder, the decoder and the module that joins them.
 
     Parameters
     ----------
     encoder, decoder : Architecture, torch.nn.Module or callable
         Architectures, modules that are copied, or builders.
-    code_layer : callable or None
-        Makes the last layer of the encoder.
+    code_activation : callable or None
+        Factory of the last layer of the encoder.
     module_class : type
         The module that joins them.
     """
 
     encoder: Any
     decoder: Any
-    code_layer: Callable[[], nn.Module] | None = None
+    code_activation: Callable[[], nn.Module] | None = None
     module_class: type[AutoencoderModule] = AutoencoderModule
 
     @property
@@ -43,7 +43,9 @@ class Networks:
         """Whether both are architectures of this package."""
         return all(isinstance(x, Architecture) for x in (self.encoder, self.decoder))
 
-    def find_layout(self, sample_shape: tuple[int, ...], layout: str | None) -> Layout:
+    def resolve_layout(
+        self, sample_shape: tuple[int, ...], layout: str | None
+    ) -> Layout:
         """Return the layout of samples, with the axes that an architecture needs.
 
         Parameters
@@ -51,7 +53,7 @@ class Networks:
         sample_shape : tuple of int
             Shape of a sample of X.
         layout : str or None
-            What the user says of its axes.
+            The parameter `layout`, the meaning of its axes.
         """
         slots = (self.encoder, self.decoder)
         shipped = [slot for slot in slots if isinstance(slot, Architecture)]
@@ -73,7 +75,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class Task:
-    """What a network is trained to do.
+    """The task of a network: loss, penalties and transformations.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ class Task:
     penalties : list of (str, callable)
         Named terms of the objective beside it.
     augmentation, corruption : callable or None
-        What is done to a batch.
+        Transformations of a batch.
     """
 
     loss: Loss
@@ -92,29 +94,29 @@ class Task:
 
     @property
     def criterion(self) -> Callable[[], Objective]:
-        """Makes the objective."""
+        """Factory of the objective."""
         return partial(Objective, self.loss, self.penalties)
 
     @property
     def warmup(self) -> int:
-        """Epochs in which the weight of a penalty rises."""
+        """Number of epochs in which the weight of a penalty rises."""
         return max((getattr(p, "warmup", 0) for _, p in self.penalties), default=0)
 
     @property
-    def needs_steps(self) -> bool:
-        """Whether a penalty asks for what each layer of the encoder got and gave."""
-        return any(getattr(p, "needs_steps", False) for _, p in self.penalties)
+    def needs_activations(self) -> bool:
+        """Whether a penalty needs the intermediate activations of the encoder."""
+        return any(getattr(p, "needs_activations", False) for _, p in self.penalties)
 
     @property
     def has_user_code(self) -> bool:
-        """Whether any part is the user's, and may draw from the global generator."""
+        """Whether any part is user-defined, and may use the global generator."""
         slots = [self.loss.function, self.augmentation, self.corruption]
         slots += [penalty for _, penalty in self.penalties]
         return not all(map(_is_ours, slots))
 
 
 def _is_ours(slot: Any) -> bool:
-    """Tell whether a slot is empty or holds what this package ships."""
+    """Tell whether a part is None or defined in this package."""
     kind = slot if inspect.isfunction(slot) else type(slot)
     return slot is None or kind.__module__.startswith("skae.")
 
@@ -126,20 +128,20 @@ class Training:
     Parameters
     ----------
     settings : dict
-        What the skorch net is given, by skorch's names. It includes ``lr_schedule``,
+        Arguments of the skorch net, by skorch's names. They include ``lr_schedule``,
         the factor of the learning rate for each fraction of the training.
     callbacks : list
-        Callbacks of skorch, to be cloned for each net.
+        skorch callbacks, to be cloned for each net.
     hold_out : float or None
         Fraction of the rows on which the objective is measured after each epoch.
     early_stopping : bool
-        Whether the loss on those decides when to stop, and which weights to keep.
+        Whether the loss on those rows decides when to stop and which weights to use.
     patience : int or None
         Epochs without an improvement before training stops.
     tol : float
         The improvement of the loss, divided by the number of features, that counts.
     device : str or torch.device
-        Where to compute.
+        Device to compute on.
     """
 
     settings: dict[str, Any]
@@ -151,30 +153,30 @@ class Training:
     device: Any
 
     def split(self, seed: int) -> HoldOut | None:
-        """Return what holds rows out, if any are to be."""
+        """Return the split that holds rows out, or None."""
         return None if self.hold_out is None else HoldOut(self.hold_out, seed)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that an estimator says of its network and of its training.
+    """The network of an estimator and its training.
 
     Parameters
     ----------
     parameters : dict
-        The parameters of the estimator, as they were: files hold them.
+        The parameters of the estimator at that time, which are saved in files.
     n_components : int
         Size of the code.
     networks : Networks
-        What is trained.
+        The networks.
     layout : str or None
-        What the user says of the axes of X.
+        The parameter `layout`, the meaning of the axes of X.
     dtype : {"float32", "float64", "auto"}
         Type to compute in.
     task : Task
-        What it is trained to do.
+        What they are trained to do.
     training : Training
-        How.
+        How they are trained.
     """
 
     parameters: dict[str, Any]
@@ -187,7 +189,7 @@ class Plan:
 
 
 def resolve_device(device: Any) -> torch.device:
-    """Return the torch device that `device` names; CUDA where there is one on auto."""
+    """Return the torch device of a name; "auto" is CUDA if it is available."""
     if str(device) == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)

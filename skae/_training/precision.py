@@ -1,4 +1,4 @@
-"""In which format the products of training are computed."""
+"""The format of the multiplications in training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 from skae._networks.autoencoder import AutoencoderModule
 from skae._random import RandomStream
 
-# Multiply-adds of the largest layer, for a batch, from which on bfloat16 was measured
-# to be faster: see benchmarks/speed/bench_precision.py.
+# Multiply-adds of the largest layer, for a batch, above which bfloat16 was measured to
+# be faster: see benchmarks/speed/bench_precision.py.
 _LEAST_PRODUCTS = 16_000_000
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def find_precision(
+def resolve_precision(
     precision: str,
     module: AutoencoderModule,
     batch_shape: tuple[int, int],
@@ -28,9 +28,9 @@ def find_precision(
     Parameters
     ----------
     precision : {"float32", "bfloat16", "auto"}
-        What the estimator asks for.
+        The parameter of the estimator.
     module : AutoencoderModule
-        What is trained.
+        The module that is trained.
     batch_shape : (int, int)
         Rows and features of a batch.
     device : str
@@ -69,7 +69,7 @@ def _count_products(module: AutoencoderModule, n_features: int) -> int:
     handles = [layer.register_forward_hook(count) for layer in layers]
     weight = next(module.parameters())
     try:
-        # What the user's own layers draw must not change what training draws.
+        # Random layers of the user must not change the random numbers of training.
         with torch.no_grad(), RandomStream(0).as_global(weight.device):
             module.eval()
             module.decode(module.encode(weight.new_zeros(2, n_features)))

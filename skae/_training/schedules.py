@@ -1,4 +1,4 @@
-"""Courses of the learning rate over the steps of a fit."""
+"""Schedules of the learning rate over the steps of a fit."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class LearningRate:
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Whose highest rates are those that it has now.
+        The optimizer; its current rates are the highest.
     schedule : callable or None
-        Factor of these for each fraction of the fit. None leaves them alone.
+        Factor of these for each fraction of the fit. None leaves them unchanged.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule | None) -> None:

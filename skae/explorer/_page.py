@@ -1,4 +1,4 @@
-"""How the page of the explorer becomes one file, with all that it needs inside."""
+"""The page of the explorer as one file that contains all it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 _SCRIPTS = ("data", "draw", "map", "blend", "start")
 
 
-def find_plotly() -> bytes:
+def load_plotly() -> bytes:
     """Return the source of plotly.js."""
     try:
         from plotly.offline import get_plotlyjs
@@ -27,7 +27,7 @@ def find_plotly() -> bytes:
 
 
 def compress(content: bytes) -> bytes:
-    """Return what a browser can inflate, equal for equal content."""
+    """Return content compressed for the browser, equal for equal content."""
     return gzip.compress(content, mtime=0)
 
 
@@ -51,15 +51,15 @@ def fill_page(title: str, facts: dict[str, Any], packed: dict[str, bytes]) -> by
     Parameters
     ----------
     title : str
-        What stands above it.
+        Title of the page.
     facts : dict
-        What becomes JSON.
+        Values for the scripts, stored as JSON.
     packed : dict of bytes
-        What is compressed already, by the names that the scripts know.
+        Compressed data, by the names that the scripts use.
     """
-    # A "<" in a string could close the element; in JSON it may be written as a code.
-    told = json.dumps(facts, allow_nan=False, separators=(",", ":"))
-    elements = [_element("facts", told.replace("<", r"\u003c"))]
+    # A "<" in a string could close the element; JSON allows an escape for it.
+    text = json.dumps(facts, allow_nan=False, separators=(",", ":"))
+    elements = [_element("facts", text.replace("<", r"\u003c"))]
     for name, content in packed.items():
         elements.append(_element(name, base64.b64encode(content).decode()))
     page = Template(_read("page.html")).substitute(

@@ -20,7 +20,7 @@ from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.cells import find_limits
 from skae._plot.projection import find_classes, find_places
-from skae.explorer._page import compress, fill_page, find_plotly, pack, pack_runtime
+from skae.explorer._page import compress, fill_page, load_plotly, pack, pack_runtime
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
@@ -28,12 +28,12 @@ _CONSTRAINTS = {
     "max_samples": [Interval(Integral, 2, None, closed="left")],
     "random_state": ["random_state"],
 }
-_MOST_LEVELS = 256  # different values in all samples up to which a byte tells them
+_MOST_LEVELS = 256  # different values in all samples that one byte can encode
 _MOST_CHOSEN = 4  # samples that are blended
 
 
 def write(
-    ae,
+    estimator,
     X,
     path,
     labels=None,
@@ -43,65 +43,66 @@ def write(
     max_samples=2000,
     random_state=0,
 ):
-    r"""Write a page in which a browser explores the latent space of an autoencoder.
+    r"""Write an HTML page to explore the latent space of an autoencoder in a browser.
 
-    The page is a map of the codes. Over a point it shows the sample and its
-    reconstruction. Between two to four samples that are chosen by a click one drags a
-    handle, whose place tells their weights :math:`w_k`, not negative and of sum 1. It
-    shows the representation blend :math:`g(\sum_k w_k z_k)` beside the content blend
-    :math:`\sum_k w_k x_k`, where :math:`z_k` is the code of the sample :math:`x_k` and
-    :math:`g` the decoder, and the way from the first sample to the second in seven
-    steps.
+    The page shows a map of the codes. Point at a code to see the sample and its
+    reconstruction. Click two to four samples to select them, then drag the handle
+    between them: its position sets the blending weights :math:`w_k \ge 0`,
+    :math:`\sum_k w_k = 1`. The page shows the representation blend
+    :math:`g(\sum_k w_k z_k)` beside the content blend :math:`\sum_k w_k x_k`, where
+    :math:`z_k` is the code of the sample :math:`x_k` and :math:`g` the decoder, and
+    the interpolation from the first sample to the second in seven steps.
 
-    The file holds all that this takes, the decoder included. It opens from a disk, in
-    browsers of 2023 or later, and asks for nothing from the network. It weighs about
-    7 MB, and more by what samples, codes and the decoder weigh when compressed.
+    The file contains all it needs, including the decoder. It opens from disk, in
+    browsers of 2023 or later, and loads nothing from the network. Its size is about
+    7 MB, plus the compressed samples, codes and decoder.
 
     Parameters
     ----------
-    ae : estimator
+    estimator : estimator
         A fitted autoencoder of skae.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Samples in the layout that `fit` saw, or flattened; at least two. The index of
-        a DataFrame names them, else their number does.
+        Samples in the layout that `fit` saw, or flattened; at least two. They are named
+        by the index of a DataFrame, otherwise by their number.
 
     path : str or path-like
-        Where to write, such as ``"explorer.html"``. A file that is there is replaced.
+        Where to write, such as ``"explorer.html"``. An existing file is replaced.
 
     labels : array-like of shape (n_samples,), default=None
-        What is known of each sample, and colours the map. Strings, booleans and whole
-        numbers, of up to 20 different values, are classes and get a legend. Other
-        numbers get a colour bar, and NaN is grey.
+        Label of each sample, shown as its colour. Strings, booleans and whole numbers,
+        of up to 20 different values, are classes and get a legend. Other numbers get a
+        colour bar, and NaN is grey.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of X are, as in the estimators. If it and `image_shape` are
-        None, they are those of `ae`.
+        Meaning of the axes of X, as in the estimators. If it and `image_shape` are
+        None, those of `estimator` are used.
 
     image_shape : tuple of int or None, default=None
-        Shape of the picture that a flat row holds: ``(height, width)``, or with
-        channels where `layout` says, first if it is None. Flat rows without a shape
-        are drawn as curves, each feature between its least and largest value.
+        Shape of the image in a flat row: ``(height, width)``, or with channels on the
+        axis that `layout` names, first if it is None. Flat rows without a shape are
+        drawn as curves, each feature between its lowest and highest value.
 
     max_samples : int, default=2000
-        Most samples on the map; of more, as many are drawn at random. Beyond some
-        thousands the map grows slow.
+        Maximum number of samples on the map; of more, a random subset is shown. With
+        more than a few thousand the map becomes slow.
 
     random_state : int, RandomState instance or None, default=0
-        Draws those samples. With an int, equal arguments give equal files.
+        Draws that subset. With an int, equal arguments give equal files.
 
     Returns
     -------
     None
-        Nothing; the file is written as a whole or not at all.
+        The file is written completely or not at all.
 
     Raises
     ------
     TypeError
-        If `ae` is no autoencoder of skae, such as a Pipeline that holds one.
+        If `estimator` is not an autoencoder of skae, such as a Pipeline that contains
+        one.
     ValueError
-        If there are fewer than two samples, or not a label for each, or if torch
-        cannot translate a module of your own into ONNX.
+        If there are fewer than two samples, if there is not one label for each, or if
+        torch cannot translate a custom module into ONNX.
     ImportError
         If plotly, onnx or onnxscript is missing: ``pip install skae[explorer]``.
 
@@ -111,13 +112,13 @@ def write(
 
     Notes
     -----
-    Of a code with more than two units the map shows the two principal components. A
-    code of one unit is spread over the height of the map, which means nothing then.
+    The map shows the first two principal components of a code of more than two units. A
+    code of one unit is spread over the height of the map, which has no meaning then.
 
-    Pictures with three channels have colours, and with four, of which the last is left
-    out; the mean of any other number is grey.
+    Images with three channels are shown in colour, and so are images with four, whose
+    last channel is ignored. Otherwise the mean of the channels is shown in grey.
 
-    Plotly draws the map, and ONNX Runtime Web runs the decoder, in float32.
+    Plotly draws the map, and ONNX Runtime Web runs the decoder in float32.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def write(
     ...     print(f"{path.stat().st_size / 1e6:.0f} MB")
     7 MB
     """
-    model = open_model(ae, "write(pipe[-1], pipe[:-1].transform(X), path)")
+    model = open_model(estimator, "write(pipe[-1], pipe[:-1].transform(X), path)")
     given = {
         "path": path,
         "layout": layout,
@@ -142,7 +143,7 @@ def write(
         "random_state": random_state,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="write")
-    rows = checked_rows(X, ae, model)
+    rows = checked_rows(X, estimator, model)
     n_samples = len(rows)
     if n_samples < 2:
         raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")
@@ -152,15 +153,15 @@ def write(
         drawn_as = infer_layout(
             drawn_as.sample_shape, layout=layout, image_shape=image_shape
         )
-    plotly = find_plotly()
+    plotly = load_plotly()
     decoder = io.BytesIO()
-    ae.to_onnx(decoder, part="decoder")
+    estimator.to_onnx(decoder, part="decoder")
 
     chosen = _draw(n_samples, max_samples, check_random_state(random_state))
     rows = rows[chosen]
     codes = model.encode(rows).astype(np.float32)
     axes, places, _ = find_places(codes)
-    colours = _describe_labels(None if labels is None else labels[chosen])
+    colours = _label_facts(None if labels is None else labels[chosen])
     levels, packed_rows = _pack_samples(rows)
     facts = {
         "n_components": codes.shape[1],
@@ -168,7 +169,7 @@ def write(
         "axes": axes,
         "levels": levels,
         "start": _start(codes, places, colours),
-        **_describe_samples(rows, drawn_as),
+        **_sample_facts(rows, drawn_as),
         **colours,
     }
     packed = {
@@ -182,7 +183,7 @@ def write(
     shown = f"{len(chosen)} samples"
     if len(chosen) < n_samples:
         shown = f"{len(chosen)} of {n_samples} samples"
-    title = f"{type(ae).__name__}: {shown} by their code"
+    title = f"{type(estimator).__name__}: {shown} by their code"
     write_whole(path, fill_page(title, facts, packed))
 
 
@@ -206,20 +207,20 @@ def _draw(n_samples, max_samples, rng):
 
 
 def _names(X, chosen):
-    """Return what each sample is called."""
+    """Return the name of each sample."""
     return [str(name) for name in (X.index[chosen] if hasattr(X, "iloc") else chosen)]
 
 
-def _describe_samples(rows, layout):
-    """Return how a sample is drawn: its kind, its axes, the range of its values."""
+def _sample_facts(rows, layout):
+    """Return how samples are drawn: their kind, their axes, the range of values."""
     shape = layout.image_shape
-    if shape is None:  # features in units of their own
+    if shape is None:  # each feature has units of its own
         kind, shape, low, high = "row", (1, layout.n_features), rows.min(0), rows.max(0)
     elif len(shape) == 2:
         kind, (low, high) = "signal", find_limits(rows[:, np.newaxis])
     else:  # only the number of channels matters for the range
         cells = rows.reshape(len(rows), -1, 1, shape[0])
-        kind, (low, high) = "picture", find_limits(cells)
+        kind, (low, high) = "image", find_limits(cells)
     return {
         "kind": kind,
         "shape": shape,
@@ -229,8 +230,8 @@ def _describe_samples(rows, layout):
     }
 
 
-def _describe_labels(labels):
-    """Return classes and the place of each label in them, or amounts, or neither."""
+def _label_facts(labels):
+    """Return classes and the index of each label, or numbers, or neither."""
     if labels is None:
         return {"classes": None, "labels": None}
     values, classes = find_classes(labels)
@@ -241,9 +242,9 @@ def _describe_labels(labels):
 
 
 def _start(codes, places, colours):
-    """Return which samples are chosen when the page opens: the typical of classes.
+    """Return the samples that are selected when the page opens: typical of classes.
 
-    Without classes they are those nearest to a deviation from the middle of the map.
+    Without classes they are those nearest to one deviation from the centre of the map.
     """
     n_classes = len(colours["classes"] or ())
     if n_classes > 1:
@@ -263,9 +264,9 @@ def _nearest(points, target, among):
 
 
 def _pack_samples(rows):
-    """Return the levels of the values, where they are few, and the packed rows.
+    """Return the distinct values, where they are few, and the packed rows.
 
-    A byte for the level of each value loses nothing, and pictures have few levels.
+    One byte for each value then loses nothing; most images have few distinct values.
     """
     rows = rows.astype(np.float32)
     levels = np.empty(0, np.float32)

@@ -123,7 +123,7 @@ def test_channels_last_describes_flat_rows_too():
 
 @pytest.mark.parametrize(
     ("width", "image_shape", "message"),
-    [(64, (1, 8, 8), "8x8 picture"), (60, (1, 60), "signal of length 60")],
+    [(64, (1, 8, 8), "8x8 image"), (60, (1, 60), "signal of length 60")],
 )
 @pytest.mark.parametrize(
     "ae", [ConvAutoencoder(2), DenoisingAutoencoder(2, encoder="conv")], ids=str

@@ -58,9 +58,9 @@ def test_a_loaded_estimator_equals_the_one_that_was_saved(name, tmp_path):
 def test_saving_again_gives_the_same_bytes(name):
     # skorch makes a new scheduler in every training, so it is not part of a file.
     ae = CASES[name]().fit(IMAGES)
-    data, foreign = to_bytes(ae._document())
+    data, user_defined = to_bytes(ae._document())
     classes = {f"skae.{type(ae).__name__}": type(ae)}
-    trusted = {key.replace(":", ".") for key in foreign}
+    trusted = {key.replace(":", ".") for key in user_defined}
     assert trusted <= set(TRUSTED)
     again = from_bytes(data, classes, restored, trusted)
     assert to_bytes(again._document())[0] == data

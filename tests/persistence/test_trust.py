@@ -98,7 +98,7 @@ def test_names_that_could_do_more_than_compute_need_trust(name):
     ):
         check_trusted([name], (), "x.skae")
     with pytest.raises(ValueError, match="pass trusted="):
-        Reader({}, ()).restore({"type": "name", "name": name})
+        Reader({}, ()).decode_value({"type": "name", "name": name})
 
 
 @pytest.mark.parametrize(

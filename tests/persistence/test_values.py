@@ -20,9 +20,9 @@ from skae._persistence.writer import Writer
 def restored(value):
     """Return a value after a way through JSON and safetensors."""
     writer = Writer()
-    text = json.dumps(writer.describe(value, "x"), allow_nan=False)
+    text = json.dumps(writer.encode_value(value, "x"), allow_nan=False)
     tensors = safetensors.torch.load(safetensors.torch.save(writer.tensors))
-    return Reader(tensors, TRUSTED).restore(json.loads(text))
+    return Reader(tensors, TRUSTED).decode_value(json.loads(text))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,10 @@ def test_tensors_are_restored_with_their_memory_format(shape):
 
 def test_strides_that_overrun_memory_are_ignored():
     described = {"type": "tensor", "tensor": "x", "stride": [2**50, 1]}
-    assert Reader({"x": torch.ones(2, 2)}, ()).restore(described).stride() == (2, 1)
+    assert Reader({"x": torch.ones(2, 2)}, ()).decode_value(described).stride() == (
+        2,
+        1,
+    )
 
 
 def test_parameters_stay_frozen():
@@ -116,10 +119,10 @@ def test_a_restored_random_state_continues():
 @pytest.mark.parametrize("pos", [-1, 625, 10**9])
 def test_positions_outside_a_random_state_are_refused(pos):
     writer = Writer()
-    described = writer.describe(np.random.RandomState(0), "x")
+    described = writer.encode_value(np.random.RandomState(0), "x")
     described["state"]["state"]["pos"] = pos
     with pytest.raises(ValueError, match="no such position"):
-        Reader(writer.tensors, ()).restore(described)
+        Reader(writer.tensors, ()).decode_value(described)
 
 
 def test_shared_objects_stay_shared():

@@ -30,7 +30,7 @@ function choose(chosen) {
   update();
 }
 
-/** A button with the picture of a chosen sample, which takes it out again. */
+/** A button that shows a chosen sample and removes it. */
 function corner(i, k) {
   const button = document.createElement("button");
   const canvas = document.createElement("canvas");
@@ -49,7 +49,7 @@ function corner(i, k) {
 
 let isRunning = false;
 let isOutdated = false;
-let walked; // what the strip was drawn for
+let interpolated; // the chosen samples that the strip was drawn for
 
 /** Show the blends at the handle; if it moves meanwhile, once more where it is then. */
 async function update() {
@@ -61,7 +61,7 @@ async function update() {
     showPad();
     showCross();
     await showBlends();
-    if (walked !== state.chosen) await showWalk();
+    if (interpolated !== state.chosen) await showInterpolation();
     await new Promise(requestAnimationFrame);
   }
   isRunning = false;
@@ -89,17 +89,17 @@ async function showBlends() {
   draw($("content"), content);
 }
 
-async function showWalk() {
-  walked = state.chosen;
-  if (walked.length < 2) return;
+async function showInterpolation() {
+  interpolated = state.chosen;
+  if (interpolated.length < 2) return;
   const steps = [...Array(N_STEPS).keys()].map((k) => k / (N_STEPS - 1));
   const content = steps.map((alpha) => mix(samples, [1 - alpha, alpha]));
   const along = steps.map((alpha) => mix(codes, [1 - alpha, alpha]));
   const representation = await Promise.all(along.map((code) => decode(code)));
-  state.shown.walk = { representation, content };
-  for (const [kind, pictures] of Object.entries(state.shown.walk)) {
-    const canvases = $(`walk-${kind}`).querySelectorAll("canvas");
-    pictures.forEach((values, k) => draw(canvases[k], values));
+  state.shown.interpolation = { representation, content };
+  for (const [kind, images] of Object.entries(state.shown.interpolation)) {
+    const canvases = $(`interpolation-${kind}`).querySelectorAll("canvas");
+    images.forEach((values, k) => draw(canvases[k], values));
   }
 }
 

@@ -1,12 +1,12 @@
 "use strict";
 
-// What the page holds, how it is unpacked, and what is computed of it.
+// The data of the page, how they are unpacked, and what is computed from them.
 
 const $ = (id) => document.getElementById(id);
 const LETTERS = ["A", "B", "C", "D"];
 const N_STEPS = 7;
 
-const facts = JSON.parse($("facts").textContent); // what explorer.py tells
+const facts = JSON.parse($("facts").textContent); // written by skae.explorer
 const n_samples = facts.names.length;
 let samples, codes, places; // one row after the other, n_samples of them
 let decode; // from codes, one after the other, to reconstructions

@@ -1,6 +1,6 @@
-// How a sample is drawn on a canvas: as a picture, or as a curve for each channel.
+// How a sample is drawn on a canvas: as an image, or as a curve for each channel.
 
-/** Where a value lies between the least and the largest, of its feature or of all. */
+/** Where a value lies between the lowest and the highest, of its feature or of all. */
 function share(value, j) {
   const low = facts.low[j % facts.low.length];
   const span = facts.high[j % facts.high.length] - low;
@@ -8,11 +8,11 @@ function share(value, j) {
 }
 
 function draw(canvas, values) {
-  if (facts.kind === "picture") drawPicture(canvas, values);
+  if (facts.kind === "image") drawImage(canvas, values);
   else drawCurves(canvas, values);
 }
 
-function drawPicture(canvas, values) {
+function drawImage(canvas, values) {
   const [n_channels, height, width] = facts.shape;
   const n_pixels = width * height;
   Object.assign(canvas, { width, height });

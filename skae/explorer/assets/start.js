@@ -1,18 +1,18 @@
 // What happens when the page opens.
 
-const CURVES = { // what is no picture
-  row: "A curve joins the features in their order, each between its least and its largest value.",
+const CURVES = { // of samples that are not images
+  row: "A curve joins the features in their order, each between its lowest and its highest value.",
   signal: "A curve shows a channel.",
 };
 
 async function start() {
   for (const kind of ["representation", "content"]) {
     for (let k = 0; k < N_STEPS; k++) {
-      $(`walk-${kind}`).append(document.createElement("canvas"));
+      $(`interpolation-${kind}`).append(document.createElement("canvas"));
     }
   }
   $("curves").textContent = CURVES[facts.kind] ?? "";
-  const isSmall = facts.kind === "picture" && facts.shape[2] <= 64;
+  const isSmall = facts.kind === "image" && facts.shape[2] <= 64;
   document.body.classList.toggle("pixels", isSmall);
   await Promise.all([unpackRows(), loadPlotly(), loadDecoder()]);
   await drawMap();
