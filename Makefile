@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 LOWEST ?= .venv-lowest
 LOWEST_TESTS := tests/test_common.py $(wildcard tests/test_contract.py tests/contract) \
-	tests/test_composition.py tests/test_saving.py
+	tests/test_composition.py tests/persistence
 # What old packages say about their newer neighbours; other warnings are errors here, too.
 LOWEST_WARNINGS := -W 'ignore:scipy.optimize:DeprecationWarning' \
 	-W 'ignore:You are using `torch.load`:FutureWarning'

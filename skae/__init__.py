@@ -21,12 +21,14 @@ from skae._estimators.variational import VariationalAutoencoder
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, LayoutWarning
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
+from skae._networks.recurrent import Recurrent
 from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
 from skae._plot.interpolation import BlendDisplay, InterpolationDisplay
 from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
 from skae._plot.latent_space import LatentSpaceDisplay
 from skae._plot.reconstruction import ReconstructionDisplay
 from skae._plot.training_history import TrainingHistoryDisplay
+from skae._versions import show_versions
 
 __version__ = "0.1.0.dev0"
 
@@ -52,6 +54,7 @@ __all__ = [
     "LayoutWarning",
     "MaskingNoise",
     "ReconstructionDisplay",
+    "Recurrent",
     "SaltAndPepperNoise",
     "SparseAutoencoder",
     "SwapNoise",
@@ -61,4 +64,5 @@ __all__ = [
     "interpolate",
     "load",
     "mix",
+    "show_versions",
 ]

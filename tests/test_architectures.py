@@ -509,7 +509,7 @@ def test_variational_networks_take_normalisation_pooling_and_glorot_initializati
 @pytest.mark.parametrize(("name", "kind"), [("dense", Dense), ("conv", Conv)])
 def test_names_stand_for_architectures(name, kind):
     assert type(resolve_network(name, "encoder")) is kind
-    assert set(ARCHITECTURES) == {"dense", "conv"}
+    assert {"dense", "conv"} < set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
@@ -520,7 +520,7 @@ def test_other_values_than_names_are_returned_unchanged(slot):
 def test_unknown_names_are_refused():
     match = (
         "decoder='cnn' is not a shipped architecture. Choose one of 'dense', 'conv', "
-        "or pass a builder (n_in, n_out) -> torch.nn.Module."
+        "'recurrent', or pass a builder (n_in, n_out) -> torch.nn.Module."
     )
     with pytest.raises(ValueError, match=re.escape(match)):
         resolve_network("cnn", "decoder")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import Subset, TensorDataset
 
-from skae._data.batches import BatchIterator, HoldOut, RowDataset
+from skae._data.batches import Batch, BatchIterator, HoldOut, RowDataset
 from skae._random import RandomStream
 
 FLOAT32 = np.dtype("float32")
@@ -205,3 +205,39 @@ def test_a_single_row_cannot_be_held_out():
     match = "n_samples=1. Set early_stopping=False and validation_fraction=None"
     with pytest.raises(ValueError, match=match):
         HoldOut(0.1, seed=0)(RowDataset(_numbered(1), FLOAT32))
+
+
+# Weights and masks --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("parts", [{"weight"}, {"mask"}, {"weight", "mask"}])
+def test_weights_and_masks_stay_with_their_rows(parts, shuffle):
+    numbers = np.arange(7)
+    given = {"weight": 10.0 * numbers, "mask": (numbers % 2)[:, np.newaxis]}
+    rows = RowDataset(
+        _numbered(7), FLOAT32, **{name: given[name] for name in sorted(parts)}
+    )
+    view = Subset(rows, [6, 4, 5, 1, 0])
+    iterator = BatchIterator(view, 2, shuffle=shuffle, stream=RandomStream(0))
+    seen = []
+    for x, target in iterator:
+        assert isinstance(target, Batch)
+        assert target.x is x
+        number = x[:, 0]
+        seen += number.tolist()
+        if "weight" in parts:
+            assert torch.equal(target.weight, 10 * number)
+            assert target.total_weight == target.weight.sum()
+        if "mask" in parts:
+            assert torch.equal(target.mask[:, 0], number % 2)
+    assert sorted(seen) == [0, 1, 4, 5, 6]
+    if not shuffle:
+        assert seen == [6, 4, 5, 1, 0]
+
+
+def test_a_plain_batch_is_a_pair_of_rows():
+    x = torch.ones(3, 2)
+    assert Batch.of(Batch(x).pair()).is_plain
+    assert Batch(x).pair() == (x, x)
+    assert Batch(x).total_weight == 3

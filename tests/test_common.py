@@ -85,6 +85,7 @@ Variational = partial(skae.VariationalAutoencoder, max_epochs=3)
 CONFIGURED = [
     Plain(loss=nn.L1Loss(reduction="none"), lr_schedule="constant"),
     Plain(loss="poisson", encoder="conv"),
+    Plain(loss="huber", encoder=skae.Recurrent(4, n_layers=1)),
     Plain(dtype="auto", hidden_layer_sizes=(16, 8), activation="tanh"),
     Plain(encoder=CustomEncoder, decoder=CustomDecoder),
     Plain(n_components=1, encoder=nn.LazyLinear(1), decoder="dense"),

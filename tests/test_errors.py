@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -987,3 +988,90 @@ def test_a_noise_of_ones_own_and_a_noise_level_are_refused():
     ae = skae.DenoisingAutoencoder(4, noise=skae.GaussianNoise(0.1), noise_level=0.9)
     with pytest.raises(ValueError, match=r"noise_level=0\.9 and noise="):
         ae.fit(np.zeros((10, 4)))
+
+
+# A warm start that fails ------------------------------------------------------------
+
+
+def _states(net):
+    """Return what a net would train with, and its weights."""
+    task = {
+        "terms": [name for name, _ in net.criterion_.penalties],
+        "corruption": net.corruption,
+        "precision": net.precision,
+        "batch_size": net.batch_size,
+        "lr": [group["lr"] for group in net.optimizer_.param_groups],
+        "callbacks": [callback for _, callback in net.callbacks_],
+    }
+    return task, {k: v.clone() for k, v in net.module_.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "match"),
+    [
+        ({"precision": "bfloat16"}, ValueError, "precision='bfloat16' speeds up"),
+        ({"penalty": [("sparsity", len)]}, ValueError, "cannot be named 'sparsity'"),
+    ],
+)
+def test_a_refused_warm_start_leaves_the_net_as_it_was(changes, error, match):
+    ae = AutoencoderTransformer(**SMALL, warm_start=True, dtype="float64").fit(FLAT)
+    twin = pickle.loads(pickle.dumps(ae))
+    before = _states(ae.net_)
+    parameters = ae.get_params(deep=False)
+    ae.set_params(sparsity=5.0, lr=0.5, batch_size=7, **changes)
+    with pytest.raises(error, match=match):
+        ae.fit(FLAT)
+    after = _states(ae.net_)
+    assert after[0] == before[0]
+    assert all(torch.equal(after[1][name], x) for name, x in before[1].items())
+    ae.set_params(**parameters)
+    for one in (ae, twin):
+        one.partial_fit(FLAT)
+    assert_array_equal(ae.transform(FLAT), twin.transform(FLAT))
+    assert "train_sparsity" not in ae.history_[-1]
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_warm_start_that_fails_while_it_trains_keeps_its_settings(method):
+    ae = AutoencoderTransformer(**SMALL, warm_start=True).fit(FLAT)
+    (task, _), mean = _states(ae.net_), ae.mean_.copy()
+    parameters = ae.get_params(deep=False)
+
+    def explode(x, output, module):
+        raise ZeroDivisionError("of the user")
+
+    if method == "fit":
+        ae.set_params(penalty=explode, lr=0.5)
+        with pytest.raises(ZeroDivisionError, match="of the user"):
+            ae.fit(2 * FLAT)
+    else:
+        ae.set_params(lr=0.5)
+        ae.net_.criterion_.penalties.append(("explode", explode))
+        with pytest.raises(ZeroDivisionError, match="of the user"):
+            ae.partial_fit(2 * FLAT)
+        ae.net_.criterion_.penalties.pop()
+    ae.set_params(**parameters)
+    assert _states(ae.net_)[0] == task
+    assert_array_equal(ae.mean_, mean)
+    assert np.isfinite(ae.fit(FLAT).transform(FLAT)).all()
+
+
+def test_a_strangers_attributes_are_not_taken_for_ours():
+    class Stranger(PCA):
+        _layout = _check_X = _dtype = _slots = None
+
+    pca = Stranger(2).fit(FLAT)
+    blends = skae.blend(pca, FLAT[:3], FLAT[3:6], kind="content")
+    assert_array_equal(blends, 0.5 * FLAT[:3] + 0.5 * FLAT[3:6])
+
+
+def test_a_loss_without_a_density_refuses_what_needs_one():
+    vae = skae.VariationalAutoencoder(**SMALL, loss="huber").fit(FLAT)
+    assert np.isfinite(vae.sample(3)).all()
+    for call in (lambda: vae.sample(noise=True), lambda: vae.log_likelihood(FLAT)):
+        with pytest.raises(
+            ValueError, match=r"loss='huber'\. Use 'squared_error', 'bin"
+        ):
+            call()
+    with pytest.raises(AttributeError, match="noise_variance_"):
+        vae.noise_variance_  # noqa: B018

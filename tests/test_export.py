@@ -308,6 +308,7 @@ def assert_converts(pipe, X, **options):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.filterwarnings("ignore:A row of 64 features:skae.LayoutWarning")
 def test_a_whole_pipeline_is_converted(cls):
@@ -315,6 +316,7 @@ def test_a_whole_pipeline_is_converted(cls):
     assert_converts(pipe, ROWS)
 
 
+@pytest.mark.slow
 def test_double_precision_and_a_target_opset_are_kept():
     pipe = make_pipeline(StandardScaler(), dense(), LogisticRegression())
     model = assert_converts(pipe, ROWS.astype(np.float64), target_opset=19)
@@ -323,11 +325,13 @@ def test_double_precision_and_a_target_opset_are_kept():
     assert {item.domain: item.version for item in model.opset_import}[""] == 19
 
 
+@pytest.mark.slow
 def test_images_of_eight_bits_are_taken():
     X = (16 * IMAGES).astype(np.uint8)
     assert_converts(make_pipeline(dense(), LogisticRegression()), X)
 
 
+@pytest.mark.slow
 def test_a_frame_gives_an_input_for_each_column():
     frame = pd.DataFrame(ROWS[:, 2:5], columns=["a", "b", "c"])
     frame["b"] = (16 * frame["b"]).astype(np.int64)
@@ -337,11 +341,13 @@ def test_a_frame_gives_an_input_for_each_column():
     assert_close(session.run(None, columns)[0], ae.transform(frame))
 
 
+@pytest.mark.slow
 def test_autoencoders_beside_each_other_keep_their_names_apart():
     both = make_union(dense(encoder=Switch, decoder="dense"), vae())
     assert_converts(make_pipeline(both, LogisticRegression()), ROWS)
 
 
+@pytest.mark.slow
 def test_a_custom_subclass_is_converted():
     class Custom(AutoencoderTransformer):
         pass

@@ -14,8 +14,11 @@ from torch.overrides import TorchFunctionMode
 import skae
 from skae._model.inference import _BATCH_SIZE
 
+# Memory is traced, which slows training down.
+pytestmark = pytest.mark.slow
+
 WIDTH = 256
-FEW, MANY = 8192, 32_768  # both give 2048 rows to what looks for principal axes
+FEW, MANY = 8192, 32_768  # both give 2048 rows to the search for principal axes
 KINDS = ["float32", "float64", "uint8", "memmap"]
 BATCH = 512
 ESTIMATORS = [

@@ -1,4 +1,4 @@
-"""The skorch net: a fast epoch is skorch's epoch, and a fit leaves nothing behind."""
+"""The skorch net: the fast path equals skorch, and a fit leaves nothing behind."""
 
 import itertools
 import math

@@ -160,11 +160,11 @@ def test_search_finds_a_class(browser, address):
     )
 
 
-def test_gallery_shows_ten_thumbnails(browser, address):
+def test_gallery_shows_a_thumbnail_for_each_lesson(browser, address):
     visit(browser, address + GALLERY)
     widths = browser.execute_script(
         "return [...document.querySelectorAll('.sphx-glr-thumbcontainer img')]"
         ".map(image => image.naturalWidth)"
     )
-    assert len(widths) == 10
+    assert len(widths) == 11
     assert min(widths) > 0

@@ -27,6 +27,7 @@ from benchmarks.common import (
     use_threads,
     write,
 )
+from skae._data.batches import Batch
 from skae._objective.losses import LOSSES
 from skae._objective.objective import Objective
 
@@ -92,7 +93,7 @@ def steps(module, x, penalty, n_steps):
     )  # as `fit` does
     for _ in range(n_steps):
         optimizer.zero_grad(set_to_none=True)
-        loss, _ = objective(module(x), x, module)
+        loss, _ = objective(module(x), Batch(x), module)
         loss.backward()
         optimizer.step()
 

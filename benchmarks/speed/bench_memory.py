@@ -192,7 +192,7 @@ def measure(name, args):
         row["gradients_mb"] = n_bytes(gradients)
         row["pickle_mb"] = len(pickle.dumps(ae)) / MB
         row["expected_mb"] = (5 + ae.early_stopping) * n_bytes(weights)
-        width = widest_layer(ae, X) * ae._dtype.itemsize / MB
+        width = widest_layer(ae, X) * weights[0].element_size() / MB
         row["batch_mb"] = ae.net_.batch_size * width
         rows = [row]
         for call in ("transform", "score", "score_samples", "reconstruct"):

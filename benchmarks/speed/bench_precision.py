@@ -25,6 +25,7 @@ from benchmarks.common import (
     use_threads,
     write,
 )
+from skae._networks.layers import GELU, ToImage
 
 CASES = {
     "table 20-16-4, batch 128": (skae.AutoencoderTransformer, 4, (16,), 128),
@@ -105,9 +106,9 @@ def timed_contiguous(case, X):
     module = ae.net_.module_.to(memory_format=torch.contiguous_format)
     for parent in list(module.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, skae._networks.layers.ToImage):
+            if isinstance(layer, ToImage):
                 layer.interleaved = False
-            elif isinstance(layer, skae._networks.layers.GELU):
+            elif isinstance(layer, GELU):
                 setattr(parent, name, torch.nn.GELU())
     return lambda: ae.set_params(warm_start=True).fit(X)
 

@@ -4,8 +4,8 @@ Custom modules
 
 The parameters ``encoder`` and ``decoder`` accept any torch module. Losses, noise,
 penalties, training, blending and searches work as with the built-in networks. In this
-example, the encoder is a recurrent network, which skae does not include. It reads an
-image row by row.
+example, the encoder is a recurrent network that reads an image row by row. For signals
+there is a built-in one: see the next example.
 """
 
 import matplotlib.pyplot as plt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -39,6 +40,8 @@ class GaussianNoise(BaseEstimator):
     >>> x_noisy.shape, bool(x_noisy.min() >= 0)
     (torch.Size([2, 3]), True)
     """
+
+    highest_level: ClassVar[float] = math.inf
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [Interval(Real, 0, None, closed="left")],
@@ -79,6 +82,8 @@ class MaskingNoise(BaseEstimator):
     tensor(0.8000)
     """
 
+    highest_level: ClassVar[float] = 1.0  # of the entries
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],
     }
@@ -110,6 +115,8 @@ class SaltAndPepperNoise(BaseEstimator):
     >>> sorted(set(noisy.flatten().tolist()))
     [0.0, 1.0]
     """
+
+    highest_level: ClassVar[float] = 1.0  # of the entries
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],
@@ -155,6 +162,8 @@ class SwapNoise(BaseEstimator):
     >>> bool(torch.isin(swapped[:, 0], x[:, 0]).all())
     True
     """
+
+    highest_level: ClassVar[float] = 1.0  # of the entries
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],

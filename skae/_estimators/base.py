@@ -109,7 +109,7 @@ class BaseAutoencoder(
 
     # Parameters -------------------------------------------------------------------
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, including nested ones and settings of the net.
 
         Parameters
@@ -125,7 +125,7 @@ class BaseAutoencoder(
         params = super().get_params(deep)
         return {**params, **nested_params(params)} if deep else params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, including nested ones and settings of the net.
 
         Parameters

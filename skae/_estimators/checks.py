@@ -41,7 +41,7 @@ def default_of(estimator: Any, name: str) -> Any:
 
 def check_net_params(estimator: Any) -> None:
     """Refuse settings that skorch lacks, or that are parameters of the estimator."""
-    own = estimator.get_params(deep=False)
+    own = BaseEstimator.get_params(estimator, deep=False)
     for name, value in (estimator.net_params or {}).items():
         if name in own:
             raise ValueError(

@@ -52,12 +52,12 @@ class ContractiveAutoencoder(BaseAutoencoder):
         given together with `encoder`.
 
     encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
-        The network from rows to codes. ``"dense"`` or ``"conv"``, or a shipped
-        architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a module
-        class; or a module, copied with its weights and never trained in place. Custom
-        modules get rows in the units of X, shaped ``(n, channels, height, width)``
-        where `fit` saw images, and ``n_in`` is the number of features of a sample. None
-        is a dense network of `hidden_layer_sizes` and `activation`.
+        The network from rows to codes. ``"dense"``, ``"conv"`` or ``"recurrent"``, or a
+        shipped architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a
+        module class; or a module, copied with its weights and never trained in place.
+        Custom modules get rows in the units of X, shaped ``(n, channels, height,
+        width)`` where `fit` saw images, and ``n_in`` is the number of features of a
+        sample. None is a dense network of `hidden_layer_sizes` and `activation`.
 
     code_activation : str or None, default=None
         Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
@@ -75,10 +75,10 @@ class ContractiveAutoencoder(BaseAutoencoder):
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
-        The network from codes to rows: ``"dense"``, ``"conv"`` or anything else that
-        `encoder` takes. None mirrors a shipped encoder; beside a custom encoder it is
-        required. A decoder gives logits when `loss` is ``"binary_cross_entropy"`` and
-        log-rates when it is ``"poisson"``.
+        The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
+        anything else that `encoder` takes. None mirrors a shipped encoder; beside a
+        custom encoder it is required. A decoder gives logits when `loss` is
+        ``"binary_cross_entropy"`` and log-rates when it is ``"poisson"``.
 
     penalty : callable, list of (str, callable) or None, default=None
         A further term of the objective, or several named ones, called ``penalty(x,
@@ -90,7 +90,8 @@ class ContractiveAutoencoder(BaseAutoencoder):
         :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
-        How a reconstruction is compared with its row: ``"squared_error"``,
+        How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
+        (squared up to one training scale, then linear: outliers count less),
         ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
         it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
         each row or each entry.

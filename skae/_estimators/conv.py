@@ -62,8 +62,8 @@ class ConvAutoencoder(BaseAutoencoder):
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
-        The network from codes to rows: ``"dense"``, ``"conv"``, a shipped architecture,
-        a builder or a module. None mirrors the encoder.
+        The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"``, a
+        shipped architecture, a builder or a module. None mirrors the encoder.
 
     penalty : callable, list of (str, callable) or None, default=None
         A further term of the objective, or several named ones, called ``penalty(x,
@@ -75,7 +75,8 @@ class ConvAutoencoder(BaseAutoencoder):
         :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
-        How a reconstruction is compared with its row: ``"squared_error"``,
+        How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
+        (squared up to one training scale, then linear: outliers count less),
         ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
         it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
         each row or each entry.

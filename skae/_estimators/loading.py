@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 
 from skae._estimators.autoencoder import AutoencoderTransformer
-from skae._estimators.base import restored
+from skae._estimators.base import BaseAutoencoder, restored
 from skae._estimators.contractive import ContractiveAutoencoder
 from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
@@ -27,7 +27,9 @@ _CLASSES = {
 }
 
 
-def load(path, *, trusted=()):
+def load(
+    path: str | os.PathLike, *, trusted: str | Collection[str] = ()
+) -> BaseAutoencoder:
     """Read a fitted estimator from a file that its method `save` has written.
 
     All that was saved is restored: parameters, weights, history, the state of the

@@ -126,8 +126,8 @@ def is_net_param(name: str) -> bool:
 # What a nested name asks for in a slot that holds nothing to tune: the first of these
 # that has the parameter.
 _TUNABLE = {
-    "encoder": tuple(ARCHITECTURES.values())[::-1],
-    "decoder": tuple(ARCHITECTURES.values())[::-1],
+    "encoder": tuple(ARCHITECTURES.values()),
+    "decoder": tuple(ARCHITECTURES.values()),
     "corruption": tuple(NOISES.values()),
     "noise": tuple(NOISES.values()),
 }

@@ -261,7 +261,7 @@ def common_remedies(
 
 def copy_of(estimator: Any) -> dict[str, Any]:
     """Return a copy of the parameters, including nested objects."""
-    return _copy(estimator.get_params(deep=False))
+    return _copy(BaseEstimator.get_params(estimator, deep=False))
 
 
 def _copy(value: Any) -> Any:

@@ -68,10 +68,11 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
         The network from rows to ``2 * n_components`` columns, the means and the
-        logarithms of the variances of the code. ``"dense"`` or ``"conv"``, or a shipped
-        architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a module
-        class; or a module, copied with its weights and never trained in place. None is
-        a dense network of `hidden_layer_sizes` and `activation`.
+        logarithms of the variances of the code. ``"dense"``, ``"conv"`` or
+        ``"recurrent"``, or a shipped architecture; a builder ``(n_in, n_out) ->
+        torch.nn.Module``, such as a module class; or a module, copied with its weights
+        and never trained in place. None is a dense network of `hidden_layer_sizes` and
+        `activation`.
 
     corruption : callable or None, default=None
         Transformation of the rows of a batch before they are encoded in training,
@@ -80,10 +81,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
     decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
-        The network from codes to rows: ``"dense"``, ``"conv"`` or anything else that
-        `encoder` takes. None mirrors a shipped encoder; beside a custom encoder it is
-        required. A decoder gives logits when `loss` is ``"binary_cross_entropy"`` and
-        log-rates when it is ``"poisson"``.
+        The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
+        anything else that `encoder` takes. None mirrors a shipped encoder; beside a
+        custom encoder it is required. A decoder gives logits when `loss` is
+        ``"binary_cross_entropy"`` and log-rates when it is ``"poisson"``.
 
     penalty : callable, list of (str, callable) or None, default=None
         A further term of the objective, or several named ones, called ``penalty(x,
@@ -95,7 +96,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         :class:`DynamicBinarization` is one; so are flips and shifts of images.
 
     loss : str or callable, default="squared_error"
-        How a reconstruction is compared with its row: ``"squared_error"``,
+        How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
+        (squared up to one training scale, then linear: outliers count less),
         ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
         it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
         each row or each entry.

@@ -39,9 +39,10 @@ class Architecture(BaseEstimator, ABC):
     `factory`. Its networks map standardised rows to standardised reconstructions.
     """
 
-    # Whether a sample must have the axes of an image or a signal, and which ones flat
-    # rows have.
+    # Whether a sample must have the axes of an image or a signal, what its axes mean
+    # where the user does not say, and which ones flat rows have.
     needs_axes: ClassVar[bool] = False
+    default_layout: ClassVar[str | None] = None
     image_shape: Sequence[int] | None = None
 
     # Whether the decoder uses the weights of the encoder.

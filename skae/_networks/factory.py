@@ -13,8 +13,13 @@ from skae._networks.autoencoder import takes_rows
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.layers import ToImage, ToRows
+from skae._networks.recurrent import Recurrent
 
-ARCHITECTURES: dict[str, type[Architecture]] = {"dense": Dense, "conv": Conv}
+ARCHITECTURES: dict[str, type[Architecture]] = {
+    "dense": Dense,
+    "conv": Conv,
+    "recurrent": Recurrent,
+}
 
 
 def resolve_network(slot: Any, name: str) -> Any:

@@ -1,8 +1,8 @@
 """The squared Frobenius norm of an encoder's Jacobian, for each row.
 
-A vector on the code is pulled back through the layers, last to first, down to the row;
-several at a time, and for many layers without autograd. The unit vectors give the exact
-norm, random ones an estimate.
+Vectors on the code are multiplied by the Jacobians of the layers, from the last to the
+first (a pullback), several at a time and for many layers without autograd. The unit
+vectors give the exact norm, random vectors an estimate.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DIAGONAL = (
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # By the number of axes of the weight.
 _TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
-# Numbers that are pulled back at a time: what is made of them should stay in the cache.
+# Numbers that are pulled back at a time, so that the results fit into the cache.
 _CHUNK = 2**19
 
 _Slopes = Sequence[Tensor | None]
@@ -75,12 +75,12 @@ def _is_known(layer: nn.Module) -> bool:
 
 
 def is_known(encoder: nn.Module) -> bool:
-    """Tell whether every layer of an encoder is one whose Jacobian is written here."""
+    """Return whether the Jacobian of every layer is implemented in this file."""
     return all(map(_is_known, leaves(encoder)))
 
 
 def has_closed_form(encoder: nn.Module) -> bool:
-    """Tell whether the exact norm costs no matrix for each row: one hidden layer."""
+    """Return whether the exact norm needs no matrix per row: one hidden layer."""
     layers = [x for x in leaves(encoder) if not is_plain(x, Standardize, FirstHalf)]
     linear = [is_plain(layer, nn.Linear) for layer in layers]
     known = all(map(_is_known, layers))
@@ -96,7 +96,7 @@ def _slope(step: Step) -> Tensor | None:
     with torch.enable_grad():
         if not out.requires_grad:
             x = x.detach().requires_grad_()
-            out = layer(x.clone())  # which may work in place
+            out = layer(x.clone())  # the layer may work in place
         (slope,) = torch.autograd.grad(
             out.sum(), x, create_graph=create_graph, retain_graph=True
         )
@@ -118,7 +118,7 @@ def _pull_back(step: Step, slope: Tensor | None, vectors: Tensor) -> Tensor:
         return vectors.unflatten(2, step.x.shape[1:])
     if not _is_known(layer):
         return _pull_back_by_autograd(step, vectors)
-    # What is left treats rows one by one, and so it does their vectors.
+    # The other layers act on each row alone, so vectors can take the place of rows.
     flat = vectors.flatten(0, 1)
     if _is_convolution(layer):
         flat = _transposed(layer, flat, step.x.shape[2:])
@@ -132,7 +132,7 @@ def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
     axes = range(len(size))
     pads, gaps = layer.padding, layer.dilation
     reach = [gaps[i] * (layer.kernel_size[i] - 1) + 1 - 2 * pads[i] for i in axes]
-    # What no kernel saw, as the stride did not get there.
+    # Number of entries at the end that no kernel covers.
     unseen = [
         size[i] - (maps.shape[2 + i] - 1) * layer.stride[i] - reach[i] for i in axes
     ]
@@ -151,7 +151,7 @@ def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         x = step.x if step.x.requires_grad else step.x.detach().requires_grad_()
-        out = step.layer(x.clone())  # which may work in place
+        out = step.layer(x.clone())  # the layer may work in place
         pulled = [
             torch.autograd.grad(
                 out,
@@ -165,8 +165,11 @@ def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
     return torch.stack(pulled, 1)
 
 
-class _Gram(torch.autograd.Function):
-    """``W W^T``, for a gradient that is symmetric: autograd takes two products."""
+class _GramMatrix(torch.autograd.Function):
+    """``W W^T`` with one product in the backward pass, for symmetric gradients.
+
+    Autograd takes two products.
+    """
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
@@ -183,8 +186,8 @@ class _QuadraticForm(torch.autograd.Function):
     r"""The sum of :math:`a^\top G a` over vectors :math:`a = D v`, for each row.
 
     Here v is one of `vectors`, (n or 1, n_vectors, n_units), D the diagonal matrix of
-    `slope`, (n, n_units), and G a symmetric `matrix`. Of what the backward pass needs,
-    the forward pass has nearly all: autograd takes one product more, and many tensors.
+    `slope`, (n, n_units), and G a symmetric `matrix`. The forward pass saves nearly all
+    that the backward pass needs; autograd takes one more product, and many tensors.
     """
 
     @staticmethod
@@ -206,73 +209,10 @@ class _QuadraticForm(torch.autograd.Function):
         return vectors, 2 * grad * along, weighted.T @ scaled.flatten(0, 1)
 
 
-def _is_one_layer(steps: Sequence[Step]) -> bool:
-    """Tell whether all there is, is one linear layer and its activation."""
-    return (
-        len(steps) == 2
-        and is_plain(steps[0].layer, nn.Linear)
-        and _is_diagonal(steps[1].layer)
-    )
-
-
-def _squared_norm(steps: Sequence[Step], vectors: Tensor | None) -> Tensor:
-    r"""Sum :math:`\|v^\top J\|^2` over vectors v of shape (n or 1, n_vectors, n_units).
-
-    None stands for the unit vectors. Then one layer, with :math:`J = D_1 W_1`, takes no
-    product of matrices: the sum is :math:`\sum_i d_i^2 \|w_i\|^2`.
-
-    With :math:`J = B D_1 W_1`, the first matrix enters by its Gram matrix where that
-    takes fewer products: :math:`\|v^\top J\|^2 = a^\top W_1 W_1^\top a` with
-    :math:`a = D_1 B^\top v`. If B is the same for all rows, as with one hidden layer
-    and a linear code, no a is formed at all: the sum over v is
-    :math:`d_1^\top [(B^\top V^\top V B) \circ (W_1 W_1^\top)]\, d_1`.
-    """
-    first: Any = steps[0].layer if steps else None
-    if len(steps) > 1 and is_plain(first, Standardize) and first.scale.ndim == 0:
-        return _squared_norm(steps[1:], vectors) / first.scale**2
-    if vectors is None:
-        if _is_one_layer(steps):
-            slope: Any = _slope(steps[1])
-            return slope**2 @ (first.weight**2).sum(1)
-        code = steps[-1].out
-        vectors = torch.eye(code.shape[1], dtype=code.dtype, device=code.device)[None]
-    slopes = [_slope(step) for step in steps]
-    matrix = None
-    if is_plain(first, nn.Linear) and slopes[1:] and slopes[1] is not None:
-        upper = steps[2:]
-        shared = len(vectors) == 1 and all(
-            _is_known(step.layer) and not _is_diagonal(step.layer) for step in upper
-        )
-        n_vectors = len(steps[0].x) * vectors.shape[1]
-        n_forms = len(steps[0].x) if shared else n_vectors
-        if _gram_pays(first.weight, n_forms, n_vectors):
-            matrix = _Gram.apply(first.weight)
-            steps, slopes = steps[1:], slopes[1:]
-            if shared:
-                for step in reversed(upper):
-                    vectors = _pull_back(step, None, vectors)
-                matrix = matrix * (vectors[0].T @ vectors[0])
-                steps, slopes = steps[:1], slopes[:1]
-                vectors = vectors.new_ones(1, 1, 1)  # so that a is d
-    if all(_is_known(step.layer) for step in steps):
-        parts = _by_rows(steps, slopes, vectors)
-        return torch.cat([_norm(steps, *part, matrix) for part in parts])
-    # Autograd takes one vector at a time, for the whole batch.
-    each = vectors.split(1, dim=1)
-    return torch.stack([_norm(steps, slopes, one, matrix) for one in each]).sum(0)
-
-
-def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
-    """Count the products, forward and backward, with the Gram matrix and without."""
-    n_units, n_features = weight.shape
-    with_gram = n_units * (2 * n_features + 3 * n_forms)
-    return with_gram < 3 * n_features * n_vectors
-
-
 def _by_rows(
     steps: Sequence[Step], slopes: _Slopes, vectors: Tensor
 ) -> Iterator[tuple[_Slopes, Tensor]]:
-    """Split slopes and vectors into parts of as many rows as the cache takes."""
+    """Split slopes and vectors into parts of as many rows as fit into the cache."""
     varying = [x for x in (*slopes, vectors) if x is not None and len(x) > 1]
     n_rows = len(varying[0]) if varying else 1
     widest = max([step.x[0].numel() for step in steps], default=1)
@@ -288,7 +228,11 @@ def _by_rows(
 def _norm(
     steps: Sequence[Step], slopes: _Slopes, vectors: Tensor, matrix: Tensor | None
 ) -> Tensor:
-    """Pull vectors back and sum their squares, the last two steps by a Gram matrix."""
+    """Pull vectors back through steps and sum their squares.
+
+    With the Gram matrix of the layer before the steps, the sum is that of the vectors
+    pulled back through this layer, too, and the first step is diagonal.
+    """
     first = 0 if matrix is None else 1
     for step, slope in reversed(list(zip(steps, slopes, strict=True))[first:]):
         vectors = _pull_back(step, slope, vectors)
@@ -297,8 +241,127 @@ def _norm(
     return _QuadraticForm.apply(vectors, slopes[0], matrix)
 
 
+def _sum_of_squares(
+    steps: Sequence[Step],
+    slopes: _Slopes,
+    vectors: Tensor,
+    matrix: Tensor | None = None,
+) -> Tensor:
+    """Apply `_norm` in parts that fit into the cache, or vector by vector."""
+    if all(_is_known(step.layer) for step in steps):
+        parts = _by_rows(steps, slopes, vectors)
+        return torch.cat([_norm(steps, *part, matrix) for part in parts])
+    # Autograd takes one vector at a time, for the whole batch.
+    each = vectors.split(1, dim=1)
+    return torch.stack([_norm(steps, slopes, one, matrix) for one in each]).sum(0)
+
+
+def _has_scalar_scale(steps: Sequence[Step]) -> bool:
+    """Return whether the first of several steps divides rows by a number."""
+    first: Any = steps[0].layer if steps else None
+    return len(steps) > 1 and is_plain(first, Standardize) and first.scale.ndim == 0
+
+
+def _begins_with_layer(steps: Sequence[Step]) -> bool:
+    """Return whether the first two steps are a linear layer and its activation."""
+    return (
+        len(steps) > 1
+        and is_plain(steps[0].layer, nn.Linear)
+        and _is_diagonal(steps[1].layer)
+    )
+
+
+def _is_shared(steps: Sequence[Step], vectors: Tensor) -> bool:
+    """Return whether all rows have the same vectors and Jacobian of these steps."""
+    layers = [step.layer for step in steps]
+    return len(vectors) == 1 and all(
+        _is_known(layer) and not _is_diagonal(layer) for layer in layers
+    )
+
+
+def _gram_pays(weight: Tensor, n_forms: int, n_vectors: int) -> bool:
+    """Return whether the Gram matrix takes fewer products, forward and backward."""
+    n_units, n_features = weight.shape
+    with_gram = n_units * (2 * n_features + 3 * n_forms)
+    return with_gram < 3 * n_features * n_vectors
+
+
+def _takes_gram(steps: Sequence[Step], vectors: Tensor, *, forms_per_row: int) -> bool:
+    """Return whether the first layer should enter by its Gram matrix."""
+    if not _begins_with_layer(steps):
+        return False
+    linear: Any = steps[0].layer
+    n_rows = len(steps[0].x)
+    n_vectors = n_rows * vectors.shape[1]
+    return _gram_pays(linear.weight, n_rows * forms_per_row, n_vectors)
+
+
+def _one_layer(steps: Sequence[Step]) -> Tensor:
+    r"""Sum over unit vectors with :math:`J = D_1 W_1`: no product of matrices.
+
+    The sum is :math:`\sum_i d_i^2 \|w_i\|^2` with the rows :math:`w_i` of :math:`W_1`.
+    """
+    linear: Any = steps[0].layer
+    slope: Any = _slope(steps[1])
+    return slope**2 @ (linear.weight**2).sum(1)
+
+
+def _shared_gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
+    r"""Sum with :math:`J = B D_1 W_1`, where B and the vectors are those of all rows.
+
+    The sum is :math:`d_1^\top [(B^\top V^\top V B) \circ (W_1 W_1^\top)]\, d_1`: one
+    quadratic form for each row, however many vectors there are.
+    """
+    linear: Any = steps[0].layer
+    slope = _slope(steps[1])
+    matrix = _GramMatrix.apply(linear.weight)
+    for step in reversed(steps[2:]):
+        vectors = _pull_back(step, None, vectors)
+    matrix = matrix * (vectors[0].T @ vectors[0])
+    one = vectors.new_ones(1, 1, 1)  # so that the vector of the form is the slope
+    return _sum_of_squares(steps[1:2], [slope], one, matrix)
+
+
+def _gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
+    r"""Sum :math:`a^\top W_1 W_1^\top a` with :math:`a = D_1 B^\top v`."""
+    linear: Any = steps[0].layer
+    slopes = [_slope(step) for step in steps[1:]]
+    matrix = _GramMatrix.apply(linear.weight)
+    return _sum_of_squares(steps[1:], slopes, vectors, matrix)
+
+
+def _plain(steps: Sequence[Step], vectors: Tensor) -> Tensor:
+    """Sum by pulling the vectors back through all steps."""
+    slopes = [_slope(step) for step in steps]
+    return _sum_of_squares(steps, slopes, vectors)
+
+
+def _squared_norm(steps: Sequence[Step], vectors: Tensor | None) -> Tensor:
+    r"""Sum :math:`\|v^\top J\|^2` over vectors v of shape (n or 1, n_vectors, n_units).
+
+    If `vectors` is None, these are the unit vectors.
+
+    If the encoder begins with a linear layer and its activation, the Jacobian is
+    :math:`J = B D_1 W_1`. The Gram matrix :math:`W_1 W_1^\top` is used if it takes
+    fewer products than pulling the vectors back through :math:`W_1`.
+    """
+    if _has_scalar_scale(steps):
+        scale: Any = steps[0].layer.scale
+        return _squared_norm(steps[1:], vectors) / scale**2
+    if vectors is None and len(steps) == 2 and _begins_with_layer(steps):
+        return _one_layer(steps)
+    if vectors is None:
+        code = steps[-1].out
+        vectors = torch.eye(code.shape[1], dtype=code.dtype, device=code.device)[None]
+    if _is_shared(steps[2:], vectors) and _takes_gram(steps, vectors, forms_per_row=1):
+        return _shared_gram(steps, vectors)
+    if _takes_gram(steps, vectors, forms_per_row=vectors.shape[1]):
+        return _gram(steps, vectors)
+    return _plain(steps, vectors)
+
+
 def _steps(encoder: nn.Module, x: Tensor, steps: Sequence[Step] | None) -> list[Step]:
-    """Return the steps of an encoder at x: those that there are, or new ones."""
+    """Return the given steps of an encoder if they were at x, else new ones."""
     if steps and steps[0].x is x and all(_is_known(step.layer) for step in steps):
         return list(steps)
     return run(encoder, x, copy=True)[1]
@@ -320,7 +383,7 @@ def exact_squared_norm(
     x : Tensor of shape (n, n_features)
         Where the Jacobian is taken.
     steps : sequence of Step or None, default=None
-        What the encoder did with some rows. If these were x, it need not run again.
+        Steps of the encoder on some rows. If these are x, the encoder is not run again.
     create_graph : bool, default=True
         Whether the result can be differentiated with respect to the weights.
 
@@ -363,7 +426,7 @@ def stochastic_squared_norm(
     generator : torch.Generator
         Draws the vectors.
     steps : sequence of Step or None, default=None
-        What the encoder did with some rows. If these were x, it need not run again.
+        Steps of the encoder on some rows. If these are x, the encoder is not run again.
     create_graph : bool, default=True
         Whether the result can be differentiated with respect to the weights.
 

@@ -48,6 +48,12 @@ from skae._networks.layers import (
     TransposedLinear,
     Unstandardize,
 )
+from skae._networks.recurrent import (
+    BidirectionalLSTM,
+    FromFrames,
+    Recurrent,
+    ToFrames,
+)
 from skae._objective.losses import (
     Exp,
     binary_cross_entropy,
@@ -70,6 +76,7 @@ _OURS = (
     *(KLDivergence, KLSparsity, L1Sparsity, Layout, LifetimeTopK, LinkedDecoder),
     *(MaskingNoise, RowEncoder, SaltAndPepperNoise, Standardize, Statistics),
     *(SwapNoise, ToImage, ToRows, TopK, TransposedLinear, Unstandardize),
+    *(BidirectionalLSTM, FromFrames, Recurrent, ToFrames),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
     squared_error,
 )

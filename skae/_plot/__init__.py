@@ -1,1 +1,1 @@
-"""Displays: pictures of what an autoencoder does, in scikit-learn's manner."""
+"""Plots of autoencoders, in the form of scikit-learn's displays."""

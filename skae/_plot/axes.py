@@ -1,4 +1,4 @@
-"""What all displays share: matplotlib at hand, axes to draw on, style over defaults."""
+"""Shared by all displays: the check for matplotlib, axes, and default styles."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def check_matplotlib(caller: str) -> None:
-    """Raise an ImportError that says how to install matplotlib, where it is missing.
+    """Raise an ImportError with instructions if matplotlib is not installed.
 
     Parameters
     ----------
     caller : str
-        Name of what needs it.
+        Name of the method that needs matplotlib.
     """
     try:
         import matplotlib  # noqa: F401
@@ -24,16 +24,16 @@ def check_matplotlib(caller: str) -> None:
 
 
 def merge_style(artist: Any, defaults: dict, given: dict | None) -> dict:
-    """Return keywords for matplotlib: the given ones, and defaults for the rest.
+    """Return keyword arguments for matplotlib: those given, and defaults.
 
     Parameters
     ----------
     artist : type
-        The class of what is drawn. It knows that ``c`` is short for ``color``.
+        Class of the artist. It has aliases of keywords, such as ``c`` of ``color``.
     defaults : dict
-        By their full names.
+        Defaults, by their full names.
     given : dict or None
-        What the user asks for.
+        Keyword arguments of the user.
     """
     from matplotlib.cbook import normalize_kwargs
 
@@ -41,12 +41,12 @@ def merge_style(artist: Any, defaults: dict, given: dict | None) -> dict:
 
 
 def single_axes(ax: Any, figsize: tuple[float, float] | None = None) -> Any:
-    """Return the axes to draw on, on a new figure if there are none.
+    """Return the axes to draw on, those of a new figure if None.
 
     Parameters
     ----------
     ax : matplotlib Axes or None
-        What the user gave.
+        Axes of the user.
     figsize : (float, float) or None
         Width and height of a new figure, in inches.
     """
@@ -68,14 +68,14 @@ def panel_axes(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
     Parameters
     ----------
     ax : matplotlib Axes or None
-        Bounds of the panels; it is switched off. None is a new figure.
+        Area of the panels; it is switched off. If None, a new figure is created.
     n_panels : int
-        How many. Up to three stand beside each other.
+        Number of panels. Up to three are in one row, and four in two rows.
 
     Returns
     -------
     ax : matplotlib Axes
-        What was divided.
+        The divided axes.
     panels : ndarray of shape (n_panels,)
         The axes of the panels.
     """
@@ -98,7 +98,7 @@ def panel_axes(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
 
 
 def few_whole_numbers(panels: Any) -> None:
-    """Let the horizontal axes of panels count units or epochs.
+    """Use few, integer ticks on the horizontal axes, for units or epochs.
 
     Parameters
     ----------

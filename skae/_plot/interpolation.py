@@ -1,4 +1,4 @@
-"""What lies between samples: walks from one to another, a grid between four."""
+"""Displays of interpolations: between two samples, and between four."""
 
 import math
 from numbers import Integral
@@ -11,57 +11,55 @@ from skae._estimators.blending import blend, find_blender, interpolate, mix
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import (
-    Line,
-    are_pictures,
-    draw_lines,
+    are_images,
     find_limits,
     known_layout,
-    label_columns,
     sample_style,
     to_cells,
 )
+from skae._plot.grid import Line, _GridDisplay
 
 _KINDS = ("content", "representation")
 
 
-class InterpolationDisplay:
-    """Walks from one sample to another, each kind of walk on a line of its own.
+class InterpolationDisplay(_GridDisplay):
+    """Interpolations between two samples, one line for each kind of interpolation.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     walks : dict of str to array-like of shape (n_pairs, n_steps, ...)
-        The walks of each kind, such as ``"content"`` and ``"representation"``, between
-        the same pairs and with as many steps.
+        The interpolations of each kind, such as ``"content"`` and
+        ``"representation"``, between the same pairs and with the same number of steps.
 
     limits : (float, float), default=None
-        Lowest and highest value to draw. None is the range of what is drawn; colours
-        within [0, 1] or [0, 255] keep that range.
+        Lowest and highest value to draw. None is the range of the samples drawn;
+        colours within [0, 1] or [0, 255] keep that range.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of a sample are, as in the estimators.
+        Layout of a sample, as in the estimators.
 
     image_shape : tuple of int or None, default=None
-        Shape of the picture that a flat row holds: ``(height, width)``, or with
-        channels where `layout` says, first if it is None. Flat rows without a shape
-        are drawn as curves.
+        Shape of the image in a flat row: ``(height, width)``, or with a channel axis
+        in the position given by `layout`, which is the first if `layout` is None. Flat
+        rows without an image shape are drawn as curves.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     artists_ : ndarray of shape (n_pairs * n_kinds, n_steps, n_artists)
-        The image of each cell, or a curve for each channel. The lines of a pair follow
-        each other.
+        The image of each cell, or a curve for each channel. The lines of the first pair
+        come first.
 
     See Also
     --------
-    interpolate : The walks as arrays.
+    interpolate : Interpolations as arrays.
     BlendDisplay : A grid between four samples.
 
     Examples
@@ -76,22 +74,21 @@ class InterpolationDisplay:
     """
 
     def __init__(self, walks, *, limits=None, layout=None, image_shape=None):
+        super().__init__(layout=layout, image_shape=image_shape)
         self.walks = walks
         self.limits = limits
-        self.layout = layout
-        self.image_shape = image_shape
 
     def plot(self, ax=None, *, sample_kw=None):
-        """Draw the walks.
+        """Draw the interpolations.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
@@ -99,11 +96,10 @@ class InterpolationDisplay:
             The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
-        walks = {kind: np.asarray(walk) for kind, walk in self.walks.items()}
-        n_pairs, n_steps, *shape = next(iter(walks.values())).shape
+        samples = {kind: np.asarray(x) for kind, x in self.walks.items()}
+        n_pairs, n_steps, *shape = next(iter(samples.values())).shape
         cells = {
-            kind: _to_cells(walk.reshape(-1, *shape), self)
-            for kind, walk in walks.items()
+            kind: self._to_cells(x.reshape(-1, *shape)) for kind, x in samples.items()
         }
         limits = self.limits or find_limits(*cells.values())
         style = sample_style(next(iter(cells.values())), sample_kw)
@@ -112,9 +108,13 @@ class InterpolationDisplay:
             for pair in range(n_pairs)
             for kind, x in cells.items()
         ]
-        self.ax_, self.artists_ = draw_lines(ax, lines, group=len(cells))
-        label_columns(self.ax_, _shares(n_steps), "share of the second sample")
-        self.figure_ = self.ax_.figure
+        self._draw(
+            ax,
+            lines,
+            group=len(cells),
+            labels=_shares(n_steps),
+            title="share of the second sample",
+        )
         return self
 
     @classmethod
@@ -132,48 +132,49 @@ class InterpolationDisplay:
         ax=None,
         sample_kw=None,
     ):
-        """Walk from samples to samples and draw the way.
+        """Interpolate between samples and draw the interpolations.
 
         Parameters
         ----------
         estimator : estimator
-            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
-            Pipeline, a PCA.
+            A fitted estimator with `transform` and `inverse_transform`: an autoencoder
+            of skae, a Pipeline, a PCA.
 
         x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
-            Where the walk begins and ends. A sample and a batch are paired with each
-            other.
+            Both ends of the interpolation. If one is a single sample and the other a
+            batch, the sample is paired with each row of the batch.
 
         n_steps : int, default=7
-            Number of points of the walk, both ends included.
+            Number of samples in an interpolation, both ends included.
 
         path : {"linear", "spherical"}, default="linear"
-            The way between the two codes.
+            Path between the two codes.
 
         kinds : tuple of str, default=("content", "representation")
-            Which walks to draw, from top to bottom: ``"content"`` overlays the samples
-            themselves, ``"representation"`` decodes the codes between theirs.
+            Kinds of interpolation, from top to bottom: ``"content"`` averages the
+            samples themselves, ``"representation"`` interpolates between their codes
+            and decodes the result.
 
         layout : {"channels_first", "channels_last", "signal"} or None, default=None
-            What the axes of a sample are, as in the estimators. If it and
-            `image_shape` are None, they are those of `estimator`.
+            Layout of a sample, as in the estimators. If both `layout` and
+            `image_shape` are None, those of `estimator` are used.
 
         image_shape : tuple of int or None, default=None
-            Shape of the picture that a flat row holds: ``(height, width)``, or with
-            channels where `layout` says, first if it is None. Flat rows without a shape
-            are drawn as curves.
+            Shape of the image in a flat row: ``(height, width)``, or with a channel
+            axis in the position given by `layout`, which is the first if `layout` is
+            None. Flat rows without an image shape are drawn as curves.
 
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
         InterpolationDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
@@ -184,12 +185,12 @@ class InterpolationDisplay:
             x1, representation = batch, representation[np.newaxis]
         shares = np.linspace(0, 1, n_steps)
         content = [blend(estimator, x1, x2, share, kind="content") for share in shares]
-        walks = {"content": np.stack(content, axis=1), "representation": representation}
+        found = {"content": np.stack(content, axis=1), "representation": representation}
         layout, image_shape, limits = _describe(
             estimator, np.concatenate([content[0], content[-1]]), layout, image_shape
         )
         display = cls(
-            {kind: walks[kind] for kind in kinds},
+            {kind: found[kind] for kind in kinds},
             limits=limits,
             layout=layout,
             image_shape=image_shape,
@@ -197,35 +198,35 @@ class InterpolationDisplay:
         return display.plot(ax, sample_kw=sample_kw)
 
 
-class BlendDisplay:
-    """A grid of blends between four samples, which stand in its corners.
+class BlendDisplay(_GridDisplay):
+    """Grid of blends between four samples, one at each corner.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     blends : array-like of shape (n_steps, n_steps, ...)
-        The blends, from the upper left one to the lower right one.
+        The blends, from the upper left to the lower right corner.
 
     limits : (float, float), default=None
-        Lowest and highest value to draw. None is the range of what is drawn; colours
-        within [0, 1] or [0, 255] keep that range.
+        Lowest and highest value to draw. None is the range of the samples drawn;
+        colours within [0, 1] or [0, 255] keep that range.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of a sample are, as in the estimators.
+        Layout of a sample, as in the estimators.
 
     image_shape : tuple of int or None, default=None
-        Shape of the picture that a flat row holds: ``(height, width)``, or with
-        channels where `layout` says, first if it is None. Flat rows without a shape
-        are drawn as curves.
+        Shape of the image in a flat row: ``(height, width)``, or with a channel axis
+        in the position given by `layout`, which is the first if `layout` is None. Flat
+        rows without an image shape are drawn as curves.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     artists_ : ndarray of shape (n_steps, n_steps, n_artists)
         The image of each cell, or a curve for each channel.
@@ -233,7 +234,7 @@ class BlendDisplay:
     See Also
     --------
     mix : The blends as arrays.
-    InterpolationDisplay : Walks between two samples.
+    InterpolationDisplay : Interpolations between two samples.
 
     Examples
     --------
@@ -247,10 +248,9 @@ class BlendDisplay:
     """
 
     def __init__(self, blends, *, limits=None, layout=None, image_shape=None):
+        super().__init__(layout=layout, image_shape=image_shape)
         self.blends = blends
         self.limits = limits
-        self.layout = layout
-        self.image_shape = image_shape
 
     def plot(self, ax=None, *, sample_kw=None):
         """Draw the grid.
@@ -258,11 +258,11 @@ class BlendDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
@@ -272,7 +272,7 @@ class BlendDisplay:
         check_matplotlib(f"{type(self).__name__}.plot")
         blends = np.asarray(self.blends)
         n_steps = len(blends)
-        cells = _to_cells(blends.reshape(-1, *blends.shape[2:]), self)
+        cells = self._to_cells(blends.reshape(-1, *blends.shape[2:]))
         limits = self.limits or find_limits(cells)
         style = sample_style(cells, sample_kw)
         shares = _shares(n_steps)
@@ -280,10 +280,9 @@ class BlendDisplay:
             Line(share, x, limits, style)
             for share, x in zip(shares, np.split(cells, n_steps), strict=True)
         ]
-        self.ax_, self.artists_ = draw_lines(ax, lines, group=n_steps)
-        label_columns(self.ax_, shares, "share of the right corners")
+        title = "share of the right corners"
+        self._draw(ax, lines, group=n_steps, labels=shares, title=title)
         self.ax_.set_ylabel("share of the lower corners")
-        self.figure_ = self.ax_.figure
         return self
 
     @classmethod
@@ -304,38 +303,38 @@ class BlendDisplay:
         Parameters
         ----------
         estimator : estimator
-            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
-            Pipeline, a PCA.
+            A fitted estimator with `transform` and `inverse_transform`: an autoencoder
+            of skae, a Pipeline, a PCA.
 
         X : array-like of shape (4, ...)
             The corners: upper left, upper right, lower left and lower right.
 
         n_steps : int, default=5
-            Number of blends on each side, corners included.
+            Number of blends along each side, corners included.
 
         kind : {"representation", "content"}, default="representation"
-            Whether codes or inputs are mixed.
+            Whether the codes or the samples themselves are mixed.
 
         layout : {"channels_first", "channels_last", "signal"} or None, default=None
-            What the axes of a sample are, as in the estimators. If it and
-            `image_shape` are None, they are those of `estimator`.
+            Layout of a sample, as in the estimators. If both `layout` and
+            `image_shape` are None, those of `estimator` are used.
 
         image_shape : tuple of int or None, default=None
-            Shape of the picture that a flat row holds: ``(height, width)``, or with
-            channels where `layout` says, first if it is None. Flat rows without a shape
-            are drawn as curves.
+            Shape of the image in a flat row: ``(height, width)``, or with a channel
+            axis in the position given by `layout`, which is the first if `layout` is
+            None. Flat rows without an image shape are drawn as curves.
 
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
         BlendDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
@@ -371,16 +370,12 @@ class BlendDisplay:
 
 
 def _describe(estimator, originals, layout, image_shape):
-    """Return what the originals are, and the range of values of pictures."""
+    """Return layout and image shape of originals, and the limits if they are images."""
     n_features = math.prod(originals.shape[1:])
     layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
     cells = to_cells(originals, layout, image_shape)
-    limits = find_limits(cells) if are_pictures(cells) else None
+    limits = find_limits(cells) if are_images(cells) else None
     return layout, image_shape, limits
-
-
-def _to_cells(samples, display):
-    return to_cells(samples, display.layout, display.image_shape)
 
 
 def _shares(n_steps):

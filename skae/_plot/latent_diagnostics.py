@@ -1,4 +1,4 @@
-"""What each unit of a code does, and how many directions the code spreads over."""
+"""Display of the activity of units and of the spectrum of the code."""
 
 import numpy as np
 
@@ -10,24 +10,24 @@ from skae._plot.axes import (
 )
 from skae.diagnostics import report
 
-_LOGARITHMIC = 20  # ratio of two eigenvalues from which a logarithm helps
-_FLOOR = 1e-6  # of the largest eigenvalue; what lies below is rounding
+_LOGARITHMIC = 20  # ratio of eigenvalues above which the axis is logarithmic
+_FLOOR = 1e-6  # of the largest eigenvalue; smaller ones are rounding errors
 
 
 class LatentDiagnosticsDisplay:
-    """Activity of the units, spectrum of the code, and what else is known of units.
+    """Activity of the units of a code, and the spectrum of its covariance.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
     The panels show the standard deviation of each unit, with dead units in grey; the
     eigenvalues of the covariance of the code, with a line at the effective rank; for
-    the variational class the divergence of each unit from the prior; and, where a unit
-    is ever exactly zero, for which share of the samples.
+    a variational autoencoder the divergence of each unit from the prior; and, if any
+    unit is ever exactly zero, the fraction of samples for which each unit is.
 
     Parameters
     ----------
     report : Report
-        What :func:`skae.diagnostics.report` has found.
+        What :func:`skae.diagnostics.report` returns.
 
     Attributes
     ----------
@@ -35,23 +35,23 @@ class LatentDiagnosticsDisplay:
         The axes of the panels.
 
     ax_ : matplotlib Axes
-        What was divided into them.
+        The axes that were divided into panels.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     std_bars_, zeros_bars_, kl_bars_ : matplotlib BarContainer or None
-        A bar for each unit; None where there is no such panel.
+        A bar for each unit; None without such a panel.
 
     spectrum_line_ : matplotlib Line2D
         The eigenvalues, largest first.
 
     rank_line_ : matplotlib Line2D
-        The mark of the effective rank.
+        The vertical line at the effective rank.
 
     See Also
     --------
-    skae.diagnostics.report : The figures as data and as a text.
+    skae.diagnostics.report : The numbers as arrays and as text.
 
     Examples
     --------
@@ -73,14 +73,14 @@ class LatentDiagnosticsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw: it is switched off and divided into panels. None is a new
-            figure.
+            Axes to draw on, which are switched off and divided into panels. If None, a
+            new figure is created.
 
         bar_kw : dict, default=None
-            Keywords of matplotlib's `bar`, for the units.
+            Keyword arguments of matplotlib's `bar`, for the units.
 
         line_kw : dict, default=None
-            Keywords of matplotlib's `plot`, for the spectrum.
+            Keyword arguments of matplotlib's `plot`, for the spectrum.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class LatentDiagnosticsDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None, bar_kw=None, line_kw=None):
-        """Measure the code of samples and draw what is found.
+        """Compute the diagnostics of a code and draw them.
 
         Parameters
         ----------
@@ -143,25 +143,25 @@ class LatentDiagnosticsDisplay:
             A fitted autoencoder of skae.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples in the layout that `fit` saw, or flattened. Best rows that `fit`
-            has not seen.
+            Samples in the layout of the training samples, or flattened; preferably
+            samples that were not used in `fit`.
 
         ax : matplotlib Axes, default=None
-            Where to draw: it is switched off and divided into panels. None is a new
-            figure.
+            Axes to draw on, which are switched off and divided into panels. If None, a
+            new figure is created.
 
         bar_kw : dict, default=None
-            Keywords of matplotlib's `bar`, for the units.
+            Keyword arguments of matplotlib's `bar`, for the units.
 
         line_kw : dict, default=None
-            Keywords of matplotlib's `plot`, for the spectrum.
+            Keyword arguments of matplotlib's `plot`, for the spectrum.
 
         Returns
         -------
         LatentDiagnosticsDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        # The sensitivity is not shown, and takes far longer than the rest.
+        # The sensitivity is not drawn, and takes far longer than the rest.
         found = report(estimator, X, n_sensitivity_samples=1)
         return cls(found).plot(ax, bar_kw=bar_kw, line_kw=line_kw)

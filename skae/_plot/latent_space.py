@@ -1,4 +1,4 @@
-"""Where samples lie in the space of their codes."""
+"""Display of codes in the latent space."""
 
 import math
 from numbers import Integral
@@ -8,27 +8,21 @@ from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skae._plot.axes import check_matplotlib, merge_style, single_axes
-from skae._plot.cells import (
-    find_limits,
-    known_layout,
-    sample_style,
-    to_box,
-    to_cells,
-)
+from skae._plot.cells import find_limits, known_layout, sample_style, to_box, to_cells
 from skae._plot.projection import find_classes, find_places
 
-_NAMES_IN_COLUMN = 16
-_MOST_NAMES = 64  # of classes, up to which a legend can be read
+_NAMES_IN_COLUMN = 16  # of the legend
+_MOST_NAMES = 64  # most classes that a readable legend holds
 
 
 class LatentSpaceDisplay:
-    """Codes as points of a plane, coloured by what is known of their samples.
+    """Scatter plot of codes, coloured by a label of each sample.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
-    Two units are drawn as they are. Of more, the two principal components are drawn,
-    and the axes tell how much of the variance of the code they hold. One unit lies on
-    the horizontal axis, and what is known of the samples on the vertical one.
+    Two units are drawn as they are. More units are projected onto their first two
+    principal components, and the labels of the axes give the explained variance ratios.
+    A single unit is drawn on the horizontal axis, and `y` on the vertical one.
 
     Parameters
     ----------
@@ -36,42 +30,43 @@ class LatentSpaceDisplay:
         The codes.
 
     y : array-like of shape (n_samples,), default=None
-        What is known of each sample. Strings, booleans and whole numbers, of up to 20
-        different values, are classes and get a legend. Other numbers get a colour bar.
+        Label of each sample. Strings and booleans are classes, and so are whole numbers
+        of at most 20 different values: they get a legend. Other numbers get a colour
+        bar.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
         The samples, for the thumbnails.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of a sample are, as in the estimators.
+        Layout of a sample, as in the estimators.
 
     image_shape : tuple of int or None, default=None
-        Shape of the picture that a flat row holds: ``(height, width)``, or with
-        channels where `layout` says, first if it is None. Flat rows without a shape
-        are drawn as curves.
+        Shape of the image in a flat row: ``(height, width)``, or with a channel axis
+        in the position given by `layout`, which is the first if `layout` is None. Flat
+        rows without an image shape are drawn as curves.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     scatter_ : matplotlib PathCollection
         The points.
 
     legend_ : matplotlib Legend or None
-        Colours of the classes, of 64 at most.
+        Colours of the classes, of 64 at most; None if there is no legend.
 
     colorbar_ : matplotlib Colorbar or None
-        Colours of the numbers.
+        Colours of the numbers; None if there is no colour bar.
 
     thumbnails_ : list of matplotlib AnnotationBbox
-        The small pictures.
+        The thumbnails.
 
     explained_variance_ratio_ : ndarray of shape (2,) or None
-        Share of the variance of the code that each axis holds; None where units are
+        Fraction of the variance of the code that each axis explains; None if units are
         drawn as they are.
 
     Examples
@@ -98,18 +93,18 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         thumbnails : int, default=None
-            How many samples to draw as small pictures at their codes. They are chosen
-            to lie far from each other. None is none.
+            Number of samples that are drawn as thumbnails at their codes. They are
+            chosen to be far from each other. None draws no thumbnails.
 
         scatter_kw : dict, default=None
-            Keywords of matplotlib's `scatter`.
+            Keyword arguments of matplotlib's `scatter`.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
@@ -177,7 +172,7 @@ class LatentSpaceDisplay:
 
     def _add_legend(self, names, title, n_columns, is_new):
         handles, _ = self.scatter_.legend_elements(num=None)
-        # Beside new axes, since it would hide points on them.
+        # Beside new axes: on them it would hide points.
         place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
         self.legend_ = self.ax_.legend(
             handles, names, title=title, ncols=n_columns, **place
@@ -220,43 +215,44 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         estimator : estimator
-            Anything fitted with `transform`: one of skae's, a Pipeline, a PCA.
+            A fitted estimator with `transform`: an autoencoder of skae, a Pipeline, a
+            PCA.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples in the layout that `fit` saw, or flattened.
+            Samples in the layout of the training samples, or flattened.
 
         y : array-like of shape (n_samples,), default=None
-            What is known of each sample. Strings, booleans and whole numbers, of up to
-            20 different values, are classes and get a legend. Other numbers get a
-            colour bar.
+            Label of each sample. Strings and booleans are classes, and so are whole
+            numbers of at most 20 different values: they get a legend. Other numbers get
+            a colour bar.
 
         thumbnails : int, default=None
-            How many samples to draw as small pictures at their codes. They are chosen
-            to lie far from each other. None is none.
+            Number of samples that are drawn as thumbnails at their codes. They are
+            chosen to be far from each other. None draws no thumbnails.
 
         layout : {"channels_first", "channels_last", "signal"} or None, default=None
-            What the axes of a sample are, as in the estimators. If it and
-            `image_shape` are None, they are those of `estimator`.
+            Layout of a sample, as in the estimators. If both `layout` and
+            `image_shape` are None, those of `estimator` are used.
 
         image_shape : tuple of int or None, default=None
-            Shape of the picture that a flat row holds: ``(height, width)``, or with
-            channels where `layout` says, first if it is None. Flat rows without a shape
-            are drawn as curves.
+            Shape of the image in a flat row: ``(height, width)``, or with a channel
+            axis in the position given by `layout`, which is the first if `layout` is
+            None. Flat rows without an image shape are drawn as curves.
 
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         scatter_kw : dict, default=None
-            Keywords of matplotlib's `scatter`.
+            Keyword arguments of matplotlib's `scatter`.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         Returns
         -------
         LatentSpaceDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
@@ -270,7 +266,7 @@ class LatentSpaceDisplay:
 
 
 def _find_colours(y, n_samples):
-    """Return a number for each sample and the names of classes, or None for either."""
+    """Return a value for each sample and the names of the classes, None if none."""
     if y is None:
         return None, None
     y = column_or_1d(np.asarray(y))
@@ -280,7 +276,7 @@ def _find_colours(y, n_samples):
 
 
 def _far_apart(points, n_chosen):
-    """Return the indices of points, each the one farthest from those before it."""
+    """Return the indices of points, each the farthest from those already chosen."""
     span = np.ptp(points, axis=0)
     points = points / np.where(span > 0, span, 1)
     distances = np.linalg.norm(points - points.mean(axis=0), axis=1)

@@ -1,30 +1,31 @@
-"""Where codes stand on a plane, and what tells their samples apart."""
+"""Positions of codes on a plane, and whether labels are classes or numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_MOST_CLASSES = 20  # different whole numbers up to which they are names of classes
-_GOLDEN = 0.618034  # multiples of it spread evenly over [0, 1), any number of them
+_MOST_CLASSES = 20  # most different whole numbers that are taken as classes
+_GOLDEN = 0.618034  # its multiples modulo 1 cover [0, 1) evenly for any number
 
 
 def find_places(codes: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Return where to draw codes on a plane.
+    """Return the positions of codes on a plane.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_components)
-        Two units are drawn as they are, and of more the two principal components. One
-        unit is spread over heights that mean nothing.
+        Two units are the two coordinates. More units are projected onto their first two
+        principal components. One unit is the first coordinate, and the second one
+        has no meaning.
 
     Returns
     -------
     axes : list of str
         Names of the two axes.
     places : ndarray of shape (n_samples, 2)
-        Where each code stands.
+        Position of each code.
     shares : ndarray of shape (2,) or None
-        Of the variance of the code, what each principal component holds.
+        Explained variance ratio of each principal component; None without them.
     """
     n_samples, n_components = codes.shape
     if n_components == 1:
@@ -44,24 +45,25 @@ def find_places(codes: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray | 
 
 
 def spread(n_samples: int) -> np.ndarray:
-    """Return numbers between 0 and 1 that gather nowhere."""
+    """Return numbers that are spread evenly over [0, 1)."""
     return np.arange(n_samples) * _GOLDEN % 1
 
 
 def find_classes(labels: np.ndarray) -> tuple[np.ndarray, list[str] | None]:
-    """Tell classes from amounts.
+    """Return whether labels are classes or numbers, and their values.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
-        Strings, booleans and whole numbers, of up to 20 different values, are classes.
+        Strings and booleans are classes, and so are whole numbers of at most 20
+        different values.
 
     Returns
     -------
     values : ndarray of shape (n_samples,)
-        The number of the class of each sample, or its amount.
+        Index of the class of each sample, or its number.
     classes : list of str or None
-        Names of the classes; None for amounts.
+        Names of the classes; None for numbers.
     """
     if labels.dtype == object:  # of any types, which need not be comparable
         labels = labels.astype(str)

@@ -1,4 +1,4 @@
-"""Originals above what is left of them after the code."""
+"""Display of samples, their reconstructions and the errors."""
 
 import math
 from numbers import Integral
@@ -13,62 +13,54 @@ from skae._estimators.fitting import checked_rows
 from skae._estimators.planning import random_source
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
-from skae._plot.cells import (
-    Line,
-    are_pictures,
-    draw_lines,
-    find_limits,
-    known_layout,
-    label_columns,
-    sample_style,
-    to_cells,
-)
+from skae._plot.cells import are_images, find_limits, known_layout, sample_style
+from skae._plot.grid import Line, _GridDisplay
 
 
-class ReconstructionDisplay:
+class ReconstructionDisplay(_GridDisplay):
     """Samples, their reconstructions and the errors, below each other.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
-    Pictures share the range of values of the originals. Rows and signals are drawn as
-    curves, the channels of a signal in colours. The errors have a range of their own,
-    which stands before them. They are absolute values, averaged over the channels of a
-    picture. Below each sample stands its mean squared error.
+    Images are drawn in the range of values of the originals. Rows and signals are drawn
+    as curves, with a colour for each channel of a signal. The errors are absolute
+    values, averaged over the channels of an image. They have a separate range, which
+    their label gives. The label below each sample is its mean squared error.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        The originals.
+        The original samples.
 
     reconstructed : array-like of the shape of X
-        What stands for each of them.
+        Their reconstructions.
 
     corrupted : array-like of the shape of X, default=None
-        What was reconstructed, where it is not the originals.
+        The input of the reconstruction, if it differs from the originals.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        What the axes of a sample are, as in the estimators.
+        Layout of a sample, as in the estimators.
 
     image_shape : tuple of int or None, default=None
-        Shape of the picture that a flat row holds: ``(height, width)``, or with
-        channels where `layout` says, first if it is None. Flat rows without a shape
-        are drawn as curves.
+        Shape of the image in a flat row: ``(height, width)``, or with a channel axis
+        in the position given by `layout`, which is the first if `layout` is None. Flat
+        rows without an image shape are drawn as curves.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     artists_ : ndarray of shape (n_lines, n_samples, n_artists)
         The image of each cell, or a curve for each channel. The lines are the
-        originals, what is corrupted, if anything, the reconstructions and the errors.
+        originals, the corrupted samples, if any, the reconstructions and the errors.
 
     See Also
     --------
-    InterpolationDisplay : Walks from one sample to another.
+    InterpolationDisplay : Interpolations between two samples.
 
     Examples
     --------
@@ -84,11 +76,10 @@ class ReconstructionDisplay:
     def __init__(
         self, X, reconstructed, *, corrupted=None, layout=None, image_shape=None
     ):
+        super().__init__(layout=layout, image_shape=image_shape)
         self.X = X
         self.reconstructed = reconstructed
         self.corrupted = corrupted
-        self.layout = layout
-        self.image_shape = image_shape
 
     def plot(self, ax=None, *, sample_kw=None, error_kw=None):
         """Draw the samples.
@@ -96,14 +87,14 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         error_kw : dict, default=None
-            The same for the errors.
+            Keyword arguments for the errors, likewise.
 
         Returns
         -------
@@ -115,10 +106,7 @@ class ReconstructionDisplay:
         if self.corrupted is not None:
             samples["corrupted"] = self.corrupted
         samples["reconstruction"] = self.reconstructed
-        cells = {
-            name: to_cells(x, self.layout, self.image_shape)
-            for name, x in samples.items()
-        }
+        cells = {name: self._to_cells(x) for name, x in samples.items()}
         original, reconstruction = cells["original"], cells["reconstruction"]
         for name, x in cells.items():
             if x.shape != original.shape:
@@ -130,18 +118,18 @@ class ReconstructionDisplay:
         lines = [Line(name, x, limits, style) for name, x in cells.items()]
         difference = reconstruction.astype(float) - original
         error = np.abs(difference)
-        if are_pictures(error):
+        if are_images(error):
             error = error.mean(axis=-1, keepdims=True)
             error_kw = {"cmap": "magma", **(error_kw or {})}
         largest = error.max()
         name = f"absolute error\n0 to {_short(largest)}"
         style = sample_style(error, error_kw)
         lines.append(Line(name, error, (0, largest or 1), style))
-        self.ax_, self.artists_ = draw_lines(ax, lines, group=len(lines))
         mean_squared = (difference.reshape(len(difference), -1) ** 2).mean(axis=1)
         labels = [_short(value) for value in mean_squared]
-        label_columns(self.ax_, labels, "mean squared error")
-        self.figure_ = self.ax_.figure
+        self._draw(
+            ax, lines, group=len(lines), labels=labels, title="mean squared error"
+        )
         return self
 
     @classmethod
@@ -164,45 +152,45 @@ class ReconstructionDisplay:
         Parameters
         ----------
         estimator : estimator
-            Anything fitted with `transform` and `inverse_transform`: one of skae's, a
-            Pipeline, a PCA.
+            A fitted estimator with `transform` and `inverse_transform`: an autoencoder
+            of skae, a Pipeline, a PCA.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples in the layout that `fit` saw, or flattened.
+            Samples in the layout of the training samples, or flattened.
 
         n_samples : int, default=8
-            How many to draw at most: the first ones of X.
+            Maximum number of samples to draw. These are the first ones of X.
 
         corrupted : "auto", array-like of the shape of X or None, default="auto"
-            What is reconstructed. ``"auto"`` is X with the noise of training, where
-            `estimator` is an autoencoder of skae that has any; None is X itself.
+            Input of the reconstruction. ``"auto"`` corrupts X as in training if
+            `estimator` is an autoencoder of skae with a corruption; None is X itself.
 
         layout : {"channels_first", "channels_last", "signal"} or None, default=None
-            What the axes of a sample are, as in the estimators. If it and
-            `image_shape` are None, they are those of `estimator`.
+            Layout of a sample, as in the estimators. If both `layout` and
+            `image_shape` are None, those of `estimator` are used.
 
         image_shape : tuple of int or None, default=None
-            Shape of the picture that a flat row holds: ``(height, width)``, or with
-            channels where `layout` says, first if it is None. Flat rows without a shape
-            are drawn as curves.
+            Shape of the image in a flat row: ``(height, width)``, or with a channel
+            axis in the position given by `layout`, which is the first if `layout` is
+            None. Flat rows without an image shape are drawn as curves.
 
         random_state : int, RandomState instance or None, default=None
-            Draws the noise. None is the `random_state` of the estimator.
+            Seed of the corruption. None is the `random_state` of the estimator.
 
         ax : matplotlib Axes, default=None
-            What to draw on. None is a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         sample_kw : dict, default=None
-            Keywords of matplotlib's `imshow` for pictures, of its `plot` for rows and
-            signals.
+            Keyword arguments of matplotlib's `imshow` for images, or of its `plot` for
+            rows and signals.
 
         error_kw : dict, default=None
-            The same for the errors.
+            Keyword arguments for the errors, likewise.
 
         Returns
         -------
         ReconstructionDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
@@ -216,7 +204,7 @@ class ReconstructionDisplay:
             check_consistent_length(X, corrupted)
         code = estimator.transform(X if corrupted is None else corrupted)
         reconstructed = np.asarray(estimator.inverse_transform(code))
-        # Of two ways to shape a sample, the one that says more.
+        # Flat or with an image shape: the one with more axes.
         shape = max(X.shape, reconstructed.shape, key=len)
         layout, image_shape = known_layout(
             estimator, math.prod(shape[1:]), layout, image_shape

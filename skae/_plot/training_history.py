@@ -1,4 +1,4 @@
-"""How training went: every term of the objective, epoch by epoch."""
+"""Display of the terms of the objective over the epochs."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -11,26 +11,26 @@ from skae._plot.axes import (
     panel_axes,
 )
 
-_LOGARITHMIC = 20  # ratio of the first to the last value from which it helps
+_LOGARITHMIC = 20  # ratio of first to last value above which an axis is logarithmic
 
 
 class TrainingHistoryDisplay:
-    """Every term of the objective over the epochs, on training and on held-out rows.
+    """Terms of the objective over the epochs, on training and on validation samples.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
-    Each term has a panel, with a logarithmic axis where all values are positive and the
-    last is less than a twentieth of the first. Where a single term makes up the loss,
-    the sum is left out.
+    Each term has a panel. Its axis is logarithmic if all values are positive and the
+    last is less than a twentieth of the first. If the loss has a single term, only this
+    term is drawn.
 
     Parameters
     ----------
     history : list of dict
-        For each epoch its number, ``epoch``, and the terms, ``train_loss``,
-        ``valid_loss`` and so on: `history_` of an estimator.
+        The `history_` of an estimator: for each epoch its number, ``epoch``, and the
+        terms, ``train_loss``, ``valid_loss`` and so on.
 
     best_epoch : int, default=None
-        Epoch whose weights were kept. It is marked by a vertical line.
+        Epoch whose weights early stopping restored, marked by a vertical line.
 
     Attributes
     ----------
@@ -38,16 +38,16 @@ class TrainingHistoryDisplay:
         The axes of the panels.
 
     ax_ : matplotlib Axes
-        What was divided into them.
+        The axes that were divided into panels.
 
     figure_ : matplotlib Figure
-        The figure around it.
+        The figure that contains the axes.
 
     lines_ : dict of str to matplotlib Line2D
         The curve of each term, under its name in `history`.
 
     best_lines_ : list of matplotlib Line2D
-        The mark of the best epoch in each panel; empty where there is none.
+        The vertical line in each panel; empty without a best epoch.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw: it is switched off and divided into panels. None is a new
-            figure.
+            Axes to draw on, which are switched off and divided into panels. If None, a
+            new figure is created.
 
         train_kw, valid_kw : dict, default=None
-            Keywords of matplotlib's `plot` for the training rows and for those held
-            out.
+            Keyword arguments of matplotlib's `plot` for the training and for the
+            validation curves.
 
         Returns
         -------
@@ -129,25 +129,25 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, train_kw=None, valid_kw=None):
-        """Draw how a fitted estimator was trained.
+        """Draw the training history of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted autoencoder of skae, or a Pipeline or search that holds one.
+            A fitted autoencoder of skae, or a Pipeline or search that contains one.
 
         ax : matplotlib Axes, default=None
-            Where to draw: it is switched off and divided into panels. None is a new
-            figure.
+            Axes to draw on, which are switched off and divided into panels. If None, a
+            new figure is created.
 
         train_kw, valid_kw : dict, default=None
-            Keywords of matplotlib's `plot` for the training rows and for those held
-            out.
+            Keyword arguments of matplotlib's `plot` for the training and for the
+            validation curves.
 
         Returns
         -------
         TrainingHistoryDisplay
-            What was drawn.
+            The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
@@ -162,19 +162,19 @@ class TrainingHistoryDisplay:
 
 
 def _terms(history):
-    """Return the names of the terms, the loss first if it is a sum of several."""
+    """Return the names of the terms; the loss, first, only if it has several."""
     names = [name for epoch in history for name in epoch if name != "epoch"]
     terms = list(dict.fromkeys(name.partition("_")[2] for name in names))
     return [t for t in terms if t != "loss"] if len(terms) == 2 else terms
 
 
 def _best_epoch(net):
-    """Return the epoch whose weights early stopping has kept, or None."""
+    """Return the epoch whose weights early stopping restored, or None."""
     best = [
         callback.best_epoch_
         for _, callback in net.callbacks_
         if getattr(callback, "load_best", False)
         and getattr(callback, "best_epoch_", 0)
-        and callback.monitor in net.history[-1]  # or `partial_fit` went on from there
+        and callback.monitor in net.history[-1]  # else `partial_fit` has trained since
     ]
     return best[-1] if best else None

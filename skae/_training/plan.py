@@ -58,6 +58,8 @@ class Networks:
         slots = (self.encoder, self.decoder)
         shipped = [slot for slot in slots if isinstance(slot, Architecture)]
         shapes = [x.image_shape for x in shipped if x.image_shape is not None]
+        if layout is None and len(sample_shape) < 3:
+            layout = next((x.default_layout for x in shipped if x.default_layout), None)
         if any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
             raise ValueError(
                 f"image_shape={shapes[0]!r} of the encoder contradicts image_shape="

@@ -1,4 +1,4 @@
-"""Data and fitted estimators to be drawn, and what of a display can be read."""
+"""Data, fitted estimators, and functions that read what a display shows."""
 
 import copy
 import functools

@@ -16,7 +16,7 @@ def ae():
     return fitted_plain()
 
 
-def test_images_stand_above_their_reconstructions_and_errors(ae):
+def test_images_are_above_their_reconstructions_and_errors(ae):
     display = ReconstructionDisplay.from_estimator(ae, IMAGES, n_samples=5)
     X, reconstructed = IMAGES[:5], ae.reconstruct(IMAGES[:5])
     images = images_of(display.artists_)

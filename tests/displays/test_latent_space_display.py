@@ -117,7 +117,7 @@ def test_one_unit_is_drawn_against_the_target():
     assert list(alone.ax_.get_yticks()) == []
 
 
-def test_thumbnails_stand_at_their_codes(vae):
+def test_thumbnails_are_at_their_codes(vae):
     display = LatentSpaceDisplay.from_estimator(
         vae, ROWS, LABELS, thumbnails=5, image_shape=(8, 8)
     )
