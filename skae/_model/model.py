@@ -78,8 +78,8 @@ class TrainedModel:
 
     @property
     def scale(self) -> float:
-        """Training scale of X."""
-        return self.statistics.scale
+        """Training scale of X, which the first chunk fixes."""
+        return self.module.scale
 
     @property
     def encoder(self) -> nn.Module:
