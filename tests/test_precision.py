@@ -24,7 +24,9 @@ every_class = pytest.mark.parametrize("Estimator", CLASSES)
 
 @pytest.fixture
 def has_amx(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False
+    )
 
 
 @every_class
@@ -125,7 +127,14 @@ def test_auto_counts_the_positions_of_a_convolution(has_amx, monkeypatch):
 
 def test_auto_stays_in_float32_elsewhere(monkeypatch):
     monkeypatch.setattr(_precision, "_LEAST_PRODUCTS", 1)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    ae = skae.AutoencoderTransformer(**SMALL, precision="auto").fit(X)
+    assert ae.net_.precision == "float32"
+
+
+def test_auto_stays_in_float32_where_torch_does_not_describe_the_cpu(monkeypatch):
+    monkeypatch.setattr(_precision, "_LEAST_PRODUCTS", 1)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)  # as in torch 2.5
     ae = skae.AutoencoderTransformer(**SMALL, precision="auto").fit(X)
     assert ae.net_.precision == "float32"
 

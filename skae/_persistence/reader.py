@@ -92,7 +92,10 @@ def _to_torch_dtype(text: str) -> torch.dtype:
 
 
 def _read_scalar(reader: Reader, found: Any) -> Any:
-    return np.dtype(found["dtype"]).type(reader.decode_value(found["value"]))
+    kind, value = np.dtype(found["dtype"]), reader.decode_value(found["value"])
+    if kind.kind in "iu" and not np.iinfo(kind).min <= value <= np.iinfo(kind).max:
+        raise OverflowError(f"{value} does not fit into {kind}")  # numpy 1 would wrap
+    return kind.type(value)
 
 
 def _read_texts(reader: Reader, found: Any) -> np.ndarray:

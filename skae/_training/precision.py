@@ -54,7 +54,8 @@ def resolve_precision(
 def _multiplies_bfloat16(device: str) -> bool:
     """Tell whether a device was measured to multiply bfloat16 faster."""
     is_cpu = torch.device(device).type == "cpu"
-    return is_cpu and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    describe: Any = getattr(torch.cpu, "get_capabilities", dict)  # new after torch 2.9
+    return is_cpu and bool(describe().get("amx_bf16"))
 
 
 def _count_products(module: AutoencoderModule, n_features: int) -> int:
