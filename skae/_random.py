@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 # Reentrant: a custom builder may itself fit an autoencoder.
 _GLOBAL_GENERATOR_LOCK = threading.RLock()
+
+
+def draw_seed(source: np.random.RandomState) -> int:
+    """Draw the seed of a generator of torch."""
+    return int(source.randint(np.iinfo(np.int32).max))
 
 
 class RandomStream:

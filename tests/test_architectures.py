@@ -729,3 +729,23 @@ def test_one_number_is_one_layer():
     assert Dense(64).widths() == (64,)
     network = Conv(5).encoder(IMAGE, 3)
     assert [layer.out_channels for layer in _layers(network, nn.Conv2d)] == [5]
+
+
+class WithDropout(Dense):
+    """An architecture of the user's, which draws from the global generator."""
+
+    def encoder(self, layout, n_out):
+        return nn.Sequential(nn.Dropout(0.5), super().encoder(layout, n_out))
+
+
+def test_a_users_architecture_may_draw_from_the_global_generator():
+    X = np.random.default_rng(0).standard_normal((40, 6))
+    ae = AutoencoderTransformer(
+        2, encoder=WithDropout((8,)), max_epochs=2, random_state=0
+    )
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    codes = ae.fit(X).transform(X)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(1)
+    np.testing.assert_array_equal(ae.fit(X).transform(X), codes)

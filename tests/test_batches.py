@@ -241,3 +241,9 @@ def test_a_plain_batch_is_a_pair_of_rows():
     assert Batch.of(Batch(x).pair()).is_plain
     assert Batch(x).pair() == (x, x)
     assert Batch(x).total_weight == 3
+
+
+def test_rows_with_weights_are_not_taken_one_by_one():
+    rows = RowDataset(_numbered(3), FLOAT32, weight=np.ones(3))
+    with pytest.raises(TypeError, match="in batches only"):
+        rows[0]

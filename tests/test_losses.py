@@ -145,7 +145,9 @@ def test_mean_is_what_the_entries_give(name, scale):
     unit = scale if loss.degree else 1.0
     expected = loss.function(reconstruction, x, 1.0).sum(1).mean()
     scaled = unit * reconstruction, unit * x, scale
-    torch.testing.assert_close(loss.fused(*scaled), expected, rtol=1e-5, atol=0)
+    if loss.fused is not None:
+        fused = loss.fused(*scaled)
+        torch.testing.assert_close(fused, expected, rtol=1e-5, atol=0)
     entries = loss.for_training(*scaled)
     torch.testing.assert_close(entries.sum(1).mean(), expected, rtol=1e-5, atol=0)
 

@@ -88,6 +88,8 @@ class RowDataset(Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if self.weight is not None or self.mask is not None:
+            raise TypeError("Rows with weights or a mask are taken in batches only.")
         row = torch.from_numpy(np.array(self.rows[index], dtype=self.dtype))
         return row, row
 

@@ -20,7 +20,13 @@ def _chance(x: Tensor, probability: float, generator: torch.Generator) -> Tensor
     return draws.uniform_(generator=generator) < probability
 
 
-class GaussianNoise(BaseEstimator):
+class Noise(BaseEstimator):
+    """What the shipped noises share: the highest value that their level may have."""
+
+    highest_level: ClassVar[float] = 1.0  # a fraction of the entries
+
+
+class GaussianNoise(Noise):
     r"""Add normal noise, :math:`\tilde x = x + \sigma \epsilon`.
 
     Parameters
@@ -60,7 +66,7 @@ class GaussianNoise(BaseEstimator):
         return noisy if self.clip is None else noisy.clamp(*self.clip)
 
 
-class MaskingNoise(BaseEstimator):
+class MaskingNoise(Noise):
     """Set entries to zero.
 
     Parameters
@@ -82,8 +88,6 @@ class MaskingNoise(BaseEstimator):
     tensor(0.8000)
     """
 
-    highest_level: ClassVar[float] = 1.0  # of the entries
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],
     }
@@ -95,7 +99,7 @@ class MaskingNoise(BaseEstimator):
         return x.masked_fill(_chance(x, self.level, generator), 0.0)
 
 
-class SaltAndPepperNoise(BaseEstimator):
+class SaltAndPepperNoise(Noise):
     """Set entries to the lowest or to the highest value, with equal chance.
 
     Parameters
@@ -115,8 +119,6 @@ class SaltAndPepperNoise(BaseEstimator):
     >>> sorted(set(noisy.flatten().tolist()))
     [0.0, 1.0]
     """
-
-    highest_level: ClassVar[float] = 1.0  # of the entries
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],
@@ -142,7 +144,7 @@ class SaltAndPepperNoise(BaseEstimator):
         return torch.where(_chance(x, self.level, generator), extremes, x)
 
 
-class SwapNoise(BaseEstimator):
+class SwapNoise(Noise):
     """Replace entries by those of the same feature in other rows of the batch.
 
     It keeps the distribution of each feature, which suits tables whose columns
@@ -162,8 +164,6 @@ class SwapNoise(BaseEstimator):
     >>> bool(torch.isin(swapped[:, 0], x[:, 0]).all())
     True
     """
-
-    highest_level: ClassVar[float] = 1.0  # of the entries
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],

@@ -39,13 +39,14 @@ class AutoencoderTransformer(BaseAutoencoder):
         ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
         given together with `encoder`.
 
-    encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+    encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to codes. ``"dense"``, ``"conv"`` or ``"recurrent"``, or a
-        shipped architecture; a builder ``(n_in, n_out) -> torch.nn.Module``, such as a
-        module class; or a module, copied with its weights and never trained in place.
-        Custom modules get rows in the units of X, shaped ``(n, channels, height,
-        width)`` where `fit` saw images, and ``n_in`` is the number of features of a
-        sample. None is a dense network of `hidden_layer_sizes` and `activation`.
+        shipped architecture (:class:`Dense`, :class:`Conv`, :class:`Recurrent`); a
+        builder ``(n_in, n_out) -> torch.nn.Module``, such as a module class; or a
+        module, copied with its weights and never trained in place. Custom modules get
+        rows in the units of X, shaped ``(n, channels, height, width)`` where `fit` saw
+        images, and ``n_in`` is the number of features of a sample. None is a dense
+        network of `hidden_layer_sizes` and `activation`.
 
     code_activation : str or None, default=None
         Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
@@ -62,7 +63,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
-    decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+    decoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
         anything else that `encoder` takes. None mirrors a shipped encoder; beside a
         custom encoder it is required. A decoder gives logits when `loss` is
@@ -127,8 +128,9 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
-        for `max_epochs` more epochs. The network is not rebuilt; penalties, corruption
-        and training parameters take their current values.
+        for `max_epochs` more epochs. Penalties, corruption, learning rate, batch size,
+        validation and stopping take their current values. The network, the optimizer
+        with its weight decay, and `net_params` stay as they were built.
 
     callbacks : list or None, default=None
         skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.

@@ -180,8 +180,12 @@ class BaseAutoencoder(
         """Measure further attributes of a model that has just been trained."""
 
     def _remedies(self) -> list[str]:
-        """Return suggestions against a collapsed code, the likeliest cause first."""
-        return common_remedies(self, self._penalties(), self._noise())
+        """Return suggestions against a collapsed code that only the class can make."""
+        return [
+            f"lower {name}={penalty.weight:g}"
+            for name, penalty in self._penalties()
+            if penalty.weight
+        ]
 
     def _plan(self) -> Plan:
         """Return the plan of the network and its training, from the parameters."""
@@ -234,7 +238,8 @@ class BaseAutoencoder(
             self._train(model, rows, self.max_epochs)
         collapse = detect_collapse(model, rows)
         if collapse is not None:
-            warn(collapse.message(self._remedies()), CollapsedCodeWarning)
+            remedies = common_remedies(self, self._remedies(), self._noise())
+            warn(collapse.message(remedies), CollapsedCodeWarning)
         return self
 
     @with_callbacks
@@ -242,7 +247,9 @@ class BaseAutoencoder(
         """Train for one epoch on a chunk of data.
 
         The scaling is fixed by the first chunk; the training mean that `score`
-        compares with is updated. No rows are held out.
+        compares with is updated. No rows are held out. Later chunks are trained with
+        the penalties, the corruption and the optimizer of the first; `lr`,
+        `batch_size` and `precision` may change.
 
         Parameters
         ----------
@@ -557,7 +564,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        if self.loss in self._losses:
+        if isinstance(self.loss, str) and self.loss in self._losses:
             loss = self._losses[self.loss]
             tags.input_tags.positive_only = not loss.can_take(-1.0)
         dtypes = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]

@@ -61,7 +61,7 @@ class ConvAutoencoder(BaseAutoencoder):
         a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
-    decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+    decoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"``, a
         shipped architecture, a builder or a module. None mirrors the encoder.
 
@@ -124,8 +124,9 @@ class ConvAutoencoder(BaseAutoencoder):
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
-        for `max_epochs` more epochs. The network is not rebuilt; penalties, corruption
-        and training parameters take their current values.
+        for `max_epochs` more epochs. Penalties, corruption, learning rate, batch size,
+        validation and stopping take their current values. The network, the optimizer
+        with its weight decay, and `net_params` stay as they were built.
 
     callbacks : list or None, default=None
         skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.

@@ -13,8 +13,9 @@ from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
 from skae._estimators.checks import check_instances, check_net_params
 from skae._estimators.planning import copy_of, make_training
-from skae._model.model import TrainedModel, draw_seed
+from skae._model.model import TrainedModel
 from skae._persistence.format import Saved
+from skae._random import draw_seed
 from skae._training.build import build_net, prepare_net
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task

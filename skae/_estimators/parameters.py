@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypeVar, dataclass_transform
 
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from skae._data.layout import LAYOUTS
 from skae._data.transforms import NOISES
-from skae._networks.architecture import ACTIVATIONS, Architecture
+from skae._networks.architecture import ACTIVATIONS, COUNT, Architecture
 from skae._networks.factory import ARCHITECTURES
 from skae._objective.losses import LOSSES
 from skae._objective.penalties import named_penalties
@@ -32,7 +32,6 @@ _Class = TypeVar("_Class", bound=type)
 # What may be passed as an encoder or a decoder.
 Network = str | Architecture | nn.Module | Callable[[int, int], nn.Module] | None
 
-COUNT = Interval(Integral, 1, None, closed="left")
 WEIGHT = Interval(Real, 0, None, closed="left")
 NETWORK = [
     StrOptions(set(ARCHITECTURES)),

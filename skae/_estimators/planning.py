@@ -227,24 +227,20 @@ def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
 
 
 def common_remedies(
-    estimator: Any, penalties: list[tuple[str, Any]], corruption: Callable | None
+    estimator: Any, own: list[str], corruption: Callable | None
 ) -> list[str]:
-    """Return suggestions against a collapsed code, for all classes.
+    """Return suggestions against a collapsed code, those of the class first.
 
     Parameters
     ----------
     estimator : BaseAutoencoder
         The estimator.
-    penalties : list of (str, callable)
-        Penalties with a parameter of the same name.
+    own : list of str
+        Suggestions that only its class can make.
     corruption : callable or None
         The corruption of a batch.
     """
-    remedies = [
-        f"lower {name}={penalty.weight:g}"
-        for name, penalty in penalties
-        if penalty.weight
-    ]
+    remedies = list(own)
     if estimator.penalty:
         remedies.append("lower the weights of penalty")
     if corruption is not None:

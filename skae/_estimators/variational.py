@@ -66,13 +66,13 @@ class VariationalAutoencoder(BaseAutoencoder):
         ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
         given together with `encoder`.
 
-    encoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+    encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to ``2 * n_components`` columns, the means and the
         logarithms of the variances of the code. ``"dense"``, ``"conv"`` or
-        ``"recurrent"``, or a shipped architecture; a builder ``(n_in, n_out) ->
-        torch.nn.Module``, such as a module class; or a module, copied with its weights
-        and never trained in place. None is a dense network of `hidden_layer_sizes` and
-        `activation`.
+        ``"recurrent"``, or a shipped architecture (:class:`Dense`, :class:`Conv`,
+        :class:`Recurrent`); a builder ``(n_in, n_out) -> torch.nn.Module``, such as a
+        module class; or a module, copied with its weights and never trained in place.
+        None is a dense network of `hidden_layer_sizes` and `activation`.
 
     corruption : callable or None, default=None
         Transformation of the rows of a batch before they are encoded in training,
@@ -80,7 +80,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         a better input for a classifier: with ``MaskingNoise(0.3)`` a logistic
         regression on 128 convolutional features of MNIST beats one on the pixels.
 
-    decoder : str, Dense, Conv, callable, torch.nn.Module or None, default=None
+    decoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
         anything else that `encoder` takes. None mirrors a shipped encoder; beside a
         custom encoder it is required. A decoder gives logits when `loss` is
@@ -145,8 +145,9 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     warm_start : bool, default=False
         If True, `fit` resumes from the current weights and optimizer state and trains
-        for `max_epochs` more epochs. The network is not rebuilt; penalties, corruption
-        and training parameters take their current values.
+        for `max_epochs` more epochs. Penalties, corruption, learning rate, batch size,
+        validation and stopping take their current values. The network, the optimizer
+        with its weight decay, and `net_params` stay as they were built.
 
     callbacks : list or None, default=None
         skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.
@@ -269,14 +270,9 @@ class VariationalAutoencoder(BaseAutoencoder):
             model.noise_variance = measure_noise_variance(model, rows)
 
     def _remedies(self) -> list[str]:
-        others = super()._remedies()
         if not self.beta:
-            return others
-        return [
-            f"lower beta={self.beta:g}",
-            "let beta rise with kl_warmup",
-            *others[1:],
-        ]
+            return []
+        return [f"lower beta={self.beta:g}", "let beta rise with kl_warmup"]
 
     @property
     def noise_variance_(self) -> float:

@@ -55,7 +55,8 @@ class Collapse:
         remedies : list of str
             Suggestions, the likeliest cause of the collapse first.
         """
-        found = f"R² is {self.r2:z.3f} on training rows, where their mean gets 0"
+        r2 = f"{self.r2:z.3f}" if self.r2 > -10 else f"{self.r2:.2g}"
+        found = f"R² is {r2} on training rows, where their mean gets 0"
         if self.is_dead:
             extent = "at all"
             if self.n_active:
@@ -64,7 +65,7 @@ class Collapse:
             found = f"{n_dead} of {self.n_units} units do not vary {extent}; {found}"
             if not self.is_lost:
                 remedies = [*remedies, "a smaller n_components, if that R² is enough"]
-        else:
+        elif self.r2 > -1:
             remedies = [*remedies, "a larger n_components, if a PCA explains as little"]
         return (
             f"After {self.n_epochs} epochs {found}. Try: {'; '.join(remedies)}. "

@@ -19,7 +19,7 @@ from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
 from skae._networks.jacobian import exact_squared_norm
 from skae._objective.losses import Loss
-from skae._random import RandomStream
+from skae._random import RandomStream, draw_seed
 from skae._training.history import terms_of
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan
@@ -201,8 +201,3 @@ class TrainedModel:
     def check_domain(self, rows: np.ndarray) -> None:
         """Refuse rows outside the domain of the loss."""
         self.loss.check(float(rows.min()), float(rows.max()))
-
-
-def draw_seed(source: np.random.RandomState) -> int:
-    """Draw the seed of a generator of torch."""
-    return int(source.randint(np.iinfo(np.int32).max))

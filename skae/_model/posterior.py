@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skae._model.model import TrainedModel, draw_seed
+from skae._model.model import TrainedModel
+from skae._random import draw_seed
 
 _MAX_ROWS_OF_VARIANCE = 4096
 

@@ -172,8 +172,9 @@ class Recurrent(Architecture):
         shape = layout.image_shape
         if shape is None or len(shape) != 2:
             raise ValueError(
-                f"A recurrent network reads signals (channels, length), but samples "
-                f"are images of shape {shape}. Set layout='signal', or use 'conv'."
+                "A recurrent network reads signals (channels, length), but samples are "
+                f"images of shape {shape}. Set layout='signal' with X of shape "
+                "(n_samples, channels, length), or use 'conv'."
             )
         channels, length = shape
         return channels, length, math.ceil(length / self.n_frames)

@@ -73,7 +73,7 @@ def build_net(
     net = AutoencoderNet(
         assembly,
         seed=seed,
-        has_user_code=not networks.are_shipped,
+        has_user_code=networks.have_user_code,
         **_settings(plan, layout.n_features, seed),
     )
     net.initialize()
@@ -145,7 +145,7 @@ def _starts_at_pca(plan: Plan) -> bool:
     """Tell whether both networks can start as PCA, with the same activation."""
     networks = plan.networks
     is_linear = networks.code_activation is None and plan.task.loss.link is nn.Identity
-    if not (is_linear and networks.are_shipped):
+    if not (is_linear and networks.are_architectures):
         return False
     encoder, decoder = (
         network.linear_activation(plan.n_components)

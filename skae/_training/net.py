@@ -108,7 +108,7 @@ class AutoencoderNet(NeuralNet):
         Weights stay where training stopped. After divergence the settings stay as well,
         since the net is trained.
         """
-        before = {name: vars(self).get(name) for name in _SETTINGS}
+        before = {name: vars(self)[name] for name in _SETTINGS if name in vars(self)}
         keeps_activations = self.module_.keeps_activations
         rates = [group["lr"] for group in self.optimizer_.param_groups]
         try:

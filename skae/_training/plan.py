@@ -19,6 +19,12 @@ from skae._objective.losses import Loss
 from skae._objective.objective import Objective
 
 
+def _is_ours(slot: Any) -> bool:
+    """Tell whether a part is None or defined in this package."""
+    kind = slot if inspect.isfunction(slot) else type(slot)
+    return slot is None or kind.__module__.startswith("skae.")
+
+
 @dataclass(frozen=True)
 class Networks:
     """The encoder, the decoder and the module that joins them.
@@ -39,9 +45,14 @@ class Networks:
     module_class: type[AutoencoderModule] = AutoencoderModule
 
     @property
-    def are_shipped(self) -> bool:
-        """Whether both are architectures of this package."""
+    def are_architectures(self) -> bool:
+        """Whether both are architectures, shipped or the user's."""
         return all(isinstance(x, Architecture) for x in (self.encoder, self.decoder))
+
+    @property
+    def have_user_code(self) -> bool:
+        """Whether either is the user's, and may draw from the global generator."""
+        return not (_is_ours(self.encoder) and _is_ours(self.decoder))
 
     def resolve_layout(
         self, sample_shape: tuple[int, ...], layout: str | None
@@ -113,12 +124,6 @@ class Task:
         slots = [self.loss.function, self.augmentation, self.corruption]
         slots += [penalty for _, penalty in self.penalties]
         return not all(map(_is_ours, slots))
-
-
-def _is_ours(slot: Any) -> bool:
-    """Tell whether a part is None or defined in this package."""
-    kind = slot if inspect.isfunction(slot) else type(slot)
-    return slot is None or kind.__module__.startswith("skae.")
 
 
 @dataclass(frozen=True)
