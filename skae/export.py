@@ -86,6 +86,7 @@ def _convert(scope, operator, container):
     estimator = operator.raw_operator
     name, opset = type(estimator).__name__, container.target_opset
     model = build_onnx(open_model(estimator), name, "encoder", opset)
+    _drop_zero_states(model.graph)
     _rename(model.graph, scope.get_unique_operator_name("skae") + "/")
     graph = onnx_ir.to_proto(model.graph)
     opsets = model.opset_imports
@@ -116,3 +117,25 @@ def _rename(graph, prefix):
     for value in values:
         if value.name:  # an unused output has none
             value.name = prefix + value.name
+
+
+def _drop_zero_states(graph):
+    """Leave out the initial states of LSTMs where they are zero, the default.
+
+    torch writes them behind an input that is absent, of which skl2onnx cannot tell the
+    place.
+    """
+    for node in graph:
+        states = node.inputs[5:7]
+        if node.op_type == "LSTM" and states and all(map(_is_zero, states)):
+            node.resize_inputs(4)
+
+
+def _is_zero(value):
+    """Tell whether a value is an expanded zero, or a slice of one."""
+    while value is not None and value.const_value is None:
+        node = value.producer()
+        if node is None or node.op_type not in ("Expand", "Slice"):
+            return False
+        value = node.inputs[0]
+    return value is not None and not value.const_value.numpy().any()

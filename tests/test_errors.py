@@ -17,7 +17,7 @@ import torch
 from conftest import ESTIMATORS
 from helpers import KeepWeights, weights_of_epochs
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -1075,3 +1075,24 @@ def test_a_loss_without_a_density_refuses_what_needs_one():
             call()
     with pytest.raises(AttributeError, match="noise_variance_"):
         vae.noise_variance_  # noqa: B018
+
+
+class Weighted(BaseEstimator):
+    """A loss with a number that can be searched; equal ones are other objects."""
+
+    __hash__ = None
+
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    def __call__(self, reconstruction, x):
+        return self.weight * (reconstruction - x) ** 2
+
+
+def test_a_loss_with_parameters_can_be_resumed_and_not_exchanged(tmp_path):
+    ae = AutoencoderTransformer(**SMALL, loss=Weighted(2.0)).partial_fit(FLAT)
+    for copied in (ae, clone(ae).fit(FLAT), pickle.loads(pickle.dumps(ae))):
+        copied.partial_fit(FLAT)
+    ae.set_params(loss=Weighted(3.0))
+    with pytest.raises(ValueError, match=r"trained with loss=Weighted\(weight=2.0\)"):
+        ae.partial_fit(FLAT)

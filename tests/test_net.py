@@ -669,15 +669,31 @@ def test_a_callback_may_stop_training_from_wherever_it_raises(of):
     assert len(net.history) == 1
 
 
-def test_a_signal_in_a_callback_is_no_early_stopping():
+def _raise(*args):
+    raise KeyboardInterrupt
+
+
+class _Handler:
+    def __call__(self, *args):
+        _raise()
+
+
+@pytest.mark.parametrize(
+    "handler", [signal.default_int_handler, _raise, _Handler(), lambda *args: _raise()]
+)
+def test_a_signal_in_a_callback_is_no_early_stopping(handler):
     def on_epoch_end(net):
         signal.raise_signal(signal.SIGINT)
         for _ in range(10_000):  # Python looks for signals between instructions
             pass
 
     net = _net(callbacks=[("slow", EachEpoch(on_epoch_end))])
-    with pytest.raises(KeyboardInterrupt):
-        net.partial_fit(ROWS, None, epochs=9)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            net.partial_fit(ROWS, None, epochs=9)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not net.module_.training
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skae
 from skae import AutoencoderTransformer, Recurrent, VariationalAutoencoder
@@ -111,6 +113,20 @@ def test_the_encoder_becomes_onnx(tmp_path):
         rows = X[:n].reshape(n, -1)
         (codes,) = session.run(None, {"X": rows})
         assert_allclose(codes, ae.transform(X[:n]), atol=1e-5)
+
+
+def test_pipelines_become_onnx():
+    skl2onnx = pytest.importorskip("skl2onnx", reason="needs skl2onnx")
+    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    rows = X.reshape(len(X), -1)
+    pipe = make_pipeline(
+        StandardScaler(), AutoencoderTransformer(**SMALL, encoder=Recurrent(8))
+    ).fit(rows)
+    skae.export.register_converters()
+    model = skl2onnx.to_onnx(pipe, rows[:1])
+    session = runtime.InferenceSession(model.SerializeToString())
+    (codes,) = session.run(None, {"X": rows})
+    assert_allclose(codes, pipe.transform(rows), atol=1e-5)
 
 
 @pytest.mark.slow

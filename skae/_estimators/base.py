@@ -33,6 +33,7 @@ from skae._estimators.parameters import (
 from skae._estimators.planning import (
     code_activation_layer,
     common_remedies,
+    lower_weights,
     make_plan,
     make_task,
     resolve_decoder,
@@ -181,11 +182,7 @@ class BaseAutoencoder(
 
     def _remedies(self) -> list[str]:
         """Return suggestions against a collapsed code that only the class can make."""
-        return [
-            f"lower {name}={penalty.weight:g}"
-            for name, penalty in self._penalties()
-            if penalty.weight
-        ]
+        return lower_weights(self._penalties())
 
     def _plan(self) -> Plan:
         """Return the plan of the network and its training, from the parameters."""

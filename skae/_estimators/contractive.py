@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import StrOptions
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.parameters import CODE, COUNT, DENSE, WEIGHT, Network, parameters
+from skae._estimators.parameters import CODE, DENSE, WEIGHT, Network, parameters
+from skae._networks.architecture import COUNT
 from skae._objective.penalties import Contraction
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from sklearn.utils._param_validation import StrOptions
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.parameters import CODE, COUNT, parameters
-from skae._networks.architecture import ACTIVATIONS
+from skae._estimators.parameters import CODE, parameters
+from skae._networks.architecture import ACTIVATIONS, COUNT
 from skae._networks.conv import Conv
 from skae._training.plan import Networks
 

@@ -12,6 +12,7 @@ from skae._data.batches import RowDataset
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
 from skae._estimators.checks import check_instances, check_net_params
+from skae._estimators.parameters import has_parameters
 from skae._estimators.planning import copy_of, make_training
 from skae._model.model import TrainedModel
 from skae._persistence.format import Saved
@@ -122,7 +123,7 @@ def _more_rows(
     built_with = model.built_with.parameters
     for name in ("n_components", "loss"):
         value = getattr(estimator, name)
-        if value != built_with[name]:
+        if not _is_same(value, built_with[name]):
             raise ValueError(
                 f"{name}={value!r}, but the weights to resume from were trained with "
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."
@@ -131,6 +132,13 @@ def _more_rows(
     statistics = compute_statistics(rows)
     model.loss.check(statistics.low, statistics.high)
     return rows, statistics
+
+
+def _is_same(value: Any, copy: Any) -> bool:
+    """Tell whether a parameter is what it was when it was copied."""
+    if has_parameters(value) and type(value) is type(copy):
+        value, copy = value.get_params(), copy.get_params()
+    return value is copy or value == copy
 
 
 def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) -> None:

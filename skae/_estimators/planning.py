@@ -226,6 +226,11 @@ def random_source(estimator: Any, random_state: Any) -> np.random.RandomState:
     return check_random_state(own)
 
 
+def lower_weights(penalties: list[tuple[str, Any]]) -> list[str]:
+    """Return the suggestions to lower the weights of penalties, by parameter."""
+    return [f"lower {name}={p.weight:g}" for name, p in penalties if p.weight]
+
+
 def common_remedies(
     estimator: Any, own: list[str], corruption: Callable | None
 ) -> list[str]:

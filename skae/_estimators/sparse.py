@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.parameters import CODE, COUNT, DENSE, Network, parameters
-from skae._networks.architecture import ACTIVATIONS
+from skae._estimators.parameters import CODE, DENSE, Network, parameters
+from skae._networks.architecture import ACTIVATIONS, COUNT
 from skae._networks.layers import LifetimeTopK, TopK
 from skae._objective.penalties import KLSparsity, L1Sparsity
 from skae._training.plan import Networks

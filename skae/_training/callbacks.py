@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dis
+import signal
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -38,13 +40,24 @@ def is_stop_of_callback(error: KeyboardInterrupt) -> bool:
     Python raises a user's Ctrl-C between two instructions of whatever code runs; a
     callback raises it by a statement.
     """
+    frames = list(traceback.walk_tb(error.__traceback__))
     trace = error.__traceback__
-    if trace is None:
+    if trace is None or any(f.f_code is _handler_code() for f, _ in frames):
         return False
     while trace.tb_next is not None:
         trace = trace.tb_next
     instruction = trace.tb_frame.f_code.co_code[trace.tb_lasti]
     return instruction == dis.opmap["RAISE_VARARGS"]
+
+
+def _handler_code() -> Any:
+    """Return the code of the program's own handler of Ctrl-C, None if it has none."""
+    handler = signal.getsignal(signal.SIGINT)
+    for part in (handler, getattr(handler, "__call__", None)):  # noqa: B004
+        code = getattr(part, "__code__", None)
+        if code is not None:
+            return code
+    return None
 
 
 class Stopping(EarlyStopping):
