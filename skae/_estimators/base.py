@@ -152,8 +152,7 @@ class BaseAutoencoder(
 
     def _networks(self) -> Networks:
         """Return the encoder, the decoder and the module that joins them."""
-        encoder = resolve_encoder(self, self._dense)
-        return self._mirrored(encoder)
+        return self._mirrored(resolve_encoder(self, self._dense))
 
     def _noise(self) -> Callable | None:
         """Return the corruption of a batch."""
@@ -233,8 +232,7 @@ class BaseAutoencoder(
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
             self._train(model, rows, self.max_epochs)
-        collapse = detect_collapse(model, rows)
-        if collapse is not None:
+        if collapse := detect_collapse(model, rows):
             remedies = common_remedies(self, self._remedies(), self._noise())
             warn(collapse.message(remedies), CollapsedCodeWarning)
         return self
