@@ -38,6 +38,8 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, pair: Any) -> Batch:
         """Return the batch in a pair of input and target, as skorch passes them."""
+        if isinstance(pair, cls):
+            return pair
         x, target = pair[0], pair[1]
         return target if isinstance(target, cls) else cls(x)
 

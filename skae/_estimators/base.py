@@ -304,7 +304,8 @@ class BaseAutoencoder(
 
     def _fitted(self) -> TrainedModel:
         """Return the model, or raise scikit-learn's NotFittedError."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # which takes longer than to encode a row
         return self._model
 
     @property

@@ -157,19 +157,20 @@ class AutoencoderNet(NeuralNet):
             batch = Batch(to_tensor(y_true, device=self.device))
         return self._get_loss(y_pred, batch)
 
-    def _receive(self, pair: Any) -> tuple[Tensor, Any]:
-        """Return input and target of a batch: on the device of the net, augmented."""
+    def _receive(self, pair: Any) -> Batch:
+        """Return a batch on the device of the net, augmented."""
         batch = Batch.of(pair)
-        x = to_tensor(batch.x, device=self.device)
+        x = self._on_device(batch.x)
         if self.augmentation is not None:
             x = self.augmentation(x, self.module_.stream.on(x.device))
         if batch.is_plain:
-            return x, x
-        weight, mask = (
-            None if part is None else to_tensor(part, device=self.device)
-            for part in (batch.weight, batch.mask)
-        )
-        return x, Batch(x, weight, mask)
+            return Batch(x)
+        return Batch(x, self._on_device(batch.weight), self._on_device(batch.mask))
+
+    def _on_device(self, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return x.to(self.device, non_blocking=True)
+        return None if x is None else to_tensor(x, device=self.device)
 
     def _infer(self, x: Tensor) -> dict[str, Tensor]:
         if self.has_user_code:
@@ -204,13 +205,13 @@ class AutoencoderNet(NeuralNet):
         self._set_training(True)
         self.learning_rate_.advance()
         with self.own_global_generator():
-            return super().train_step(self._receive(batch), **fit_params)
+            return super().train_step(self._receive(batch).pair(), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a held-out batch in skorch's own loop."""
         self._set_training(False)
         with self.own_global_generator(), torch.no_grad():
-            received = Batch.of(self._receive(batch))
+            received = self._receive(batch)
             output = self._infer(received.x)
             return {"loss": self._get_loss(output, received), "y_pred": output}
 
@@ -255,19 +256,19 @@ class AutoencoderNet(NeuralNet):
         trained = [x for group in optimizer.param_groups for x in group["params"]]
         step = make_step(optimizer)
         advance = self.learning_rate_.advance
+        receive, train_step_single = self._receive, self.train_step_single
         module.train(training)
         with torch.set_grad_enabled(training):
             for batch in iterator:
                 with self.own_global_generator():
-                    pair = self._receive(batch)
+                    received = receive(batch)
                     if training:
                         advance()
-                        self.train_step_single(pair)
+                        train_step_single(received)
                         step()
                         for x in trained:
                             x.grad = None
                     else:
-                        received = Batch.of(pair)
                         self._get_loss(self._infer(received.x), received)
         # The entries that skorch's own callbacks expect.
         self.history.new_batch()
