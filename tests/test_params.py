@@ -453,3 +453,17 @@ def test_functions_among_the_penalties_have_nothing_to_set():
     match = r"penalty__mine__weight cannot be set: .*Set penalty__mine=L1Sparsity\(\)"
     with pytest.raises(ValueError, match=match):
         set_nested_penalties([("mine", print)], {"mine__weight": 1.0})
+
+
+class Shorter(AutoencoderTransformer):
+    """A subclass in the manner of scikit-learn, with a signature of its own."""
+
+    def __init__(self, n_components=2, random_state=0):
+        super().__init__(n_components, max_epochs=1, random_state=random_state)
+
+
+def test_a_subclass_may_have_a_shorter_signature():
+    ae = Shorter()
+    assert ae.get_params() == {"n_components": 2, "random_state": 0}
+    ae.set_params(n_components=3).partial_fit(X).partial_fit(X)
+    assert clone(ae).fit(X).transform(X).shape == (30, 3)

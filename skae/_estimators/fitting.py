@@ -123,7 +123,7 @@ def _more_rows(
     built_with = model.built_with.parameters
     for name in ("n_components", "loss"):
         value = getattr(estimator, name)
-        if not _is_same(value, built_with[name]):
+        if name in built_with and not _is_same(value, built_with[name]):
             raise ValueError(
                 f"{name}={value!r}, but the weights to resume from were trained with "
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."

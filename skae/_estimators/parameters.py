@@ -188,7 +188,7 @@ def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
         Names and values of the parameters.
     """
     found: dict[str, Any] = {}
-    penalty = params["penalty"]
+    penalty = params.get("penalty")
     for item in penalty if isinstance(penalty, list) else ():
         if not (isinstance(item, (tuple, list)) and len(item) == 2):
             continue
@@ -197,8 +197,9 @@ def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
         if hasattr(inner, "get_params"):
             for key, value in inner.get_params().items():
                 found[f"penalty__{name}__{key}"] = value
-    if isinstance(params["net_params"], dict):
-        for name, value in params["net_params"].items():
+    settings = params.get("net_params")
+    if isinstance(settings, dict):
+        for name, value in settings.items():
             if is_net_param(name) and name not in params:
                 found[name] = value
     return found
@@ -216,7 +217,7 @@ def divide_params(
     params : dict
         Names and values to set.
     """
-    penalty = params.get("penalty", own["penalty"])
+    penalty = params.get("penalty", own.get("penalty"))
     plain: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for key, value in params.items():
