@@ -165,9 +165,8 @@ class BaseAutoencoder(
 
     def _likelihood(self) -> Loss:
         """Return how a reconstruction is compared with its row."""
-        if isinstance(self.loss, str):
-            return self._losses[self.loss]
-        return Loss.of(self.loss)
+        loss = self.loss
+        return self._losses[loss] if isinstance(loss, str) else Loss.of(loss)
 
     # Plans made from the hooks ----------------------------------------------------
 
