@@ -32,7 +32,7 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(PYTEST)
 
-# With the lowest versions of all dependencies; AT_PRESENT=torch leaves torch at that of
+# The fast ones of the main tests, with the lowest versions of all dependencies; AT_PRESENT=torch leaves torch at that of
 # constraints.txt.
 test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
@@ -40,7 +40,7 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
 		$(if $(AT_PRESENT),--constraint constraints.txt) --editable . --group test
-	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal \
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" \
 		$(LOWEST_WARNINGS) $(LOWEST_TESTS)
 
 lint: $(STAMP)
