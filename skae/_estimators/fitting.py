@@ -13,7 +13,7 @@ from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
 from skae._estimators.checks import check_instances, check_net_params
 from skae._estimators.parameters import has_parameters
-from skae._estimators.planning import copy_of, make_training
+from skae._estimators.planning import renew_plan
 from skae._model.model import TrainedModel
 from skae._persistence.format import Saved
 from skae._random import draw_seed
@@ -70,12 +70,7 @@ def resume(
         The task that it is trained for next.
     """
     rows, statistics = _more_rows(X, estimator, model)
-    plan = replace(
-        model.built_with,
-        parameters=copy_of(estimator),
-        task=task,
-        training=make_training(estimator),
-    )
+    plan = renew_plan(model.built_with, estimator, task)
     return replace(model, statistics=statistics, trained_with=plan), rows
 
 
@@ -191,12 +186,8 @@ def restore(base: type, saved: Saved) -> Any:
     for each in (builder, trainer):
         each._validate_params()
     built_with = replace(builder._plan(), parameters=built)
-    trained_with = replace(
-        built_with,
-        parameters=trained,
-        task=trainer._task(),
-        training=make_training(trainer),
-    )
+    trained_with = renew_plan(built_with, trainer, trainer._task())
+    trained_with = replace(trained_with, parameters=trained)  # shared as in the file
     vars(estimator).update(saved.attributes)
     estimator._model = saved.rebuild(built_with, trained_with)
     return estimator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,26 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
         networks=networks,
         layout=estimator.layout,
         dtype=estimator.dtype,
+        task=task,
+        training=make_training(estimator),
+    )
+
+
+def renew_plan(plan: Plan, estimator: Any, task: Task) -> Plan:
+    """Return the plan of the same network, trained as the parameters say now.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan that the network was built with.
+    estimator : BaseAutoencoder
+        An estimator whose parameters have the right types.
+    task : Task
+        The task that its network is trained for.
+    """
+    return replace(
+        plan,
+        parameters=copy_of(estimator),
         task=task,
         training=make_training(estimator),
     )

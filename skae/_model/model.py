@@ -18,7 +18,7 @@ from skae._data.statistics import Statistics, compute_statistics
 from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
 from skae._networks.jacobian import exact_squared_norm
-from skae._objective.losses import Loss
+from skae._objective.losses import Loss, sum_entries
 from skae._random import RandomStream, draw_seed
 from skae._training.history import terms_of
 from skae._training.net import AutoencoderNet
@@ -152,8 +152,9 @@ class TrainedModel:
         module, loss, scale = self.module, self.loss, self.scale
 
         def of_rows(x: Tensor) -> Tensor:
-            values = loss.function(module.decoder(module.encode(x)), x, scale)
-            return values.flatten(1).sum(1) if values.ndim > 1 else values
+            return sum_entries(
+                loss.function(module.decoder(module.encode(x)), x, scale)
+            )
 
         return self.apply(of_rows, rows)
 

@@ -65,6 +65,11 @@ def _without_scale(
     return function(reconstruction, x)
 
 
+def sum_entries(values: Tensor) -> Tensor:
+    """Return one value for each row, of values for each row or each entry."""
+    return values.flatten(1).sum(1) if values.ndim > 1 else values
+
+
 # Means over a batch, in one operation of torch ----------------------------------------
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skae._data.batches import Batch
 from skae._networks.autoencoder import AutoencoderModule
-from skae._objective.losses import Loss
+from skae._objective.losses import Loss, sum_entries
 
 Penalty = Callable[[Tensor, Any, Any], Tensor]
 
@@ -104,8 +104,7 @@ def average(values: Tensor, batch: Batch) -> Tensor:
     """
     if batch.weight is None:
         return values.mean() if values.ndim == 1 else values.sum() / len(values)
-    of_rows = values.flatten(1).sum(1) if values.ndim > 1 else values
-    return (of_rows * batch.weight).sum() / batch.weight.sum()
+    return (sum_entries(values) * batch.weight).sum() / batch.weight.sum()
 
 
 def _check_rows(values: Tensor, n_rows: int, name: str) -> Tensor:

@@ -192,13 +192,16 @@ class AutoencoderNet(NeuralNet):
         self.epoch_terms_.add(batch, loss, terms)
         return loss
 
+    def _evaluate(self, batch: Batch) -> dict[str, Any]:
+        """Compute the output and the loss of a batch, by the names of skorch."""
+        output = self._infer(batch.x)
+        return {"loss": self._get_loss(output, batch), "y_pred": output}
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, in either loop."""
-        received = Batch.of(batch)
-        output = self._infer(received.x)
-        loss = self._get_loss(output, received)
-        loss.backward()
-        return {"loss": loss, "y_pred": output}
+        step = self._evaluate(Batch.of(batch))
+        step["loss"].backward()
+        return step
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Train on a batch in skorch's own loop."""
@@ -211,9 +214,7 @@ class AutoencoderNet(NeuralNet):
         """Compute the loss of a held-out batch in skorch's own loop."""
         self._set_training(False)
         with self.own_global_generator(), torch.no_grad():
-            received = self._receive(batch)
-            output = self._infer(received.x)
-            return {"loss": self._get_loss(output, received), "y_pred": output}
+            return self._evaluate(self._receive(batch))
 
     def own_global_generator(self, stream: RandomStream | None = None) -> Any:
         """Run user-defined code with a stream as torch's global generator."""
@@ -269,7 +270,7 @@ class AutoencoderNet(NeuralNet):
                         for x in trained:
                             x.grad = None
                     else:
-                        self._get_loss(self._infer(received.x), received)
+                        self._evaluate(received)
         # The entries that skorch's own callbacks expect.
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
