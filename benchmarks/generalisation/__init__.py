@@ -1,0 +1,1 @@
+"""Do the defaults hold on data sets that they were not chosen on?"""
