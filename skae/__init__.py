@@ -7,6 +7,7 @@ from skae._data.transforms import (
     DynamicBinarization,
     GaussianNoise,
     MaskingNoise,
+    RandomFlip,
     SaltAndPepperNoise,
     SwapNoise,
 )
@@ -18,11 +19,17 @@ from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.loading import load
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
-from skae._exceptions import CollapsedCodeWarning, DivergenceError, LayoutWarning
+from skae._exceptions import (
+    CollapsedCodeWarning,
+    DivergenceError,
+    FitWarning,
+    LayoutWarning,
+)
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.recurrent import Recurrent
 from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
+from skae._plot.components import ComponentsDisplay
 from skae._plot.interpolation import BlendDisplay, InterpolationDisplay
 from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
 from skae._plot.latent_space import LatentSpaceDisplay
@@ -36,6 +43,7 @@ __all__ = [
     "AutoencoderTransformer",
     "BlendDisplay",
     "CollapsedCodeWarning",
+    "ComponentsDisplay",
     "Contraction",
     "ContractiveAutoencoder",
     "Conv",
@@ -44,6 +52,7 @@ __all__ = [
     "Dense",
     "DivergenceError",
     "DynamicBinarization",
+    "FitWarning",
     "GaussianNoise",
     "InterpolationDisplay",
     "KLDivergence",
@@ -53,6 +62,7 @@ __all__ = [
     "LatentSpaceDisplay",
     "LayoutWarning",
     "MaskingNoise",
+    "RandomFlip",
     "ReconstructionDisplay",
     "Recurrent",
     "SaltAndPepperNoise",

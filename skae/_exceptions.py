@@ -21,8 +21,8 @@ class CollapsedCodeWarning(UserWarning):
     at most 4096 training rows:
 
     - More than half of the units are (nearly) constant: their standard deviation is
-      below 1 % of that of the unit that varies most. No more units are counted than X
-      has features.
+      below 1 % of that of the unit that varies most; of components that are ordered by
+      variance, 0.001 %. No more units are counted than X has features.
     - The reconstruction explains less than 5 % of the variance: `score` is below 0.05.
       A custom loss need not make the squared error small, so this is not checked there.
 
@@ -30,8 +30,28 @@ class CollapsedCodeWarning(UserWarning):
     """
 
 
+class FitWarning(UserWarning):
+    """A fit that works, but is likely not what was meant.
+
+    It is issued at the end of a `fit` if one of these holds on training rows:
+
+    - R² is below that of PCA with as many components, after ten epochs or more: by more
+      than 0.005, or by more than 0.05 with an activation of the code, penalties, noise
+      or another loss than the squared error. A variational autoencoder is not compared.
+    - One column of a table holds more than 99 % of the variance; or R² of all entries
+      is above 0.999, but that of some column below 0.5.
+    - A linear code has more units than X has features.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skae import FitWarning
+    >>> warnings.filterwarnings("ignore", category=FitWarning)
+    """
+
+
 class LayoutWarning(UserWarning):
-    """The shape of an image was inferred from the number of features of flat rows."""
+    """The axes of images or signals were inferred, or may have been confused."""
 
 
 def warn(message: str, category: type[Warning]) -> None:

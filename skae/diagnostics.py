@@ -15,7 +15,7 @@ from skae._data.statistics import compute_statistics
 from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
 from skae._estimators.planning import random_source
-from skae._model.collapse import active_units
+from skae._model.collapse import active_components
 
 # Variance of the posterior mean, in units of the prior's, from which a unit is active.
 _ACTIVE_VARIANCE = 0.01
@@ -227,7 +227,7 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     rows = checked_rows(X, estimator, model)
     codes = model.encode(rows)
     std = np.sqrt(compute_statistics(codes).variance)
-    kl, active = None, active_units(std)
+    kl, active = None, active_components(model, std)
     if hasattr(estimator, "posterior"):
         kl = _kl_of_units(*estimator.posterior(X))
         active = std**2 > _ACTIVE_VARIANCE
@@ -276,6 +276,7 @@ def _effective_rank(spectrum):
 
 def _pca_r2(model, rows, rows_to_fit):
     """Return R² of a PCA as large as the code, against the training mean as `score`."""
+    rows, rows_to_fit = np.asarray(rows), np.asarray(rows_to_fit)
     shift = rows_to_fit.mean(axis=0)
 
     def standardize(x):  # so that float32 neither loses digits nor overflows

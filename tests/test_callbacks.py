@@ -51,7 +51,7 @@ class Recorder:
         if context.task_name != "epoch":
             return False
         self.seen.append(
-            (fitted_estimator.n_iter_, fitted_estimator.transform(X), X, y)
+            (fitted_estimator.n_iter_, fitted_estimator.reconstruct(X), X, y)
         )
         return len(self.seen) == self.stop_after
 
@@ -74,12 +74,13 @@ def test_every_class_takes_callbacks(cls):
 
 
 def test_the_estimator_can_be_used_after_each_epoch():
-    estimator = _estimator()
+    estimator = _estimator(early_stopping=False)
     recorder = _recorded(estimator)
-    n_iter, codes, seen_X, seen_y = zip(*recorder.seen, strict=True)
+    n_iter, results, seen_X, seen_y = zip(*recorder.seen, strict=True)
     assert n_iter == (1, 2, 3)
-    assert not np.array_equal(codes[0], codes[1])
-    np.testing.assert_array_equal(codes[-1], estimator.transform(X))
+    assert not np.array_equal(results[0], results[1])
+    # The coordinates of the code are set at the end, which costs a rounding.
+    np.testing.assert_allclose(results[-1], estimator.reconstruct(X), atol=1e-5)
     for rows, target in zip(seen_X, seen_y, strict=True):
         np.testing.assert_array_equal(rows, X)
         np.testing.assert_array_equal(target, X)  # a monitor scores only what has a y
@@ -148,9 +149,9 @@ def test_progress_bar_runs_in_a_pipeline_and_in_a_search():
 
 def test_scoring_monitor_logs_every_epoch():
     monitor = callback.ScoringMonitor(scoring={"kept": _score})
-    estimator = _estimator().set_callbacks(monitor).fit(X)
+    estimator = _estimator(early_stopping=False).set_callbacks(monitor).fit(X)
     rows = monitor.get_logs().data
     scores = [row["kept"] for row in rows if row["task_name"] == "epoch"]
     assert len(scores) == 3
-    assert scores[-1] == pytest.approx(estimator.score(X), rel=1e-12)
+    assert scores[-1] == pytest.approx(estimator.score(X), rel=1e-5)
     assert len(set(scores)) == 3

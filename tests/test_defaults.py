@@ -41,6 +41,7 @@ def test_sixteen_components_of_digits(digits, estimator, margin):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:column 12 holds 99:skae.FitWarning")
 @pytest.mark.parametrize(
     ("load", "standardise", "measure"),
     [

@@ -39,7 +39,8 @@ X = np.array(
 )
 # The third unit is the first again, the fourth is always zero.
 READS = [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
-FROZEN = {"optimizer": "sgd", "lr": 1e-30, "random_state": 0}  # the weights stay equal
+# The weights stay equal, in all epochs.
+FROZEN = {"optimizer": "sgd", "lr": 1e-30, "early_stopping": False, "random_state": 0}
 
 
 def linear(weight, bias=0.0):
@@ -163,7 +164,9 @@ def test_r2_is_right_at_every_scale_of_x(scale, small):
     scaled = (small * scale).astype(np.float32)
     ae = clone(ae).fit(scaled)
     _, r2 = _collapse._measure(open_model(ae), scaled)
-    assert r2 == ae.score(scaled) == pytest.approx(expected.r2, abs=1e-4)
+    # The code is measured in the coordinates of training.
+    assert r2 == pytest.approx(ae.score(scaled), rel=1e-6)
+    assert r2 == pytest.approx(expected.r2, abs=1e-4)
     with np.errstate(over="ignore"):  # of the sensitivity
         found = report(ae, scaled)
     assert found.pca_r2 == pytest.approx(expected.pca_r2, abs=1e-4)
@@ -354,10 +357,11 @@ def test_wrong_parameters_are_refused():
 # The warning --------------------------------------------------------------------------
 
 
-def gives_no_warning(estimator, rows):
-    """Return whether a fit gives no warning."""
+def gives_no_warning(estimator, rows, category=Warning):
+    """Return whether a fit gives no warning of a category."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", category)
         estimator.fit(rows)
     return True
 
@@ -401,17 +405,18 @@ def test_a_constant_code_is_warned_of():
 def test_the_warning_for_noise_suggests_a_larger_code():
     rare = np.eye(100)  # of which a PCA explains 1 / 99
     with pytest.warns(CollapsedCodeWarning, match="larger n_components, if a PCA"):
-        AutoencoderTransformer(1, max_epochs=10, random_state=0).fit(rare)
+        AutoencoderTransformer(1, max_epochs=20, random_state=0).fit(rare)
 
 
 def test_half_of_the_units_may_be_inactive():
-    assert gives_no_warning(known(np.diag([1, 1, 0, 0]), max_epochs=10), X)
+    half = known(np.diag([1, 1, 0, 0]), max_epochs=10)
+    assert gives_no_warning(half, X, CollapsedCodeWarning)
 
 
 def test_units_beyond_the_number_of_features_may_be_inactive():
     # Two of eight units are half of the four that X could need.
     eight = np.vstack([np.diag([1, 1, 0, 0]), np.zeros((4, 4))])
-    assert gives_no_warning(known(eight, max_epochs=10), X)
+    assert gives_no_warning(known(eight, max_epochs=10), X, CollapsedCodeWarning)
     with pytest.warns(CollapsedCodeWarning, match="7 of 8 units"):
         known(np.vstack([eight[:1], np.zeros((7, 4))]), max_epochs=10).fit(X)
 

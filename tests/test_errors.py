@@ -1,6 +1,7 @@
 """Bad input gets a clear error and loses nothing; so do divergence and Ctrl-C."""
 
 import functools
+import gc
 import inspect
 import os
 import pickle
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ import pytest
 import scipy.sparse
 import torch
 from conftest import ESTIMATORS
-from helpers import KeepWeights, weights_of_epochs
+from helpers import KeepWeights, weights_equal, weights_of_epochs
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
@@ -442,6 +444,7 @@ def test_divergence_keeps_the_weights_of_the_last_finite_epoch(Estimator, value)
     ae = Estimator(
         **{**SMALL, "max_epochs": 9},
         loss=TurnsInfinite(3, value),
+        early_stopping=False,
         batch_size=40,
         callbacks=[KeepWeights()],
     )
@@ -449,11 +452,11 @@ def test_divergence_keeps_the_weights_of_the_last_finite_epoch(Estimator, value)
         ae.fit(X)
     weights = weights_of_epochs(ae)
     assert len(weights) == 3
-    for name, weight in ae.net_.module_.state_dict().items():
-        assert torch.equal(weight, weights[-1][name]), name
+    assert weights_equal(ae.net_.module_, weights[-1])
 
 
 @pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
+@pytest.mark.filterwarnings("ignore::skae.FitWarning")
 @every_class
 def test_training_can_go_on_after_divergence(Estimator):
     ae = Estimator(
@@ -495,6 +498,7 @@ def test_every_method_of_an_unfitted_estimator_says_so(Estimator):
         "interpolate": (X[0], X[1]),
         "mix": (X[:2], [0.5, 0.5]),
         "sensitivity": (X,),
+        "truncate": (2,),
         "get_feature_names_out": (),
         "corrupt": (X,),
         "denoise": (X,),
@@ -890,7 +894,9 @@ def test_ctrl_c_raises_and_leaves_a_usable_estimator(Estimator, where):
     params = INTERRUPTED[where]()
     if Estimator is DenoisingAutoencoder and where == "corruption":
         params = {"noise": params["corruption"]}
-    ae = Estimator(**{**SMALL, "max_epochs": 50}, batch_size=20, **params)
+    ae = Estimator(
+        **{**SMALL, "max_epochs": 50}, early_stopping=False, batch_size=20, **params
+    )
     with pytest.raises(KeyboardInterrupt):
         ae.fit(X)
     assert ae.n_iter_ == 2  # whole epochs
@@ -902,6 +908,23 @@ def test_ctrl_c_raises_and_leaves_a_usable_estimator(Estimator, where):
     assert isinstance(repr(ae), str)
     if Estimator is VariationalAutoencoder:
         assert np.isfinite(ae.sample(3, noise=True)).all()
+
+
+@pytest.mark.parametrize("early_stopping", [True, False, "auto"])
+def test_a_fit_that_was_interrupted_holds_no_data(early_stopping):
+    rows = X.copy()
+    ae = AutoencoderTransformer(
+        **{**SMALL, "max_epochs": 50},
+        penalty=Interrupts(5),
+        early_stopping=early_stopping,
+        batch_size=20,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(rows)
+    gone = weakref.ref(rows)
+    del rows
+    gc.collect()
+    assert gone() is None
 
 
 def test_ctrl_c_is_not_swallowed_by_a_search():

@@ -328,10 +328,12 @@ def test_double_precision_and_a_target_opset_are_kept():
 @pytest.mark.slow
 def test_images_of_eight_bits_are_taken():
     X = (16 * IMAGES).astype(np.uint8)
-    assert_converts(make_pipeline(dense(), LogisticRegression()), X)
+    classifier = LogisticRegression(max_iter=1000)  # of codes in the units of X
+    assert_converts(make_pipeline(dense(), classifier), X)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:column 'b' holds 99:skae.FitWarning")
 def test_a_frame_gives_an_input_for_each_column():
     frame = pd.DataFrame(ROWS[:, 2:5], columns=["a", "b", "c"])
     frame["b"] = (16 * frame["b"]).astype(np.int64)

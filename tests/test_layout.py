@@ -40,8 +40,8 @@ def test_a_convolution_infers_the_image_of_a_row_and_warns(width, shape, kind):
     ("sample_shape", "layout", "image_shape", "channels_last"),
     [
         ((8, 6), None, (1, 8, 6), False),
-        ((8, 6), "channels_first", (1, 8, 6), False),
-        ((8, 6), "channels_last", (1, 8, 6), False),  # one channel: the same order
+        ((6, 8), "channels_first", (6, 8), False),
+        ((8, 6), "channels_last", (6, 8), True),
         ((3, 50), "signal", (3, 50), False),
         ((1, 8, 6), None, (1, 8, 6), False),
         ((4, 8, 6), None, (4, 8, 6), False),

@@ -19,9 +19,10 @@ from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoder
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._random import RandomStream
-from skae._training.callbacks import STOPPING
 from skae._training.net import AutoencoderNet
 from skae._training.schedules import LR_SCHEDULES
+from skae._training.settings import as_stream
+from skae._training.stopping import STOPPING
 
 N_ROWS, N_FEATURES = 23, 4
 X = np.random.default_rng(0).standard_normal((N_ROWS, N_FEATURES)).astype(np.float32)
@@ -597,7 +598,7 @@ def test_a_callback_can_end_the_training():
     assert recorder.calls[-1] == "on_train_end"
 
 
-def test_epochs_without_schedule_and_split_hold_nothing_out_and_do_not_stop():
+def test_epochs_of_a_stream_hold_nothing_out_and_do_not_stop():
     seen = []
 
     def corruption(x, generator):
@@ -613,19 +614,19 @@ def test_epochs_without_schedule_and_split_hold_nothing_out_and_do_not_stop():
         callbacks=[(STOPPING, EarlyStopping(patience=1, threshold=1e9))],
     )
     kept = net.train_split, net.lr_schedule, net.callbacks_
-    with net.without_schedule_and_split():
+    with as_stream(net, is_auto=False):
         net.partial_fit(ROWS, None, epochs=4)
     assert seen == [N_ROWS] * 4
     assert net.optimizer_.param_groups[0]["lr"] == 0.01
     assert (net.train_split, net.lr_schedule, net.callbacks_) == kept
 
 
-def test_epochs_without_schedule_and_split_end_with_an_error_too():
+def test_epochs_of_a_stream_end_with_an_error_too():
     net = _net(train_split=HoldOut(0.3, 0))
     kept = net.train_split
 
     def fail():
-        with net.without_schedule_and_split():
+        with as_stream(net, is_auto=False):
             raise RuntimeError("in the block")
 
     with pytest.raises(RuntimeError, match="in the block"):

@@ -44,7 +44,12 @@ def test_every_parameter_has_a_constraint(cls):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_shared_parameters_have_one_default_each(cls):
     plain = AutoencoderTransformer().get_params(deep=False)
-    own = {"SparseAutoencoder": {"sparsity"}, "ConvAutoencoder": {"activation"}}
+    variational = "activation optimizer lr max_epochs early_stopping"
+    own = {
+        "SparseAutoencoder": {"sparsity"},
+        "ConvAutoencoder": {"activation"},
+        "VariationalAutoencoder": set(variational.split()),
+    }
     for name, value in cls().get_params(deep=False).items():
         if name in plain and name not in own.get(cls.__name__, ()):
             assert value == plain[name], name

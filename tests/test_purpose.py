@@ -78,7 +78,7 @@ def test_kl_brings_mean_activations_to_the_target(digits, fitted, seed):
     weak, strong = (
         fitted(
             skae.SparseAutoencoder(
-                64, method="kl", sparsity=sparsity, random_state=seed
+                64, method="kl", sparsity=sparsity, max_epochs=60, random_state=seed
             )
         )
         for sparsity in (0.1, 3.0)

@@ -40,16 +40,32 @@ def test_dense_layers_are_shown_with_sizes_and_weights():
     assert encoder == [
         ["layer", "output", "weights"],
         ["Standardize", "64"],
-        ["Linear", "12", "780"],  # 64 * 12 + 12
-        ["GELU", "12"],
-        ["Linear", "5", "65"],
+        ["LinearPath", "5", "1,170"],  # 64 * 12 + 12 + 12 * 5 + 5, and 64 * 5 + 5
+        ["Affine", "5"],
     ]
-    assert decoder[1] == ["Linear", "12", "72"]
+    assert decoder[1:3] == [["Affine", "5"], ["LinearPath", "64", "1,288"]]
+    assert decoder[-1] == ["Unstandardize", "64"]
+
+
+def test_layers_without_a_linear_path_are_shown_one_by_one():
+    dense = skae.Dense((12,), init="random")
+    ae = skae.AutoencoderTransformer(5, encoder=dense, max_epochs=1).fit(ROWS)
+    encoder, decoder = tables(ae)
+    assert encoder == [
+        ["layer", "output", "weights"],
+        ["Standardize", "64"],
+        ["Linear", "12", "780"],  # 64 * 12 + 12
+        ["ClippedReLU", "12"],
+        ["Linear", "5", "65"],
+        ["Affine", "5"],
+    ]
+    assert decoder[1:3] == [["Affine", "5"], ["Linear", "12", "72"]]
     assert decoder[-1] == ["Unstandardize", "64"]
 
 
 def test_maps_of_a_convolution_are_shown_with_their_axes():
-    ae = skae.ConvAutoencoder(5, channels=(4, 6), max_epochs=1).fit(IMAGES)
+    conv = skae.Conv((4, 6), init="random")
+    ae = skae.AutoencoderTransformer(5, encoder=conv, max_epochs=1).fit(IMAGES)
     encoder, decoder = tables(ae)
     assert ["Conv2d", "4", "×", "4", "×", "4", "40"] in encoder  # 4 * (9 + 1)
     assert ["ConvTranspose2d", "1", "×", "8", "×", "8", "37"] in decoder

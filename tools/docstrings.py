@@ -58,7 +58,7 @@ FAMILIES = [
         own={
             "ConvAutoencoder": {"activation", "decoder"},
             "SparseAutoencoder": {"code_activation", "sparsity"},
-            "VariationalAutoencoder": {"encoder", "hidden_layer_sizes"},
+            "VariationalAutoencoder": {"activation", "encoder", "hidden_layer_sizes"},
         },
     ),
     Family(

@@ -17,6 +17,10 @@ from skae._random import RandomStream
 # Small batches are taken from the array several at a time, up to this many bytes.
 _TAKEN_BYTES = 2**18
 
+# Held-out rows that are enough to compare epochs, and rows that are too few for that.
+_MOST_HELD_OUT = 1000
+_FEWEST_ROWS = 10
+
 
 class Batch(NamedTuple):
     """The rows of one step of training, with weights and a mask.
@@ -116,14 +120,21 @@ class HoldOut:
         Fraction of the rows that is held out, at least one row.
     seed : int
         Seed of the choice.
+    is_optional : bool, default=False
+        Whether to hold out no more than are needed, and none of few rows.
     """
 
-    def __init__(self, fraction: float, seed: int) -> None:
+    def __init__(
+        self, fraction: float, seed: int, *, is_optional: bool = False
+    ) -> None:
         self.fraction = fraction
         self.seed = seed
+        self.is_optional = is_optional
 
     def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of the training rows, and of the held-out rows."""
+        if self.is_optional and n_rows < _FEWEST_ROWS:
+            return np.arange(n_rows), np.arange(0)
         if n_rows < 2:
             raise ValueError(
                 f"Cannot hold out rows for validation with n_samples={n_rows}. Set "
@@ -131,11 +142,15 @@ class HoldOut:
             )
         order = np.random.RandomState(self.seed).permutation(n_rows)
         n_held = min(max(1, round(self.fraction * n_rows)), n_rows - 1)
+        if self.is_optional:
+            n_held = min(n_held, _MOST_HELD_OUT)
         held_out, training = order[:n_held], order[n_held:]
         return np.sort(training), np.sort(held_out)
 
-    def __call__(self, dataset: Dataset, y: object = None) -> tuple[Subset, Subset]:
+    def __call__(self, dataset: Dataset, y: object = None) -> tuple[Any, Any]:
         training, held_out = self.split(len(dataset))  # type: ignore[arg-type]
+        if len(held_out) == 0:
+            return dataset, None
         return (
             Subset(dataset, training),  # type: ignore[arg-type]
             Subset(dataset, held_out),  # type: ignore[arg-type]

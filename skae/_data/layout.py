@@ -169,10 +169,19 @@ def infer_layout(
 
 def _from_axes(sample_shape: tuple[int, ...], layout: str | None) -> Layout:
     if len(sample_shape) == 2:
-        if layout in (None, "signal"):
-            return Layout(sample_shape, _without_channels(sample_shape, layout))
-        # One channel: first or last is the same order of the flattened sample.
-        return Layout(sample_shape, (1, *sample_shape))
+        if layout == "channels_last":  # a signal (length, channels)
+            return Layout(sample_shape, sample_shape[::-1], channels_last=True)
+        if layout == "channels_first":
+            layout = "signal"
+        if layout == "signal" and sample_shape[0] > sample_shape[1]:
+            channels, length = sample_shape
+            warn(
+                f"Samples of shape {sample_shape} are signals of {channels} channels "
+                f"and {length} steps. Set layout='channels_last' if the last axis "
+                "holds the channels.",
+                LayoutWarning,
+            )
+        return Layout(sample_shape, _without_channels(sample_shape, layout))
     if len(sample_shape) == 3 and layout != "signal":
         layout = layout or _layout_of_four_axes(sample_shape)
         shape = _without_channels(sample_shape, layout)

@@ -6,10 +6,13 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
+
+from skae._data.layout import Layout
 
 _FRACTION = Interval(Real, 0, 1, closed="both")
 
@@ -21,21 +24,36 @@ def _chance(x: Tensor, probability: float, generator: torch.Generator) -> Tensor
 
 
 class Noise(BaseEstimator):
-    """What the shipped noises share: the highest value that their level may have."""
+    """What the shipped noises share: the highest level, and the units of training."""
 
     highest_level: ClassVar[float] = 1.0  # a fraction of the entries
 
+    # Of the training rows, set by `in_units`; a noise that is called alone has none.
+    mean_: Tensor | float = 0.0
+    scale_: float = 1.0
+
+    def in_units(self, mean: np.ndarray, scale: float) -> Noise:
+        """Return a copy for rows with a training mean and a training scale."""
+        copy = clone(self)
+        copy.mean_, copy.scale_ = torch.from_numpy(mean), scale
+        return copy
+
 
 class GaussianNoise(Noise):
-    r"""Add normal noise, :math:`\tilde x = x + \sigma \epsilon`.
+    r"""Add normal noise, :math:`\tilde x = x + \sigma s \epsilon`.
 
     Parameters
     ----------
-    level : float, default=0.3
-        Standard deviation :math:`\sigma` of the noise, in the units of X.
+    level : float, default=0.5
+        Standard deviation :math:`\sigma` of the noise.
 
     clip : (float, float) or None, default=None
         Lowest and highest value of the result, such as ``(0, 1)`` for pixels.
+
+    relative : bool, default=True
+        Whether the level is in units of the training scale s of X, so that it means the
+        same for pixels in 0..1 and in 0..255. If False it is in the units of X, and s
+        is 1, as it is where the noise is called outside a fit.
 
     Examples
     --------
@@ -52,27 +70,38 @@ class GaussianNoise(Noise):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [Interval(Real, 0, None, closed="left")],
         "clip": ["array-like", None],
+        "relative": ["boolean"],
     }
 
     def __init__(
-        self, level: float = 0.3, *, clip: tuple[float, float] | None = None
+        self,
+        level: float = 0.5,
+        *,
+        clip: tuple[float, float] | None = None,
+        relative: bool = True,
     ) -> None:
         self.level = level
         self.clip = clip
+        self.relative = relative
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        deviation = self.level * (self.scale_ if self.relative else 1.0)
         noise = torch.empty_like(x).normal_(generator=generator)
-        noisy = torch.add(x, noise, alpha=self.level)
+        noisy = torch.add(x, noise, alpha=deviation)
         return noisy if self.clip is None else noisy.clamp(*self.clip)
 
 
 class MaskingNoise(Noise):
-    """Set entries to zero.
+    """Hide entries: set them to the training mean of their feature, or to a value.
 
     Parameters
     ----------
     level : float, default=0.3
-        Fraction of the entries that are set to zero.
+        Fraction of the entries that are hidden.
+
+    value : float or None, default=None
+        What they are set to, such as 0 for pixels. None is the training mean of each
+        feature, or 0 where the noise is called outside a fit.
 
     References
     ----------
@@ -90,13 +119,17 @@ class MaskingNoise(Noise):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "level": [_FRACTION],
+        "value": [Real, None],
     }
 
-    def __init__(self, level: float = 0.3) -> None:
+    def __init__(self, level: float = 0.3, *, value: float | None = None) -> None:
         self.level = level
+        self.value = value
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        return x.masked_fill(_chance(x, self.level, generator), 0.0)
+        value = self.mean_ if self.value is None else self.value
+        hidden = _chance(x, self.level, generator)
+        return torch.where(hidden, torch.as_tensor(value).to(x), x)
 
 
 class SaltAndPepperNoise(Noise):
@@ -209,6 +242,95 @@ class DynamicBinarization(BaseEstimator):
                 "DynamicBinarization reads X as probabilities, but X has entries "
                 "outside [0, 1]. Divide pixels by 255, or use MinMaxScaler."
             ) from error
+
+
+class RandomFlip(BaseEstimator):
+    """Flip images at random, an augmentation that shows a network more of them.
+
+    Each image of a batch is flipped with a chance of one half along each direction that
+    is switched on. PCA, from which the shipped networks start, is computed from flipped
+    images, too.
+
+    Parameters
+    ----------
+    horizontal : bool, default=True
+        Whether left and right change places; for signals, begin and end.
+
+    vertical : bool, default=False
+        Whether top and bottom change places, as in photographs from above.
+
+    transpose : bool, default=False
+        Whether rows and columns change places. With both flips these are all
+        rotations by 90 degrees, and their mirror images. Only for square images.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder, RandomFlip
+    >>> images = load_digits().images / 16
+    >>> ae = ConvAutoencoder(8, augmentation=RandomFlip(), max_epochs=2)
+    >>> ae.fit(images).transform(images).shape
+    (1797, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "horizontal": ["boolean"],
+        "vertical": ["boolean"],
+        "transpose": ["boolean"],
+    }
+
+    layout_: Layout | None = None  # of the training rows, set by `in_layout`
+
+    def __init__(
+        self,
+        *,
+        horizontal: bool = True,
+        vertical: bool = False,
+        transpose: bool = False,
+    ) -> None:
+        self.horizontal = horizontal
+        self.vertical = vertical
+        self.transpose = transpose
+
+    def in_layout(self, layout: Layout) -> RandomFlip:
+        """Return a copy for rows of a layout, which has to be that of images."""
+        shape = layout.image_shape
+        if shape is None:
+            raise ValueError(
+                "RandomFlip takes images or signals, but X has rows. Pass X with axes, "
+                "or use ConvAutoencoder(image_shape=...)."
+            )
+        if self.transpose and (len(shape) == 2 or shape[1] != shape[2]):
+            raise ValueError(
+                f"transpose=True needs square images, but a sample has shape {shape} "
+                "(channels first). Set transpose=False."
+            )
+        copy = clone(self)
+        copy.layout_ = layout
+        return copy
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        layout = self.layout_
+        if layout is None or layout.image_shape is None:
+            raise ValueError("RandomFlip is an augmentation: its fit tells the axes.")
+        channels, *size = layout.image_shape
+        shape = (*size, channels) if layout.channels_last else (channels, *size)
+        first = 1 if layout.channels_last else 2
+        images = x.reshape(-1, *shape)
+        last = first + len(size) - 1
+        if self.horizontal:
+            images = _at_random(images, images.flip(last), generator)
+        if self.vertical and len(size) == 2:
+            images = _at_random(images, images.flip(first), generator)
+        if self.transpose:
+            images = _at_random(images, images.transpose(first, last), generator)
+        return images.reshape(x.shape)
+
+
+def _at_random(x: Tensor, other: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace each sample by another one with a chance of one half."""
+    draws = torch.empty(len(x), device=x.device).uniform_(generator=generator)
+    return torch.where((draws < 0.5).view(-1, *[1] * (x.ndim - 1)), other, x)
 
 
 NOISES: dict[str, type[Any]] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.parameters import CODE, DENSE, Network, parameters
+from skae._estimators.parameters import AXES, CODE, DENSE, Network, parameters
 
 
 @parameters
@@ -20,8 +20,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     .. math:: \tfrac12 \|x - \hat x\|^2 / s^2 + \lambda \textstyle\sum_i |z_i|,
 
     where :math:`s` is the training scale of X, so that weights of penalties have the
-    same effect at every scale. With linear layers the code spans the space of the
-    principal components [1]_; with hidden layers it can follow curved ones [2]_.
+    same effect at every scale. With linear layers the code is that of PCA [1]_; with
+    hidden layers it can follow curved surfaces [2]_. Training starts at PCA, and
+    returns to it unless the hidden layers help on rows that are held out.
 
     Parameters
     ----------
@@ -30,14 +31,17 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. An
-        int is one layer; ``()`` gives a linear autoencoder. None stands for ``(256,)``.
-        Cannot be given together with `encoder`.
+        int is one layer; ``()`` gives a linear autoencoder. None is one layer of 256
+        units, or fewer where X has more than 16384 features. Cannot be given together
+        with `encoder`.
 
     activation : str or None, default=None
-        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
-        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
-        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
-        given together with `encoder`.
+        Activation after each hidden layer of a dense network: ``"clipped_relu"``, which
+        clips to [0, 1], ``"elu"``, ``"gelu"``, ``"hardsigmoid"``, ``"identity"``,
+        ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or
+        ``"tanh"``. None stands for ``"clipped_relu"``: far from the training rows it is
+        constant, so that unusual rows are reconstructed as by PCA. Cannot be given
+        together with `encoder`.
 
     encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to codes. ``"dense"``, ``"conv"`` or ``"recurrent"``, or a
@@ -49,9 +53,16 @@ class AutoencoderTransformer(BaseAutoencoder):
         network of `hidden_layer_sizes` and `activation`.
 
     code_activation : str or None, default=None
-        Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
-        ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``,
-        ``"softplus"`` or ``"tanh"``. None is a linear code.
+        Activation of the code: ``"clipped_relu"``, ``"elu"``, ``"gelu"``,
+        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
+        ``"silu"``, ``"softplus"`` or ``"tanh"``. None is a linear code.
+
+    whiten : bool, default=False
+        Whether to divide each component of the code by its standard deviation. If
+        False, the distance between two codes is that between their reconstructions, to
+        first order, in the units of X: components are ordered by variance, as those of
+        PCA. Only for a linear code without `sparsity` and custom penalties, whose axes
+        are free; other codes are those of the network.
 
     sparsity : float, default=0.0
         Weight :math:`\lambda` of the penalty :math:`\sum_i |z_i|` on the code, with
@@ -86,23 +97,30 @@ class AutoencoderTransformer(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
-        the axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, a 3-D X holds grey images, and the channels
+        of a 4-D X are on whichever of the axes 1 and -1 has length 1 to 4.
+        ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
+        ``"channels_last"`` ``(n_samples, length, channels)``.
 
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adamw"
         The optimizer. Its further arguments are set with `net_params`.
 
-    lr : float, default=0.001
-        Learning rate; the highest one, if `lr_schedule` changes it.
+    lr : float or "auto", default="auto"
+        Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
+        each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
+        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
+        modules and other optimizers than Adam get 0.006.
 
     weight_decay : float or None, default=None
-        Weight decay of the optimizer. None leaves it at the optimizer's default.
+        Weight decay of the optimizer. None leaves it at the optimizer's default, but
+        for ``"adamw"`` with ``lr="auto"``: 0.3 for all but linear maps that start as
+        PCA.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
         factor of `lr` for a fraction of the fit between 0 and 1.
 
-    max_epochs : int, default=100
+    max_epochs : int, default=30
         Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
@@ -113,14 +131,19 @@ class AutoencoderTransformer(BaseAutoencoder):
         Fraction of the rows held out of training, on which the objective is measured
         after each epoch. None is 0.1 with `early_stopping`, else 0.
 
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to restore the weights of the best epoch. If False, the training
-        loss is monitored and the last weights remain.
+    early_stopping : bool or "auto", default="auto"
+        Whether the loss on held-out rows decides which weights remain: those of the
+        best epoch, or those before the first one, PCA with the shipped networks, unless
+        the best epoch is better by more than one standard error. Training stops after
+        `n_iter_no_change` epochs without an improvement. With ``"auto"`` and no
+        `validation_fraction`, at most 1000 rows are held out, none of fewer than 10
+        rows, and the last fifth of the epochs trains on all rows (or PCA is computed
+        from all rows). If False, the training loss is monitored and the last weights
+        remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. With None it never
-        stops early.
+        Epochs without an improvement of `tol` before training stops; epochs in which
+        the learning rate rises do not count. With None it never stops early.
 
     tol : float, default=0.0001
         Smallest improvement of the loss, divided by the number of features, that
@@ -229,6 +252,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     activation: str | None = None
     encoder: Network = None
     code_activation: str | None = None
+    whiten: bool = False
     sparsity: float = 0.0
     corruption: Callable | None = None
 
@@ -236,5 +260,6 @@ class AutoencoderTransformer(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         **DENSE,
         **CODE,
+        **AXES,
         "corruption": [callable, None],
     }

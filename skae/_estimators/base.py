@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import field
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -14,13 +13,24 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.optim import Optimizer
 
-from skae._estimators.fitting import checked_rows, extend, restore, resume, start, train
+from skae._data.rows import check_rows
+from skae._estimators.fitting import (
+    checked_rows,
+    extend,
+    holding,
+    restore,
+    resume,
+    start,
+    train,
+    warn_of_fit,
+)
 from skae._estimators.parameters import (
     SHARED,
     Network,
@@ -39,9 +49,8 @@ from skae._estimators.planning import (
     resolve_decoder,
     resolve_encoder,
 )
-from skae._exceptions import CollapsedCodeWarning, DivergenceError, warn
 from skae._model.blending import Blender
-from skae._model.collapse import detect_collapse
+from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
 from skae._model.model import TrainedModel
 from skae._networks.dense import Dense
@@ -61,6 +70,7 @@ from skae._training.build import resume_net
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Networks, Plan, Task
+from skae._training.settings import as_stream
 
 
 @parameters
@@ -84,14 +94,14 @@ class BaseAutoencoder(
     augmentation: Callable | None = None
     loss: str | Callable = "squared_error"
     layout: str | None = None
-    optimizer: str | type[Optimizer] = "adam"
-    lr: float = 1e-3
+    optimizer: str | type[Optimizer] = "adamw"
+    lr: float | str = "auto"
     weight_decay: float | None = None
     lr_schedule: str | Callable[[float], float] = "one_cycle"
-    max_epochs: int = 100
+    max_epochs: int = 30
     batch_size: int | str = "auto"
     validation_fraction: float | None = None
-    early_stopping: bool = False
+    early_stopping: bool | str = "auto"
     n_iter_no_change: int | None = 10
     tol: float = 1e-4
     warm_start: bool = False
@@ -220,6 +230,9 @@ class BaseAutoencoder(
         -----
         CollapsedCodeWarning
             If the code has collapsed after ten epochs or more.
+        FitWarning
+            If R² is below that of PCA, columns of a table hardly count, or the code has
+            more units than X has features.
         """
         self._validate_params()
         is_resumed = self.warm_start and self.__sklearn_is_fitted__()
@@ -227,13 +240,11 @@ class BaseAutoencoder(
             model, rows = resume(X, self, self._model, self._task())
         else:
             model, rows = start(X, self, self._plan())
-        with self._holding(model):
+        with holding(self, model):
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
-            self._train(model, rows, self.max_epochs)
-        if collapse := detect_collapse(model, rows):
-            remedies = common_remedies(self, self._remedies(), self._noise())
-            warn(collapse.message(remedies), CollapsedCodeWarning)
+            train(self, model, rows, self.max_epochs, self._describe)
+        warn_of_fit(model, rows, common_remedies(self, self._remedies(), self._noise()))
         return self
 
     @with_callbacks
@@ -264,36 +275,13 @@ class BaseAutoencoder(
             model, rows = start(X, self, self._plan())
         else:
             model, rows = extend(X, self, self._model)
-        with self._holding(model), model.net.without_schedule_and_split():
-            self._train(model, rows, 1)
+        with holding(self, model), as_stream(model.net, is_auto=self.lr == "auto"):
+            train(self, model, rows, 1, self._describe)
         return self
 
-    @contextmanager
-    def _holding(self, model: TrainedModel) -> Iterator[None]:
-        """Set the model during training; restore the previous one if that fails.
-
-        After divergence and Ctrl-C the weights are trained, and the model stays set.
-        """
-        before = vars(self).get("_model")
-        try:
-            with model.net.restored_on_error():
-                self._model = model
-                yield
-        except DivergenceError:
-            raise
-        except Exception:
-            if before is None:
-                del self._model
-            else:
-                self._model = before
-            raise
-
-    def _train(self, model: TrainedModel, rows: np.ndarray, n_epochs: int) -> None:
-        try:
-            train(self, model, rows, n_epochs)
-        except (DivergenceError, KeyboardInterrupt):
-            self._after_fit(model, rows)
-            raise
+    def _describe(self, model: TrainedModel, rows: np.ndarray) -> None:
+        """Measure what a model that has just been trained needs beside its weights."""
+        set_coordinates(model, rows, whiten=getattr(self, "whiten", False))
         self._after_fit(model, rows)
 
     # Fitted attributes ------------------------------------------------------------
@@ -335,7 +323,7 @@ class BaseAutoencoder(
     @property
     def mean_(self) -> np.ndarray:
         """Training mean of each feature."""
-        return self._fitted().statistics.mean
+        return self._fitted().mean
 
     @property
     def scale_(self) -> float:
@@ -410,7 +398,7 @@ class BaseAutoencoder(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was "
                 f"fitted with n_components={model.n_components}."
             )
-        return model.layout.unflatten(model.decode(codes))
+        return model.to_samples(model.decode(codes))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode X in one pass.
@@ -426,7 +414,7 @@ class BaseAutoencoder(
             ``inverse_transform(transform(X))``.
         """
         model = self._fitted()
-        return model.layout.unflatten(model.reconstruct(self._check_X(X)))
+        return model.to_samples(model.reconstruct(self._check_X(X)))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the negative loss of each row.
@@ -471,6 +459,35 @@ class BaseAutoencoder(
             At most 1; the training mean as reconstruction gets 0.
         """
         return self._fitted().r2(self._check_X(X))
+
+    def truncate(self, n_components: int) -> Self:
+        """Return a fitted copy with the first components of the code only.
+
+        They are ordered by variance: the first k reconstruct more than any other k, and
+        all of X that a linear code of k numbers can.
+
+        Parameters
+        ----------
+        n_components : int
+            How many components remain.
+
+        Returns
+        -------
+        estimator
+            A copy; its `n_components` is the argument, and a later `fit` trains such a
+            code anew.
+
+        Raises
+        ------
+        ValueError
+            If the code has fewer components, or is not ordered by variance: it is
+            with shipped networks, a linear code, and no penalty on single units.
+        """
+        model = truncated(self._fitted(), n_components)
+        copied = clone(self).set_params(n_components=n_components)
+        own = copied.get_params(deep=False)
+        vars(copied).update({**vars(self), **own, "_model": model})
+        return copied
 
     def sensitivity(self, X: Any) -> np.ndarray:
         r"""Return the sensitivity of the code of each sample to its input.
@@ -670,7 +687,8 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
     model = open_model(estimator)
 
     def check(batch: Any, shape: tuple[int, ...]) -> np.ndarray:
-        return checked_rows(batch, estimator, model).astype(model.dtype, copy=False)
+        rows = np.asarray(check_rows(batch, estimator, model.layout.sample_shape))
+        return rows if model.units else rows.astype(model.dtype, copy=False)
 
     shapes = (model.layout.sample_shape, None)
     return Blender(estimator.transform, estimator.inverse_transform, check, shapes)

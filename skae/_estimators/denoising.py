@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from skae._data.transforms import NOISES
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.checks import check_at_default
-from skae._estimators.parameters import CODE, DENSE, WEIGHT, Network, parameters
+from skae._estimators.parameters import AXES, CODE, DENSE, WEIGHT, Network, parameters
 from skae._estimators.planning import random_source
 
 
@@ -34,24 +34,28 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     noise : str or callable, default="gaussian"
         Corruption of a batch: ``"gaussian"`` adds normal noise; ``"masking"`` sets
-        entries to zero, ``"salt_and_pepper"`` to the lowest or highest value,
-        ``"swap"`` to those of another row. A callable, such as :class:`GaussianNoise`,
-        is called ``noise(x, generator)`` and has its own level.
+        entries to the training mean, ``"salt_and_pepper"`` to the lowest or highest
+        value, ``"swap"`` to those of another row. A callable, such as
+        :class:`GaussianNoise`, is called ``noise(x, generator)`` and has its own level.
 
-    noise_level : float, default=0.3
-        Standard deviation of ``"gaussian"`` noise in the units of X; fraction of the
-        entries that the others change.
+    noise_level : float or None, default=None
+        Standard deviation of ``"gaussian"`` noise in units of the training scale of X;
+        fraction of the entries that the others change. None is 0.5 for ``"gaussian"``
+        and 0.3 for the others.
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. An
-        int is one layer; ``()`` gives a linear autoencoder. None stands for ``(256,)``.
-        Cannot be given together with `encoder`.
+        int is one layer; ``()`` gives a linear autoencoder. None is one layer of 256
+        units, or fewer where X has more than 16384 features. Cannot be given together
+        with `encoder`.
 
     activation : str or None, default=None
-        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
-        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
-        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
-        given together with `encoder`.
+        Activation after each hidden layer of a dense network: ``"clipped_relu"``, which
+        clips to [0, 1], ``"elu"``, ``"gelu"``, ``"hardsigmoid"``, ``"identity"``,
+        ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or
+        ``"tanh"``. None stands for ``"clipped_relu"``: far from the training rows it is
+        constant, so that unusual rows are reconstructed as by PCA. Cannot be given
+        together with `encoder`.
 
     encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to codes. ``"dense"``, ``"conv"`` or ``"recurrent"``, or a
@@ -63,9 +67,16 @@ class DenoisingAutoencoder(BaseAutoencoder):
         network of `hidden_layer_sizes` and `activation`.
 
     code_activation : str or None, default=None
-        Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
-        ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``,
-        ``"softplus"`` or ``"tanh"``. None is a linear code.
+        Activation of the code: ``"clipped_relu"``, ``"elu"``, ``"gelu"``,
+        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
+        ``"silu"``, ``"softplus"`` or ``"tanh"``. None is a linear code.
+
+    whiten : bool, default=False
+        Whether to divide each component of the code by its standard deviation. If
+        False, the distance between two codes is that between their reconstructions, to
+        first order, in the units of X: components are ordered by variance, as those of
+        PCA. Only for a linear code without `sparsity` and custom penalties, whose axes
+        are free; other codes are those of the network.
 
     sparsity : float, default=0.0
         Weight :math:`\lambda` of the penalty :math:`\sum_i |z_i|` on the code, with
@@ -94,23 +105,30 @@ class DenoisingAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
-        the axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, a 3-D X holds grey images, and the channels
+        of a 4-D X are on whichever of the axes 1 and -1 has length 1 to 4.
+        ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
+        ``"channels_last"`` ``(n_samples, length, channels)``.
 
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adamw"
         The optimizer. Its further arguments are set with `net_params`.
 
-    lr : float, default=0.001
-        Learning rate; the highest one, if `lr_schedule` changes it.
+    lr : float or "auto", default="auto"
+        Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
+        each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
+        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
+        modules and other optimizers than Adam get 0.006.
 
     weight_decay : float or None, default=None
-        Weight decay of the optimizer. None leaves it at the optimizer's default.
+        Weight decay of the optimizer. None leaves it at the optimizer's default, but
+        for ``"adamw"`` with ``lr="auto"``: 0.3 for all but linear maps that start as
+        PCA.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
         factor of `lr` for a fraction of the fit between 0 and 1.
 
-    max_epochs : int, default=100
+    max_epochs : int, default=30
         Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
@@ -121,14 +139,19 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Fraction of the rows held out of training, on which the objective is measured
         after each epoch. None is 0.1 with `early_stopping`, else 0.
 
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to restore the weights of the best epoch. If False, the training
-        loss is monitored and the last weights remain.
+    early_stopping : bool or "auto", default="auto"
+        Whether the loss on held-out rows decides which weights remain: those of the
+        best epoch, or those before the first one, PCA with the shipped networks, unless
+        the best epoch is better by more than one standard error. Training stops after
+        `n_iter_no_change` epochs without an improvement. With ``"auto"`` and no
+        `validation_fraction`, at most 1000 rows are held out, none of fewer than 10
+        rows, and the last fifth of the epochs trains on all rows (or PCA is computed
+        from all rows). If False, the training loss is monitored and the last weights
+        remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. With None it never
-        stops early.
+        Epochs without an improvement of `tol` before training stops; epochs in which
+        the learning rate rises do not count. With None it never stops early.
 
     tol : float, default=0.0001
         Smallest improvement of the loss, divided by the number of features, that
@@ -220,32 +243,36 @@ class DenoisingAutoencoder(BaseAutoencoder):
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenoisingAutoencoder
     >>> X = load_digits().data / 16
-    >>> ae = DenoisingAutoencoder(32, noise_level=0.5, max_epochs=20, random_state=0)
+    >>> ae = DenoisingAutoencoder(32, noise_level=0.8, max_epochs=20, random_state=0)
     >>> X_noisy = ae.fit(X).corrupt(X)
-    >>> bool(((ae.denoise(X_noisy) - X) ** 2).mean() < ((X_noisy - X) ** 2).mean() / 4)
+    >>> bool(((ae.denoise(X_noisy) - X) ** 2).mean() < ((X_noisy - X) ** 2).mean() / 3)
     True
     """
 
     noise: str | Callable = "gaussian"
-    noise_level: float = 0.3
+    noise_level: float | None = None
     hidden_layer_sizes: int | Sequence[int] | None = None
     activation: str | None = None
     encoder: Network = None
     code_activation: str | None = None
+    whiten: bool = False
     sparsity: float = 0.0
 
     _parameter_constraints: ClassVar = {
         **BaseAutoencoder._parameter_constraints,
         **DENSE,
         **CODE,
+        **AXES,
         "noise": [StrOptions(set(NOISES)), callable],
-        "noise_level": [WEIGHT],
+        "noise_level": [WEIGHT, None],
     }
 
     def _noise(self) -> Callable | None:
         if not isinstance(self.noise, str):
             check_at_default(self, "noise_level", "noise")
             return self.noise
+        if self.noise_level is None:
+            return NOISES[self.noise]()
         noise = NOISES[self.noise](self.noise_level)
         if self.noise_level > noise.highest_level:
             raise ValueError(
@@ -272,7 +299,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         """
         model = self._fitted()
         source = random_source(self, random_state)
-        return model.layout.unflatten(model.corrupt(self._check_X(X), source))
+        return model.to_samples(model.corrupt(self._check_X(X), source))
 
     def denoise(self, X: Any) -> np.ndarray:
         """Reconstruct noisy samples without their noise.

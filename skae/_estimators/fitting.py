@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +13,20 @@ from sklearn.utils import check_random_state
 from skae._data.batches import RowDataset
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
+from skae._data.units import choose_units, converted
 from skae._estimators.checks import check_instances, check_net_params
 from skae._estimators.parameters import has_parameters
 from skae._estimators.planning import renew_plan
+from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
+from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
+from skae._model.review import review
 from skae._persistence.format import Saved
 from skae._random import draw_seed
 from skae._training.build import build_net, prepare_net
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task
+from skae._training.settings import restored_on_error
 
 
 def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
@@ -40,6 +47,12 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
     check_range(rows, dtype)
     statistics = compute_statistics(rows)
     plan.task.loss.check(statistics.low, statistics.high)
+    units = None
+    if plan.task.loss.degree == 2:
+        units = choose_units(statistics, layout, dtype)
+    if units is not None:
+        rows = converted(rows, units)
+        statistics = compute_statistics(rows)
     seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
         net=build_net(plan, layout, statistics, dtype, seed=seed, rows=rows),
@@ -49,6 +62,7 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
         feature_names=feature_names,
         built_with=plan,
         trained_with=plan,
+        units=units,
     )
     return model, rows
 
@@ -107,7 +121,9 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
         Its model.
     """
     rows = check_rows(X, estimator, model.layout.sample_shape)
-    check_range(rows, model.dtype)
+    rows = converted(rows, model.units)
+    if model.units is None:
+        check_range(rows, model.dtype)
     return rows
 
 
@@ -136,8 +152,35 @@ def _is_same(value: Any, copy: Any) -> bool:
     return value is copy or value == copy
 
 
-def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) -> None:
-    """Train a model, and show or report its epochs.
+@contextmanager
+def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
+    """Set the model of an estimator in training; restore the last one if that fails.
+
+    After divergence and Ctrl-C the weights are trained, and the model stays set.
+    """
+    before = vars(estimator).get("_model")
+    try:
+        with restored_on_error(model.net):
+            estimator._model = model
+            yield
+    except DivergenceError:
+        raise
+    except Exception:
+        if before is None:
+            del estimator._model
+        else:
+            estimator._model = before
+        raise
+
+
+def train(
+    estimator: Any,
+    model: TrainedModel,
+    rows: np.ndarray,
+    n_epochs: int,
+    describe: Callable[[TrainedModel, np.ndarray], None],
+) -> None:
+    """Train a model, show or report its epochs, and describe it.
 
     Parameters
     ----------
@@ -149,6 +192,9 @@ def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) 
         Training rows.
     n_epochs : int
         Number of epochs.
+    describe : callable
+        Measures, from the model and the rows, what the model needs beside its weights:
+        also after divergence and Ctrl-C, which leave trained weights.
     """
     net = model.net
     prepare_net(
@@ -159,11 +205,36 @@ def train(estimator: Any, model: TrainedModel, rows: np.ndarray, n_epochs: int) 
         shape=(len(rows), rows.shape[1]),
     )
     name = type(estimator).__name__
-    with (
-        shown_epochs(name, estimator.verbose, net, n_epochs),
-        reported_epochs(estimator, net, rows, n_epochs),
-    ):
-        net.partial_fit(RowDataset(rows, model.dtype), None, epochs=n_epochs)
+    try:
+        with (
+            shown_epochs(name, estimator.verbose, net, n_epochs),
+            reported_epochs(estimator, net, rows, n_epochs),
+        ):
+            net.partial_fit(RowDataset(rows, model.dtype), None, epochs=n_epochs)
+    except (DivergenceError, KeyboardInterrupt):
+        describe(model, rows)
+        raise
+    describe(model, rows)
+
+
+def warn_of_fit(model: TrainedModel, rows: np.ndarray, remedies: list[str]) -> None:
+    """Warn of a collapsed code, or else of what a user should know of a fit.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The fitted model.
+    rows : ndarray of shape (n_rows, n_features)
+        The training rows.
+    remedies : list of str
+        Suggestions against a collapsed code.
+    """
+    collapse = detect_collapse(model, rows)
+    if collapse is not None:
+        warn(collapse.message(remedies), CollapsedCodeWarning)
+        return
+    for finding in review(model, rows):
+        warn(finding, FitWarning)
 
 
 def restore(base: type, saved: Saved) -> Any:

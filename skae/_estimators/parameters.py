@@ -47,6 +47,7 @@ DENSE = {
     "activation": [StrOptions(set(ACTIVATIONS)), None],
     "encoder": NETWORK,
 }
+AXES = {"whiten": ["boolean"]}
 CODE = {
     "code_activation": [StrOptions(set(ACTIVATIONS)), None],
     "sparsity": [WEIGHT],
@@ -62,13 +63,13 @@ SHARED: dict[str, list[Any]] = {
     "loss": [StrOptions(set(LOSSES)), callable],
     "layout": [StrOptions(set(LAYOUTS)), None],
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-    "lr": [Interval(Real, 0, None, closed="neither")],
+    "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "weight_decay": [WEIGHT, None],
     "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
     "max_epochs": [COUNT],
     "batch_size": [COUNT, StrOptions({"auto"})],
     "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
-    "early_stopping": ["boolean"],
+    "early_stopping": ["boolean", StrOptions({"auto"})],
     "n_iter_no_change": [COUNT, None],
     "tol": [WEIGHT],
     "warm_start": ["boolean"],

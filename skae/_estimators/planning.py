@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from skorch.callbacks import LRScheduler
@@ -25,7 +26,11 @@ from skae._networks.factory import resolve_network
 from skae._objective.losses import Loss
 from skae._objective.penalties import check_unique, named_penalties
 from skae._training.plan import Networks, Plan, Task, Training
+from skae._training.rates import resolve_lr
 from skae._training.schedules import LR_SCHEDULES
+
+# Share of the epochs that train on all rows, with early_stopping="auto".
+FINAL_SHARE = 0.2
 
 
 def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
@@ -41,15 +46,21 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
         The task that the network is trained for.
     """
     _check_tied(estimator, networks)
-    return Plan(
+    plan = Plan(
         parameters=copy_of(estimator),
         n_components=estimator.n_components,
         networks=networks,
         layout=estimator.layout,
         dtype=estimator.dtype,
         task=task,
-        training=make_training(estimator),
+        training=make_training(estimator, networks),
     )
+    if getattr(estimator, "whiten", False) and not plan.has_free_coordinates:
+        raise ValueError(
+            "whiten=True needs a linear code whose axes are free: set code_activation="
+            "None, sparsity=0 and penalty=None, or whiten=False."
+        )
+    return plan
 
 
 def renew_plan(plan: Plan, estimator: Any, task: Task) -> Plan:
@@ -68,7 +79,7 @@ def renew_plan(plan: Plan, estimator: Any, task: Task) -> Plan:
         plan,
         parameters=copy_of(estimator),
         task=task,
-        training=make_training(estimator),
+        training=make_training(estimator, plan.networks),
     )
 
 
@@ -188,33 +199,60 @@ def make_task(
     )
 
 
-def make_training(estimator: Any) -> Training:
-    """Return the settings of training, from the parameters of an estimator."""
+def make_training(estimator: Any, networks: Networks) -> Training:
+    """Return the settings of training, from the parameters of an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        The estimator.
+    networks : Networks
+        The networks that are trained, on which the learning rate may depend.
+    """
     optimizer, schedule = estimator.optimizer, _resolve_lr_schedule(estimator)
     if isinstance(optimizer, str):
         optimizer = OPTIMIZERS[optimizer]
     if isinstance(schedule, str):
         schedule = LR_SCHEDULES[schedule]
+    is_adaptive = optimizer in (torch.optim.Adam, torch.optim.AdamW)
+    given = estimator.net_params or {}
+    is_auto = estimator.lr == "auto" and "optimizer__lr" not in given
+    by_layer = is_auto and is_adaptive and networks.are_architectures
     settings = {
         "optimizer": optimizer,
-        "lr": estimator.lr,
+        "lr": resolve_lr(estimator.lr, by_layer=by_layer),
+        "lr_by_layer": by_layer,
         "lr_schedule": schedule,
         "max_epochs": estimator.max_epochs,
     }
     if estimator.weight_decay is not None:
         settings["optimizer__weight_decay"] = estimator.weight_decay
-    hold_out = estimator.validation_fraction
-    if hold_out is None and estimator.early_stopping:
+    hold_out, stops = estimator.validation_fraction, estimator.early_stopping
+    uses_all = (
+        stops == "auto" and hold_out is None and not _monitors_held_out(estimator)
+    )
+    if hold_out is None and stops:
         hold_out = 0.1
     return Training(
-        settings={**settings, **(estimator.net_params or {})},
+        settings={**settings, **given},
         callbacks=list(estimator.callbacks or []),
         hold_out=hold_out,
-        early_stopping=estimator.early_stopping,
+        early_stopping=bool(stops),
+        final_share=FINAL_SHARE if uses_all else 0.0,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,
         device=estimator.device,
     )
+
+
+def _monitors_held_out(estimator: Any) -> bool:
+    """Tell whether a callback needs held-out rows in every epoch."""
+    callbacks = [
+        item[1] if isinstance(item, (tuple, list)) else item
+        for item in estimator.callbacks or []
+    ]
+    monitors = [getattr(callback, "monitor", None) for callback in callbacks]
+    return any(isinstance(x, str) and not x.startswith("train") for x in monitors)
 
 
 def _resolve_lr_schedule(estimator: Any) -> Any:
@@ -272,7 +310,7 @@ def common_remedies(
     if corruption is not None:
         remedies.append("weaken the noise")
     remedies.append(
-        f"another lr than {estimator.lr:g}, or more epochs; a scaled X, where its "
+        f"another lr than {estimator.lr}, or more epochs; a scaled X, where its "
         "columns differ in units or the modules are custom"
     )
     return remedies

@@ -64,14 +64,17 @@ class SparseAutoencoder(BaseAutoencoder):
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. An
-        int is one layer; ``()`` gives a linear autoencoder. None stands for ``(256,)``.
-        Cannot be given together with `encoder`.
+        int is one layer; ``()`` gives a linear autoencoder. None is one layer of 256
+        units, or fewer where X has more than 16384 features. Cannot be given together
+        with `encoder`.
 
     activation : str or None, default=None
-        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
-        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
-        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
-        given together with `encoder`.
+        Activation after each hidden layer of a dense network: ``"clipped_relu"``, which
+        clips to [0, 1], ``"elu"``, ``"gelu"``, ``"hardsigmoid"``, ``"identity"``,
+        ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or
+        ``"tanh"``. None stands for ``"clipped_relu"``: far from the training rows it is
+        constant, so that unusual rows are reconstructed as by PCA. Cannot be given
+        together with `encoder`.
 
     encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to codes. ``"dense"``, ``"conv"`` or ``"recurrent"``, or a
@@ -83,10 +86,11 @@ class SparseAutoencoder(BaseAutoencoder):
         network of `hidden_layer_sizes` and `activation`.
 
     code_activation : str or None, default=None
-        Activation of the code: ``"elu"``, ``"gelu"``, ``"hardsigmoid"``,
-        ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``,
-        ``"softplus"`` or ``"tanh"``. None is ``"relu"``, and ``"hardsigmoid"`` for
-        ``method="kl"``, which needs a code in [0, 1]: both give exact zeros.
+        Activation of the code: ``"clipped_relu"``, ``"elu"``, ``"gelu"``,
+        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
+        ``"silu"``, ``"softplus"`` or ``"tanh"``. None is ``"relu"``, and
+        ``"hardsigmoid"`` for ``method="kl"``, which needs a code in [0, 1]: both give
+        exact zeros.
 
     corruption : callable or None, default=None
         Transformation of the rows of a batch before they are encoded in training,
@@ -117,23 +121,30 @@ class SparseAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
-        the axes 1 and -1 has length 1 to 4.
+        Meaning of the axes of X. With None, a 3-D X holds grey images, and the channels
+        of a 4-D X are on whichever of the axes 1 and -1 has length 1 to 4.
+        ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
+        ``"channels_last"`` ``(n_samples, length, channels)``.
 
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adamw"
         The optimizer. Its further arguments are set with `net_params`.
 
-    lr : float, default=0.001
-        Learning rate; the highest one, if `lr_schedule` changes it.
+    lr : float or "auto", default="auto"
+        Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
+        each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
+        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
+        modules and other optimizers than Adam get 0.006.
 
     weight_decay : float or None, default=None
-        Weight decay of the optimizer. None leaves it at the optimizer's default.
+        Weight decay of the optimizer. None leaves it at the optimizer's default, but
+        for ``"adamw"`` with ``lr="auto"``: 0.3 for all but linear maps that start as
+        PCA.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
         factor of `lr` for a fraction of the fit between 0 and 1.
 
-    max_epochs : int, default=100
+    max_epochs : int, default=30
         Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
@@ -144,14 +155,19 @@ class SparseAutoencoder(BaseAutoencoder):
         Fraction of the rows held out of training, on which the objective is measured
         after each epoch. None is 0.1 with `early_stopping`, else 0.
 
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to restore the weights of the best epoch. If False, the training
-        loss is monitored and the last weights remain.
+    early_stopping : bool or "auto", default="auto"
+        Whether the loss on held-out rows decides which weights remain: those of the
+        best epoch, or those before the first one, PCA with the shipped networks, unless
+        the best epoch is better by more than one standard error. Training stops after
+        `n_iter_no_change` epochs without an improvement. With ``"auto"`` and no
+        `validation_fraction`, at most 1000 rows are held out, none of fewer than 10
+        rows, and the last fifth of the epochs trains on all rows (or PCA is computed
+        from all rows). If False, the training loss is monitored and the last weights
+        remain.
 
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. With None it never
-        stops early.
+        Epochs without an improvement of `tol` before training stops; epochs in which
+        the learning rate rises do not count. With None it never stops early.
 
     tol : float, default=0.0001
         Smallest improvement of the loss, divided by the number of features, that

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
+from torch.optim import Optimizer
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
@@ -46,6 +47,28 @@ class VariationalAutoencoder(BaseAutoencoder):
     n_components : int, default=16
         Size of the code: the number of columns that :meth:`transform` returns.
 
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
+        The optimizer. Its further arguments are set with `net_params`.
+
+    lr : float or "auto", default=0.001
+        Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
+        each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
+        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
+        modules and other optimizers than Adam get 0.006.
+
+    max_epochs : int, default=100
+        Maximum number of passes over the training rows in one `fit`.
+
+    early_stopping : bool or "auto", default=False
+        Whether the loss on held-out rows decides which weights remain: those of the
+        best epoch, or those before the first one, PCA with the shipped networks, unless
+        the best epoch is better by more than one standard error. Training stops after
+        `n_iter_no_change` epochs without an improvement. With ``"auto"`` and no
+        `validation_fraction`, at most 1000 rows are held out, none of fewer than 10
+        rows, and the last fifth of the epochs trains on all rows (or PCA is computed
+        from all rows). If False, the training loss is monitored and the last weights
+        remain.
+
     beta : float, default=1.0
         Weight :math:`\beta` of the divergence from the prior. 1 is the evidence lower
         bound; larger values simplify the code, smaller ones improve the
@@ -61,10 +84,11 @@ class VariationalAutoencoder(BaseAutoencoder):
         `encoder`.
 
     activation : str or None, default=None
-        Activation after each hidden layer of a dense network: ``"elu"``, ``"gelu"``,
-        ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``,
-        ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands for ``"gelu"``. Cannot be
-        given together with `encoder`.
+        Activation after each hidden layer of a dense network: ``"clipped_relu"``, which
+        clips to [0, 1], ``"elu"``, ``"gelu"``, ``"hardsigmoid"``, ``"identity"``,
+        ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or
+        ``"tanh"``. None stands for ``"gelu"``. Cannot be given together with
+        `encoder`.
 
     encoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from rows to ``2 * n_components`` columns, the means and the
@@ -103,24 +127,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         each row or each entry.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
-        Meaning of the axes of X. With None, the channels of a 4-D X are on whichever of
-        the axes 1 and -1 has length 1 to 4.
-
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
-        The optimizer. Its further arguments are set with `net_params`.
-
-    lr : float, default=0.001
-        Learning rate; the highest one, if `lr_schedule` changes it.
+        Meaning of the axes of X. With None, a 3-D X holds grey images, and the channels
+        of a 4-D X are on whichever of the axes 1 and -1 has length 1 to 4.
+        ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
+        ``"channels_last"`` ``(n_samples, length, channels)``.
 
     weight_decay : float or None, default=None
-        Weight decay of the optimizer. None leaves it at the optimizer's default.
+        Weight decay of the optimizer. None leaves it at the optimizer's default, but
+        for ``"adamw"`` with ``lr="auto"``: 0.3 for all but linear maps that start as
+        PCA.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
         factor of `lr` for a fraction of the fit between 0 and 1.
-
-    max_epochs : int, default=100
-        Maximum number of passes over the training rows in one `fit`.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -130,14 +149,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         Fraction of the rows held out of training, on which the objective is measured
         after each epoch. None is 0.1 with `early_stopping`, else 0.
 
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `n_iter_no_change`
-        epochs, and to restore the weights of the best epoch. If False, the training
-        loss is monitored and the last weights remain.
-
     n_iter_no_change : int or None, default=10
-        Epochs without an improvement of `tol` before training stops. With None it never
-        stops early.
+        Epochs without an improvement of `tol` before training stops; epochs in which
+        the learning rate rises do not count. With None it never stops early.
 
     tol : float, default=0.0001
         Smallest improvement of the loss, divided by the number of features, that
@@ -243,13 +257,17 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     _losses = LIKELIHOODS
     # Three layers from random weights sample better than one that starts at PCA.
-    _dense = Dense((256, 128, 128), init="random")
+    _dense = Dense((256, 128, 128), activation="gelu", init="random")
     beta: float = 1.0
     kl_warmup: int = 0
     hidden_layer_sizes: int | Sequence[int] | None = None
     activation: str | None = None
     encoder: Network = None
     corruption: Callable | None = None
+    optimizer: str | type[Optimizer] = "adam"
+    lr: float | str = 1e-3
+    max_epochs: int = 100
+    early_stopping: bool | str = False
 
     _parameter_constraints: ClassVar = {
         **BaseAutoencoder._parameter_constraints,

@@ -13,6 +13,7 @@ from skae._model.model import TrainedModel
 
 _FEWEST_EPOCHS = 10  # fewer do not show whether the code collapses
 _LEAST_DEVIATION = 0.01  # of that of the unit that varies most
+_ROUNDING = 1e-5
 _LEAST_R2 = 0.05
 _MAX_ROWS = 4096
 
@@ -20,6 +21,24 @@ _MAX_ROWS = 4096
 def active_units(std: np.ndarray) -> np.ndarray:
     """Return whether each unit is active, given the standard deviations."""
     return (std > 0) & (std >= _LEAST_DEVIATION * std.max())
+
+
+def active_components(model: TrainedModel, std: np.ndarray) -> np.ndarray:
+    """Return whether each component of the code is active.
+
+    Components that are ordered by variance may be small; one is inactive only if it
+    does not vary beyond rounding.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The fitted model.
+    std : ndarray of shape (n_components,)
+        Standard deviation of each component.
+    """
+    if model.trained_with.has_free_coordinates:
+        return std > _ROUNDING * std.max()
+    return active_units(std)
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,7 @@ def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     if (some == some[0]).all():
         return None
     std, r2 = _measure(model, some)
-    n_units, n_active = len(std), int(active_units(std).sum())
+    n_units, n_active = len(std), int(active_components(model, std).sum())
     # More units than these are not needed, and may be inactive.
     n_needed = min(n_units, some.shape[1], len(some) - 1)
     is_dead = n_active < n_needed / 2

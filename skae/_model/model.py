@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from torch import Tensor, nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
+from skae._data.units import Units
 from skae._model.inference import apply_in_batches
-from skae._networks.autoencoder import AutoencoderModule, LinkedDecoder
+from skae._networks.autoencoder import AutoencoderModule, RowEncoder
 from skae._networks.jacobian import exact_squared_norm
+from skae._networks.layers import FromUnits, Standardize, ToUnits
 from skae._objective.losses import Loss, sum_entries
 from skae._random import RandomStream, draw_seed
 from skae._training.history import terms_of
@@ -43,6 +45,8 @@ class TrainedModel:
         Names of the features, where X has names.
     built_with, trained_with : Plan
         The plans that the network was built with, and last trained with.
+    units : Units or None
+        Units of the rows that the network takes and gives. None is those of X.
     noise_variance : float or None
         Variance of a Gaussian decoder, in squared units of X.
     """
@@ -54,6 +58,7 @@ class TrainedModel:
     feature_names: np.ndarray | None
     built_with: Plan
     trained_with: Plan
+    units: Units | None = None
     noise_variance: float | None = None
 
     @property
@@ -69,7 +74,10 @@ class TrainedModel:
     @property
     def n_components(self) -> int:
         """Size of the code."""
-        return self.built_with.n_components
+        coordinates = self.module.coordinates
+        if coordinates is None:
+            return self.built_with.n_components
+        return len(coordinates.bias)
 
     @property
     def n_features(self) -> int:
@@ -84,12 +92,39 @@ class TrainedModel:
     @property
     def encoder(self) -> nn.Module:
         """The encoder, from flat rows in the units of X to codes."""
-        return self.module.encoder_layers().eval()
+        layers = self.module.encoder_layers()
+        if self.units is not None:
+            layers = RowEncoder(ToUnits(*self._unit_tensors(), self._dtype), *layers)
+        return layers.eval()
 
     @property
     def decoder(self) -> nn.Module:
         """The decoder, from codes to flat rows in the units of X."""
-        return LinkedDecoder(self.module.decoder, self.module.link).eval()
+        layers = self.module.decoder_layers()
+        if self.units is not None:
+            layers = nn.Sequential(layers, FromUnits(*self._unit_tensors()))
+        return layers.eval()
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Training mean of each feature, in the units of X."""
+        mean = self.statistics.mean
+        return mean if self.units is None else self.units.restore(mean)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return getattr(torch, self.dtype.name)
+
+    def _unit_tensors(self) -> tuple[Tensor, Tensor]:
+        units: Any = self.units
+        origin, ratio = torch.from_numpy(units.origin), torch.from_numpy(units.ratio)
+        return origin.to(self.net.device), ratio.to(self.net.device)
+
+    def to_samples(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows that the network gave as samples of X, in its units."""
+        if self.units is not None:
+            rows = self.units.restore(rows)
+        return self.layout.unflatten(rows)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -143,27 +178,26 @@ class TrainedModel:
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """Return the reconstructions of rows, in one pass."""
-        module = self.module
-        return self.apply(lambda x: module.decode(module.encode(x)), rows)
+        return self.apply(self.module.reconstruct, rows)
 
     def losses(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of each row, summed over features, in the units of X."""
         self.check_domain(rows)
         module, loss, scale = self.module, self.loss, self.scale
+        ratio = self._ratio()
 
         def of_rows(x: Tensor) -> Tensor:
-            return sum_entries(
-                loss.function(module.decoder(module.encode(x)), x, scale)
-            )
+            decoded = module.decode_unlinked(module.encode(x))
+            return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
 
         return self.apply(of_rows, rows)
 
     def r2(self, rows: np.ndarray) -> float:
         """Return R² of the reconstructions of rows, against the training mean."""
-        module = self.module
+        module, divisor = self.module, self.scale / self._ratio()
 
         def squares(x: Tensor) -> Tensor:
-            error = (module.decode(module.encode(x)) - x) / self.scale
+            error = (module.reconstruct(x) - x) / divisor
             return (error**2).sum(1)
 
         error = self.apply(squares, rows).sum(dtype=np.float64)
@@ -177,28 +211,42 @@ class TrainedModel:
         """
         found = compute_statistics(rows)
         offset = (found.mean - self.statistics.mean) ** 2
-        total = found.n_rows * (found.variance + offset).sum() / self.scale**2
+        ratio = 1.0 if self.units is None else self.units.ratio
+        entries = (found.variance + offset) * (ratio / self.scale) ** 2
+        total = found.n_rows * entries.sum()
         if total == 0:
             return float(error == 0)
         return float(1 - error / total)
 
     def jacobian_norms(self, rows: np.ndarray) -> np.ndarray:
         """Return the Frobenius norm of the Jacobian of the code of each row."""
-        norm = partial(exact_squared_norm, self.encoder, create_graph=False)
-        return np.sqrt(self.apply(norm, rows, inference=False))
+        encoder: nn.Module = self.module.encoder_layers().eval()
+        ratio = self._ratio()
+        if self.units is not None:
+            to_ratio = Standardize(torch.zeros_like(ratio), ratio)
+            encoder = nn.Sequential(to_ratio, encoder)
+        norm = partial(exact_squared_norm, encoder, create_graph=False)
+        return np.sqrt(self.apply(lambda x: norm(x * ratio), rows, inference=False))
+
+    def _ratio(self) -> Any:
+        """Return the units of X in those of the network, a factor of each feature."""
+        if self.units is None:
+            return 1.0
+        return self._unit_tensors()[1].to(self._dtype)
 
     def corrupt(self, rows: np.ndarray, source: np.random.RandomState) -> np.ndarray:
         """Return rows with the noise of training, drawn from a random state."""
         stream = RandomStream(draw_seed(source))
-        corruption = clone(self.net.corruption, safe=False)
+        corruption: Any = copy.deepcopy(self.net.corruption)
         # User-defined code may use torch's global generator, too.
         own_global: Any = nullcontext()
         if self.net.has_user_code:
             own_global = RandomStream(draw_seed(source)).as_global()
         with own_global:
-            x = torch.from_numpy(np.array(rows, dtype=self.dtype))
+            x = torch.from_numpy(np.array(rows).astype(self.dtype))
             return corruption(x, stream.on("cpu")).numpy()
 
     def check_domain(self, rows: np.ndarray) -> None:
         """Refuse rows outside the domain of the loss."""
-        self.loss.check(float(rows.min()), float(rows.max()))
+        if self.units is None:  # else the loss takes any values
+            self.loss.check(float(rows.min()), float(rows.max()))

@@ -14,9 +14,10 @@ from torch import nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
-from skae._networks.layers import GELU, Hardsigmoid
+from skae._networks.layers import GELU, ClippedReLU, Hardsigmoid
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "clipped_relu": ClippedReLU,
     "elu": nn.ELU,
     "gelu": GELU,
     "hardsigmoid": Hardsigmoid,
@@ -66,12 +67,10 @@ class Architecture(BaseEstimator, ABC):
     def prepare_output(self, decoder: nn.Module, statistics: Statistics) -> None:
         """Adapt the last layer of a decoder to the training rows."""
 
-    def linear_activation(self, n_components: int) -> str | None:
-        """Return the activation with which the network can represent a linear map.
-
-        The network then starts as PCA. None if it cannot or should not.
-        """
-        return None
+    @property
+    def starts_at_pca(self) -> bool:
+        """Whether a linear map that starts as PCA is added to each network."""
+        return False
 
     def output_scale(self, statistics: Statistics) -> np.ndarray:
         """Return the factor of the output of the decoder, for each feature.

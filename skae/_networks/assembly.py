@@ -11,12 +11,21 @@ import torch
 from torch import nn
 
 from skae._data.layout import Layout
+from skae._data.rows import Rows
 from skae._data.statistics import Statistics
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.factory import build_decoder, build_encoder
-from skae._networks.initialization import PrincipalAxes, start_at_pca
 from skae._networks.layers import Standardize, ToImage, Unstandardize
+from skae._networks.linear_path import (
+    N_VIEWS,
+    Augment,
+    AugmentedRows,
+    PrincipalAxes,
+    add_linear_path,
+    compute_principal_axes,
+    start_at_pca,
+)
 from skae._random import RandomStream
 
 
@@ -42,16 +51,19 @@ class Assembly:
         Factory of the last layer of the encoder.
     link : callable
         Factory of the module from the output of the decoder to the units of X.
-    start : ndarray of shape (n_features,)
-        Initial output of the decoder.
+    start, slope : ndarray of shape (n_features,)
+        Initial output of the decoder, and by how much it changes with a reconstruction
+        in the units of X.
     statistics : Statistics
         Statistics of the training rows, with which data are standardised.
-    axes : PrincipalAxes or None
-        Axes that the networks start from; None leaves their random weights.
     seed : int
         Seed of the random stream of training.
     dtype : str
         Name of the floating type of the weights.
+    is_free : bool, default=False
+        Whether the code gets coordinates after training.
+    axes : PrincipalAxes or None, default=None
+        Axes that linear paths start from; None leaves random weights.
     """
 
     module_class: type[AutoencoderModule]
@@ -62,10 +74,12 @@ class Assembly:
     code_activation: Callable[[], nn.Module] | None
     link: Callable[[], nn.Module]
     start: np.ndarray
+    slope: np.ndarray
     statistics: Statistics
-    axes: PrincipalAxes | None
     seed: int
     dtype: str
+    is_free: bool = False
+    axes: PrincipalAxes | None = None
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)
@@ -80,6 +94,7 @@ class Assembly:
             link=self.link(),
             scale=self.statistics.scale,
             stream=RandomStream(self.seed),
+            n_free=self.n_components if self.is_free else None,
         ).to(dtype)
         x = mean.expand(2, -1).clone()
         code = check_width(module.encoder, x, n_out, "encoder")
@@ -88,25 +103,80 @@ class Assembly:
 
     def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
         """Build both networks, with their initial weights."""
+        n_features = self.layout.n_features
         encoder = build_encoder(self.encoder, self.layout, n_out)
         decoder = build_decoder(self.decoder, self.n_components, self.layout)
         if isinstance(self.encoder, Architecture):
             if self.encoder.tied:
                 self.encoder.tie(encoder, decoder)
             self.encoder.draw_weights(encoder)
+            if self.encoder.starts_at_pca:
+                encoder = add_linear_path(encoder, n_features, n_out)
         if isinstance(self.decoder, Architecture):
             self.decoder.draw_weights(decoder)
             self.decoder.prepare_output(decoder, self.statistics)
+            if self.decoder.starts_at_pca:
+                decoder = add_linear_path(decoder, self.n_components, n_features)
         if self.axes is not None:
-            start_at_pca(
-                encoder,
-                decoder,
-                self.axes,
-                activation=self.encoder.activation,
-                input_scale=self.statistics.scale,
-                output_scale=self._output_scale(),
-            )
+            self.set_start(encoder, decoder, self.axes)
         return encoder, decoder
+
+    def restart(
+        self, module: AutoencoderModule, rows: Rows, augment: Augment | None = None
+    ) -> float | None:
+        """Set the linear paths of a trained module to PCA of all rows; return its R².
+
+        Parameters
+        ----------
+        module : AutoencoderModule
+            A module that this assembly has built, with the weights that it had then.
+        rows : ndarray of shape (n_rows, n_features)
+            The rows.
+        augment : callable or None
+            The augmentation of a batch.
+        """
+        if not self.has_linear_paths:
+            return None
+        axes = self.find_axes(rows, np.arange(len(rows)), augment)
+        self.set_start(module.encoder, module.decoder, axes)
+        return axes.share
+
+    @property
+    def has_linear_paths(self) -> bool:
+        """Whether both networks have linear paths, which start as PCA."""
+        slots = (self.encoder, self.decoder)
+        return all(isinstance(x, Architecture) and x.starts_at_pca for x in slots)
+
+    def find_axes(
+        self, rows: Rows, indices: np.ndarray, augment: Augment | None = None
+    ) -> PrincipalAxes:
+        """Return the principal axes of some rows, augmented as in training."""
+        source: Any = rows
+        if augment is not None:
+            source = AugmentedRows(rows, augment, self.seed)
+            indices = np.repeat(indices, N_VIEWS)
+        return compute_principal_axes(
+            source,
+            indices,
+            self.n_components,
+            statistics=self.statistics,
+            seed=self.seed,
+        )
+
+    def set_start(
+        self, encoder: nn.Module, decoder: nn.Module, axes: PrincipalAxes
+    ) -> None:
+        """Set the linear paths of both networks, without scaling layers, to PCA."""
+        scale = self.statistics.scale
+        start_at_pca(
+            encoder,
+            decoder,
+            axes,
+            n_components=self.n_components,
+            code_activation=self.code_activation,
+            whiten=self.module_class.n_columns_per_unit > 1,
+            output_scale=self._output_scale() / (self.slope * scale),
+        )
 
     def _scaled(
         self, encoder: nn.Module, decoder: nn.Module, mean: torch.Tensor

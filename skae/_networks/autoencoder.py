@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skae._networks.layers import FirstHalf
+from skae._networks.layers import Affine, FirstHalf
 from skae._networks.tracing import is_plain, run
 from skae._random import RandomStream
 
@@ -58,6 +58,8 @@ class AutoencoderModule(nn.Module):
         Training scale of X, in its units, which the squared error is divided by.
     stream : RandomStream
         Source of all random numbers of training.
+    n_free : int or None, default=None
+        Size of a code that gets coordinates after training, None for other codes.
     """
 
     n_columns_per_unit = 1  # in the output of the encoder
@@ -70,6 +72,7 @@ class AutoencoderModule(nn.Module):
         link: nn.Module,
         scale: float,
         stream: RandomStream,
+        n_free: int | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -77,20 +80,68 @@ class AutoencoderModule(nn.Module):
         self.link = link
         self.scale = scale
         self.stream = stream
+        # From the code that is trained to that of `transform`, and back.
+        self.coordinates: Affine | None = None
+        self.inverse_coordinates: Affine | None = None
+        if n_free is not None:
+            same = torch.eye(n_free), torch.zeros(n_free)
+            self.set_coordinates(same, same)
         self.n_epochs = 0  # trained so far, for the warm-up of penalties
         self.keeps_activations = False  # of the encoder, for a penalty that needs them
 
+    def set_coordinates(
+        self, forward: tuple[Tensor, Tensor], inverse: tuple[Tensor, Tensor]
+    ) -> None:
+        """Set the coordinates of the code outside training.
+
+        Parameters
+        ----------
+        forward, inverse : (Tensor, Tensor)
+            Weight and bias of the map from the code that is trained, and of its
+            inverse.
+        """
+        self.coordinates, self.inverse_coordinates = Affine(*forward), Affine(*inverse)
+
+    def trained_code(self, x: Tensor) -> Tensor:
+        """Return the code of each row, in the coordinates of training."""
+        return self.encoder(x)
+
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row."""
-        return self.encoder(x)
+        code = self.trained_code(x)
+        return code if self.coordinates is None else self.coordinates(code)
+
+    def decode_unlinked(self, code: Tensor) -> Tensor:
+        """Return the output of the decoder for each code, before the link."""
+        if self.inverse_coordinates is not None:
+            code = self.inverse_coordinates(code)
+        return self.decoder(code)
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the reconstruction of each code, in the units of X."""
-        return self.link(self.decoder(code))
+        return self.link(self.decode_unlinked(code))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the reconstruction of each row, in the units of X."""
+        return self.decode(self.encode(x))
+
+    def training_layers(self) -> nn.Sequential:
+        """Return the layers of :meth:`trained_code`."""
+        return RowEncoder(self.encoder)
 
     def encoder_layers(self) -> nn.Sequential:
         """Return the layers of :meth:`encode`."""
-        return RowEncoder(self.encoder)
+        layers = self.training_layers()
+        if self.coordinates is None:
+            return layers
+        return RowEncoder(*layers, self.coordinates)
+
+    def decoder_layers(self) -> nn.Sequential:
+        """Return the layers of :meth:`decode`."""
+        if self.inverse_coordinates is None:
+            return LinkedDecoder(self.decoder, self.link)
+        decoder = nn.Sequential(self.inverse_coordinates, self.decoder)
+        return LinkedDecoder(decoder, self.link)
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         if not self.keeps_activations:
@@ -123,10 +174,10 @@ class VariationalAutoencoderModule(AutoencoderModule):
         mean, raw = self.encoder(x).to(x.dtype).chunk(2, dim=1)
         return mean, _MAX_LOG_VAR * torch.tanh(raw / _MAX_LOG_VAR)
 
-    def encode(self, x: Tensor) -> Tensor:
+    def trained_code(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
 
-    def encoder_layers(self) -> nn.Sequential:
+    def training_layers(self) -> nn.Sequential:
         return RowEncoder(self.encoder, FirstHalf())
 
     def forward(self, x: Tensor) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _MAX_FLAT_UNITS = 4096
 
 
 class Conv(Architecture):
-    """Strided or pooled convolutions; the decoder mirrors the encoder.
+    r"""Strided or pooled convolutions; the decoder mirrors the encoder.
 
     Each layer halves every axis that is longer than one. Layers of the last width
     are added until the map that the code is computed from has at most 4096 units, so
@@ -54,7 +54,7 @@ class Conv(Architecture):
     kernel_size : int, default=3
         Size of the kernels, odd.
 
-    activation : str, default="gelu"
+    activation : str, default="clipped_relu"
         Activation after each convolution, one of the names that the parameter
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
@@ -64,6 +64,13 @@ class Conv(Architecture):
     pooling : {"max", "average"} or None, default=None
         Pooling that halves the maps of the encoder: the maximum or the mean of each 2 x
         2 pixels, after the activation. None is a stride of 2, as in the decoder.
+
+    init : {"pca", "random"}, default="pca"
+        Initialisation of the weights. With ``"pca"`` a linear map is added to the
+        convolutions, :math:`z = W x + f(x)` and :math:`\hat x = V z + g(z)`, with the
+        principal axes of the training rows in W and V and zeros in the last layers of f
+        and g: training starts at PCA and adds what is not linear. ``"random"`` uses the
+        initialisation of torch, without a linear map.
 
     Examples
     --------
@@ -80,6 +87,7 @@ class Conv(Architecture):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "batch_norm": ["boolean"],
         "pooling": [StrOptions(set(_POOLINGS)), None],
+        "init": [StrOptions({"pca", "random"})],
     }
 
     def __init__(
@@ -88,9 +96,10 @@ class Conv(Architecture):
         image_shape: Sequence[int] | None = None,
         *,
         kernel_size: int = 3,
-        activation: str = "gelu",
+        activation: str = "clipped_relu",
         batch_norm: bool = False,
         pooling: str | None = None,
+        init: str = "pca",
     ) -> None:
         self.channels = channels
         self.image_shape = image_shape
@@ -98,6 +107,12 @@ class Conv(Architecture):
         self.activation = activation
         self.batch_norm = batch_norm
         self.pooling = pooling
+        self.init = init
+
+    @property
+    def starts_at_pca(self) -> bool:
+        """Whether a linear map that starts as PCA is added to each network."""
+        return self.init == "pca"
 
     def _shapes(self, layout: Layout) -> list[tuple[int, ...]]:
         """Return the shape of the map before the first and after each convolution."""

@@ -20,43 +20,48 @@ from skae._networks.architecture import (
     is_count,
 )
 from skae._networks.initialization import (
-    GAINS,
     draw_glorot_weights,
     tie_weights,
     zero_constant_features,
 )
 from skae._networks.layers import BatchNorm1d
 
+# Width of the default hidden layer, and the weights that wide rows limit it to.
+_WIDTH = 256
+_LEAST_WIDTH = 16
+_MAX_WEIGHTS = 2**22
+
 
 class Dense(Architecture):
-    """Fully connected layers; the decoder mirrors the encoder.
+    r"""Fully connected layers; the decoder mirrors the encoder.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(256,)
-        Widths of the hidden layers of the encoder; an int is one layer.
+    hidden_layer_sizes : int, array-like of int or None, default=None
+        Widths of the hidden layers of the encoder; an int is one layer. None is one
+        layer of 256 units, or fewer where X has more than 16384 features.
 
-    activation : str, default="gelu"
+    activation : str, default="clipped_relu"
         Activation after each hidden layer, one of the names that the parameter
         `activation` of :class:`~skae.AutoencoderTransformer` takes.
 
     init : {"pca", "glorot", "random"}, default="pca"
-        Initialisation of the weights. With ``"pca"`` a dense encoder and decoder with a
-        linear code start as PCA of the training rows, with whitened components, and
-        training adds what is not linear. This requires hidden layers at least twice as
-        wide as the code and one of the activations gelu, identity, leaky_relu, relu,
-        silu and softplus; other networks, and ``"random"``, use the initialisation of
-        torch. ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times
-        that after a sigmoid, and biases that centre the input of each layer: deep
-        stacks of sigmoids learn with it, but not with the initialisation of torch.
+        Initialisation of the weights. With ``"pca"`` a linear map is added to the
+        hidden layers, :math:`z = W x + f(x)` and :math:`\hat x = V z + g(z)` [4]_,
+        with the principal axes of the training rows in W and V and zeros in the last
+        layers of f and g: training starts at PCA and adds what is not linear.
+        ``"random"`` uses the initialisation of torch, without a linear map.
+        ``"glorot"`` draws weights of variance 2 / (n_in + n_out) [1]_, 16 times that
+        after a sigmoid, and biases that centre the input of each layer: deep stacks of
+        sigmoids learn with it, but not with the initialisation of torch.
 
     batch_norm : bool, default=False
         Whether to normalise each hidden layer over the batch, before its
-        activation [2]_. The network does not start as PCA then.
+        activation [2]_.
 
     tied : bool, default=False
         Whether the decoder uses the transposed weights of the encoder, with separate
-        biases [3]_. The network does not start as PCA then.
+        biases [3]_. There is no linear map beside the layers then.
 
     References
     ----------
@@ -66,6 +71,8 @@ class Dense(Architecture):
        reducing internal covariate shift", ICML 2015. :arxiv:`1502.03167`
     .. [3] Vincent, Larochelle, Lajoie, Bengio & Manzagol, "Stacked denoising
        autoencoders", Journal of Machine Learning Research 11, 2010.
+    .. [4] Kärkkäinen & Hänninen, "Additive autoencoder for dimension estimation",
+       Neurocomputing 551, 2023. :doi:`10.1016/j.neucom.2023.126520`
 
     Examples
     --------
@@ -76,7 +83,7 @@ class Dense(Architecture):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", COUNT],
+        "hidden_layer_sizes": ["array-like", COUNT, None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"glorot", "pca", "random"})],
         "batch_norm": ["boolean"],
@@ -85,9 +92,9 @@ class Dense(Architecture):
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (256,),
+        hidden_layer_sizes: int | Sequence[int] | None = None,
         *,
-        activation: str = "gelu",
+        activation: str = "clipped_relu",
         init: str = "pca",
         batch_norm: bool = False,
         tied: bool = False,
@@ -110,14 +117,18 @@ class Dense(Architecture):
 
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""
-        return self._layers((layout.n_features, *self.widths(), n_out))
+        widths = self.widths(layout.n_features)
+        return self._layers((layout.n_features, *widths, n_out))
 
     def decoder(self, n_in: int, layout: Layout) -> nn.Module:
         """Build the network from ``n_in`` columns to rows."""
-        return self._layers((n_in, *self.widths()[::-1], layout.n_features))
+        widths = self.widths(layout.n_features)
+        return self._layers((n_in, *widths[::-1], layout.n_features))
 
-    def widths(self) -> tuple[int, ...]:
+    def widths(self, n_features: int) -> tuple[int, ...]:
         """Return the widths of the hidden layers, checked."""
+        if self.hidden_layer_sizes is None:
+            return (int(np.clip(_MAX_WEIGHTS // n_features, _LEAST_WIDTH, _WIDTH)),)
         sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
         if not all(map(is_count, sizes)):
             raise ValueError(
@@ -141,11 +152,10 @@ class Dense(Architecture):
         """Start at the mean of features that are constant so far."""
         zero_constant_features(decoder, statistics.variance == 0)
 
-    def linear_activation(self, n_components: int) -> str | None:
-        """Return the activation, if pairs of units can represent each component."""
-        can = self.init == "pca" and not self.batch_norm and not self.tied
-        fits = all(2 * n_components <= width for width in self.widths())
-        return self.activation if can and fits and self.activation in GAINS else None
+    @property
+    def starts_at_pca(self) -> bool:
+        """Whether a linear map that starts as PCA is added to each network."""
+        return self.init == "pca" and not self.tied
 
     def output_scale(self, statistics: Statistics) -> np.ndarray:
         """Return the deviation of each feature.

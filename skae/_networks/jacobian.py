@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from skae._networks.layers import (
     GELU,
+    Affine,
+    ClippedReLU,
     FirstHalf,
     Hardsigmoid,
     LifetimeTopK,
@@ -45,6 +47,7 @@ _DIAGONAL = (
     nn.Softplus,
     nn.Softsign,
     nn.Tanh,
+    ClippedReLU,
     Hardsigmoid,
     LifetimeTopK,
     TopK,
@@ -70,7 +73,9 @@ def _is_convolution(layer: Any) -> bool:
 
 
 def _is_known(layer: nn.Module) -> bool:
-    known = is_plain(layer, nn.Linear, nn.Flatten, FirstHalf, Standardize, ToImage)
+    known = is_plain(
+        layer, nn.Linear, Affine, nn.Flatten, FirstHalf, Standardize, ToImage
+    )
     return known or _is_diagonal(layer) or _is_convolution(layer)
 
 
@@ -108,7 +113,7 @@ def _pull_back(step: Step, slope: Tensor | None, vectors: Tensor) -> Tensor:
     layer: Any = step.layer
     if slope is not None:
         return vectors * slope.unsqueeze(1)
-    if is_plain(layer, nn.Linear):
+    if is_plain(layer, nn.Linear, Affine):
         return vectors @ layer.weight
     if is_plain(layer, Standardize):
         return vectors / layer.scale

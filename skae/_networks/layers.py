@@ -39,6 +39,98 @@ class Unstandardize(Standardize):
         return torch.addcmul(self.shift, x, self.scale)
 
 
+class PrincipalMap(nn.Linear):
+    """A linear layer that starts as PCA."""
+
+
+class Affine(nn.Module):
+    """A fixed affine map, ``weight @ x + bias``, that is measured and not trained.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (n_out, n_in)
+        The matrix.
+    bias : Tensor of shape (n_out,)
+        The offset.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    weight: Tensor
+    bias: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+class LinearPath(nn.Module):
+    """A linear map beside other layers; the output is the sum of both.
+
+    Parameters
+    ----------
+    linear : PrincipalMap
+        The linear map.
+    layers : torch.nn.Module
+        Layers with the same input and an output of the same width.
+    """
+
+    def __init__(self, linear: PrincipalMap, layers: nn.Module) -> None:
+        super().__init__()
+        self.linear = linear
+        self.layers = layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.layers(x)
+
+
+class ToUnits(nn.Module):
+    """``(x - origin) / ratio`` in float64, then in the type of a network.
+
+    Parameters
+    ----------
+    origin, ratio : Tensor of shape (n_features,)
+        The units of a network, in float64.
+    dtype : torch.dtype
+        The type of the result.
+    """
+
+    def __init__(self, origin: Tensor, ratio: Tensor, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("origin", origin)
+        self.register_buffer("ratio", ratio)
+        self.dtype = dtype
+
+    origin: Tensor
+    ratio: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((x.to(self.origin.dtype) - self.origin) / self.ratio).to(self.dtype)
+
+
+class FromUnits(nn.Module):
+    """``x * ratio + origin`` in float64, the reverse of :class:`ToUnits`.
+
+    Parameters
+    ----------
+    origin, ratio : Tensor of shape (n_features,)
+        The units of a network, in float64.
+    """
+
+    def __init__(self, origin: Tensor, ratio: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("origin", origin)
+        self.register_buffer("ratio", ratio)
+
+    origin: Tensor
+    ratio: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(self.origin.dtype) * self.ratio + self.origin
+
+
 class ToImage(nn.Module):
     """Reshape flat rows to images or signals, channels first.
 
@@ -95,6 +187,13 @@ class GELU(nn.GELU):
         if x.ndim != 4:
             return super().forward(x)
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class ClippedReLU(nn.Hardtanh):
+    """``x`` clipped to [0, 1]: constant far from the training rows."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 1.0)
 
 
 class Hardsigmoid(nn.Module):

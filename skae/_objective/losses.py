@@ -190,6 +190,23 @@ def _identity(mean: np.ndarray) -> np.ndarray:
     return mean
 
 
+# How much the output of a decoder changes with a reconstruction, near the mean --------
+
+
+def _slope_of_logit(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    mean = np.clip(mean, 0.1, 0.9)
+    return 1 / (mean * (1 - mean))
+
+
+def _slope_of_log(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    # Not above one over the deviation: the exponential would carry it far.
+    return 1 / np.maximum(np.maximum(mean, np.sqrt(variance)), 1e-2)
+
+
+def _one(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    return np.ones_like(mean)
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss that a name in `loss` stands for; a new one is declared in this way.
@@ -212,6 +229,9 @@ class Loss:
         Factory of the module from the output of a decoder to the units of X.
     start : callable
         Initial output of a decoder, from the mean of each feature.
+    slope : callable
+        By how much the output of a decoder changes with a reconstruction in the units
+        of X, from the mean and the variance of each feature.
     domain : (float, float)
         Lowest and highest value of X that the loss can take.
     refusal : str
@@ -233,6 +253,7 @@ class Loss:
     profile: Callable[[Tensor, Tensor | float], Tensor] | None = None
     link: Callable[[], nn.Module] = nn.Identity
     start: Callable[[np.ndarray], np.ndarray] = _identity
+    slope: Callable[[np.ndarray, np.ndarray], np.ndarray] = _one
     domain: tuple[float, float] = (-math.inf, math.inf)
     refusal: str = ""
     log_density: Callable[[Tensor, Tensor, Any], Tensor] | None = None
@@ -278,6 +299,7 @@ LOSSES = {
         fused=_mean_binary_cross_entropy,
         link=nn.Sigmoid,
         start=_logit,
+        slope=_slope_of_logit,
         domain=(0, 1),
         refusal=(
             "loss='binary_cross_entropy' needs X between 0 and 1, but X runs from "
@@ -292,6 +314,7 @@ LOSSES = {
         fused=_mean_poisson,
         link=Exp,
         start=_log,
+        slope=_slope_of_log,
         domain=(0, math.inf),
         refusal=(
             "Negative values in data: loss='poisson' needs counts of at least 0, but "

@@ -62,6 +62,16 @@ class Objective:
                 total = total + terms[name]
         return total, terms
 
+    def measure(
+        self, output: dict[str, Tensor], batch: Batch, module: AutoencoderModule
+    ) -> tuple[float, Tensor]:
+        """Return the objective of a batch, and the loss of each row in its units."""
+        total, _ = self(output, batch, module)
+        values = self.loss.for_training(output["reconstruction"], batch.x, module.scale)
+        if batch.mask is not None:
+            values = values * batch.mask
+        return float(total), sum_entries(values)
+
     def _reconstruction(
         self, reconstruction: Tensor, batch: Batch, scale: float
     ) -> Tensor:

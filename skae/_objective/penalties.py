@@ -156,6 +156,7 @@ class Contraction(BaseEstimator):
     """
 
     needs_activations = True  # of the encoder, in the output of the module
+    ignores_axes = True  # the sum over units is that of a rotated code
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weight": [_WEIGHT],
@@ -178,7 +179,7 @@ class Contraction(BaseEstimator):
         self.normalize = normalize
 
     def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
-        encoder = module.encoder_layers()
+        encoder = module.training_layers()
         exact = self.jacobian == "exact" or (
             self.jacobian == "auto" and has_closed_form(encoder)
         )

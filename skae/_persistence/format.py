@@ -22,7 +22,7 @@ import json
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -32,13 +32,20 @@ from skorch.exceptions import SkorchException
 
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
+from skae._persistence.legacy import (
+    as_they_were,
+    match_coordinates,
+    with_coordinates,
+    with_old_networks,
+)
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
 from skae._persistence.writer import Writer
 from skae._training.build import build_net, resume_net
+from skae._training.fused_adam import check_fused
 from skae._training.plan import Plan, resolve_device
 
-_FORMAT = 1
+_FORMAT = 2
 _NO_DIGEST = b"0" * 64
 
 # Types of the state of callbacks that is stored.
@@ -58,7 +65,7 @@ _NET = {
 _KNOWN = {
     *("n_features_in_", "feature_names_in_", "image_shape_", "scale_", "mean_"),
     *("_layout", "_dtype", "_n_features_out", "_fitted_loss", "_statistics"),
-    "noise_variance_",
+    *("noise_variance_", "_units"),
 }
 
 
@@ -174,8 +181,10 @@ def _attributes_of(model: TrainedModel) -> dict[str, Any]:
         "_n_features_out": model.n_components,
         "_fitted_loss": model.built_with.parameters["loss"],
         "_statistics": model.statistics,
-        "mean_": model.statistics.mean,
+        "mean_": model.mean,
     }
+    if model.units is not None:
+        found["_units"] = model.units
     if model.feature_names is not None:
         found["feature_names_in_"] = model.feature_names
     if model.noise_variance is not None:
@@ -243,6 +252,8 @@ class Saved:
         The state of the net.
     history : list of dict
         skorch's record of each epoch.
+    format : int
+        Version of the format.
     """
 
     cls: type
@@ -254,6 +265,7 @@ class Saved:
     known: dict[str, Any]
     state: dict[str, Any]
     history: list[Any]
+    format: int
 
     def rebuild(self, built_with: Plan, trained_with: Plan) -> TrainedModel:
         """Return the model: built as `fit` did, with the stored state.
@@ -264,6 +276,9 @@ class Saved:
             The plans made from the parameters of these names.
         """
         known, state = self.known, self.state
+        if self.format == 1:
+            built_with = with_old_networks(built_with)
+            trained_with = replace(trained_with, networks=built_with.networks)
         layout, dtype = known["_layout"], known["_dtype"]
         net = build_net(
             built_with, layout, state["statistics"], dtype, seed=state["seed"]
@@ -279,6 +294,7 @@ class Saved:
             feature_names=known.get("feature_names_in_"),
             built_with=built_with,
             trained_with=trained_with,
+            units=known.get("_units"),
             noise_variance=known.get("noise_variance_"),
         )
 
@@ -368,6 +384,10 @@ def _read(
     trained_with = reader.decode_value(document["trained_with"])
     attributes = reader.decode_value(document["attributes"])
     state = reader.decode_value(document["net_"])
+    if document["format"] == 1:
+        parameters = as_they_were(parameters)
+        full = [as_they_were({**parameters, **x}) for x in (built_with, trained_with)]
+        built_with, trained_with = full
     history = json.loads(reader.tensors["net_.history"].numpy().tobytes())
     cls = classes.get(name) or reader.find(name)
     check_attributes(cls, name, set(attributes) - _KNOWN)
@@ -383,6 +403,7 @@ def _read(
         known={k: v for k, v in attributes.items() if k in _KNOWN},
         state=state,
         history=reader.decode_value(history),
+        format=document["format"],
     )
 
 
@@ -405,8 +426,11 @@ def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
 
 def _load_state(net: Any, state: dict[str, Any]) -> None:
     """Give a net its weights, its optimizer, its generators and its callbacks."""
-    module = net.module_
-    module.load_state_dict(state["weights"])
+    module, weights = net.module_, state["weights"]
+    if module.coordinates is not None:
+        weights = with_coordinates(weights, len(module.coordinates.bias))
+        match_coordinates(module, weights)
+    module.load_state_dict(weights)
     module.n_epochs = state["n_epochs"]
     module.stream.__setstate__(state["stream"])
     module.eval()
@@ -415,23 +439,10 @@ def _load_state(net: Any, state: dict[str, Any]) -> None:
         setattr(net, own, state[name])
     if state["optimizer"] is not None:
         net.optimizer_.load_state_dict(state["optimizer"])
-        _check_fused(net.optimizer_)
+        check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
         stored = state["callbacks"].get(name, {})
         vars(callback).update({k: v for k, v in stored.items() if _is_plain_data(v)})
-
-
-def _check_fused(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse tensors of wrong shape: the fused kernels would read beyond them."""
-    for group in optimizer.param_groups:
-        for x in group["params"] if group.get("fused") else ():
-            for name, value in optimizer.state.get(x, {}).items():
-                expected = () if name == "step" else x.shape
-                if torch.is_tensor(value) and value.shape != expected:
-                    raise ValueError(
-                        f"{name} of the optimizer has shape {tuple(value.shape)}, but "
-                        f"{tuple(expected)} is expected"
-                    )
 
 
 def _available_device(device: Any) -> torch.device:

@@ -23,9 +23,11 @@ from skae._data.transforms import (
     DynamicBinarization,
     GaussianNoise,
     MaskingNoise,
+    RandomFlip,
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae._data.units import Units
 from skae._networks.autoencoder import (
     AutoencoderModule,
     LinkedDecoder,
@@ -36,15 +38,21 @@ from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.layers import (
     GELU,
+    Affine,
     BatchNorm1d,
     BatchNorm2d,
+    ClippedReLU,
     FirstHalf,
+    FromUnits,
     Hardsigmoid,
     LifetimeTopK,
+    LinearPath,
+    PrincipalMap,
     Standardize,
     ToImage,
     TopK,
     ToRows,
+    ToUnits,
     TransposedLinear,
     Unstandardize,
 )
@@ -77,6 +85,16 @@ _OURS = (
     *(MaskingNoise, RowEncoder, SaltAndPepperNoise, Standardize, Statistics),
     *(SwapNoise, ToImage, ToRows, TopK, TransposedLinear, Unstandardize),
     *(BidirectionalLSTM, FromFrames, Recurrent, ToFrames),
+    *(
+        Affine,
+        ClippedReLU,
+        RandomFlip,
+        FromUnits,
+        LinearPath,
+        PrincipalMap,
+        ToUnits,
+        Units,
+    ),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
     squared_error,
 )

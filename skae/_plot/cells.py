@@ -46,7 +46,7 @@ def known_layout(
                 return "signal", known.image_shape
             if known.channels_last:
                 return "channels_last", (*rest, channels)
-            return "channels_first", known.image_shape
+            return "channels_first" if channels > 1 else None, known.image_shape
     return None, None
 
 

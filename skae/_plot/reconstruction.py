@@ -232,7 +232,7 @@ def _add_noise(estimator, X, random_state, corrupted):
         return None
     rows = checked_rows(X, estimator, model)
     noisy = model.corrupt(rows, random_source(estimator, random_state))
-    return model.layout.unflatten(noisy)
+    return model.to_samples(noisy)
 
 
 def _short(value):

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import clone
-from torch import nn
 
 from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._networks.assembly import Assembly
-from skae._networks.initialization import PrincipalAxes, compute_principal_axes
-from skae._training.callbacks import STOPPING, Stopping, check_callback_names
+from skae._training.callbacks import check_callback_names
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan, resolve_device
 from skae._training.precision import resolve_precision
+from skae._training.rates import has_layer_rates, resolve_lr
+from skae._training.stopping import STOPPING, Stopping
 
 
 def build_net(
@@ -52,9 +52,6 @@ def build_net(
     -------
     AutoencoderNet
     """
-    axes = None
-    if rows is not None and _starts_at_pca(plan):
-        axes = _principal_axes(plan, rows, statistics, seed)
     networks, loss = plan.networks, plan.task.loss
     assembly = Assembly(
         module_class=networks.module_class,
@@ -65,20 +62,29 @@ def build_net(
         code_activation=networks.code_activation,
         link=loss.link,
         start=loss.start(statistics.mean),
+        slope=loss.slope(statistics.mean, statistics.variance),
         statistics=statistics,
-        axes=axes,
         seed=seed,
         dtype=dtype.name,
+        is_free=plan.has_free_coordinates,
     )
+    module: Assembly = assembly
+    if rows is not None and assembly.has_linear_paths:
+        own = plan.task.transformations(statistics, layout)
+        axes = assembly.find_axes(
+            rows, _training_rows(plan, len(rows), seed), own["augmentation"]
+        )
+        module = replace(assembly, axes=axes)
     net = AutoencoderNet(
-        assembly,
+        module,
         seed=seed,
         has_user_code=networks.have_user_code,
         **_settings(plan, layout.n_features, seed),
     )
     net.initialize()
     net.take_on(plan.task)
-    net.module = replace(assembly, axes=None)  # no longer needed, and not to be pickled
+    net.pca_r2_ = None if module.axes is None else module.axes.share
+    net.module = assembly  # without the axes, which are not to be pickled
     check_callback_names(plan.training.settings, net.callbacks_)
     return net
 
@@ -97,7 +103,8 @@ def resume_net(net: AutoencoderNet, plan: Plan, n_features: int) -> None:
     """
     settings = _settings(plan, n_features, net.seed)
     net.take_on(plan.task)
-    for name in ("train_split", "lr_schedule", "max_epochs", "callbacks"):
+    names = ("train_split", "lr_schedule", "max_epochs", "callbacks", "final_share")
+    for name in names:
         setattr(net, name, settings[name])
     net.initialize_callbacks()
 
@@ -107,7 +114,7 @@ def prepare_net(
     *,
     batch_size: int | str,
     precision: str,
-    lr: float,
+    lr: float | str,
     shape: tuple[int, int],
 ) -> None:
     """Set what depends on the current rows, or may change between chunks.
@@ -120,7 +127,7 @@ def prepare_net(
         Rows in a batch.
     precision : {"float32", "bfloat16", "auto"}
         Format of the multiplications in training.
-    lr : float
+    lr : float or "auto"
         Learning rate.
     shape : (int, int)
         Number of rows and features.
@@ -130,8 +137,10 @@ def prepare_net(
     batch_shape = (min(n_batch, n_rows), n_features)
     net.precision = resolve_precision(precision, net.module_, batch_shape, net.device)
     net.batch_size = n_batch
-    if net.lr != lr:
-        net.set_params(lr=lr)
+    net.lr_by_layer = lr == "auto" and has_layer_rates(net.optimizer_)
+    rate = resolve_lr(lr, by_layer=net.lr_by_layer)
+    if net.lr != rate:
+        net.set_params(lr=rate)
 
 
 def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
@@ -141,29 +150,10 @@ def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     return batch_size
 
 
-def _starts_at_pca(plan: Plan) -> bool:
-    """Tell whether both networks can start as PCA, with the same activation."""
-    networks = plan.networks
-    is_linear = networks.code_activation is None and plan.task.loss.link is nn.Identity
-    if not (is_linear and networks.are_architectures):
-        return False
-    encoder, decoder = (
-        network.linear_activation(plan.n_components)
-        for network in (networks.encoder, networks.decoder)
-    )
-    return encoder is not None and encoder == decoder
-
-
-def _principal_axes(
-    plan: Plan, rows: np.ndarray, statistics: Statistics, seed: int
-) -> PrincipalAxes:
-    split = plan.training.split(seed)  # held-out rows must not be used
-    trained_on = np.arange(len(rows))
-    if split is not None:
-        trained_on, _ = split.split(len(rows))
-    return compute_principal_axes(
-        rows, trained_on, plan.n_components, statistics=statistics, seed=seed
-    )
+def _training_rows(plan: Plan, n_rows: int, seed: int) -> np.ndarray:
+    """Return the indices of the rows that are not held out."""
+    split = plan.training.split(seed)
+    return np.arange(n_rows) if split is None else split.split(n_rows)[0]
 
 
 def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
@@ -175,6 +165,7 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
         "iterator_valid": BatchIterator,
         "iterator_train__shuffle": True,
         "train_split": training.split(seed),
+        "final_share": training.final_share,
         "device": str(device),
         "verbose": 0,  # before training
         "callbacks": _make_callbacks(plan, n_features),

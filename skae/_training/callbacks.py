@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback
 from skorch.callbacks import PrintLog as _PrintLog
 
 from skae._training.history import terms_of
@@ -25,9 +25,6 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
     def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
-
-
-STOPPING = "early_stopping"  # name of the callback that ends a fit early
 
 
 class StopTraining(Exception):
@@ -58,28 +55,6 @@ def _handler_code() -> Any:
         if code is not None:
             return code
     return None
-
-
-class Stopping(EarlyStopping):
-    """Early stopping that ignores warm-up epochs.
-
-    While the weight of a penalty rises, the training loss does, too.
-
-    Parameters
-    ----------
-    warmup : int
-        Number of epochs to ignore.
-    **kwargs : dict
-        Parameters of skorch's own class.
-    """
-
-    def __init__(self, *, warmup: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.warmup = warmup
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.module_.n_epochs > self.warmup:
-            super().on_epoch_end(net, **kwargs)
 
 
 class PrintLog(_PrintLog):

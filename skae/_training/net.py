@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -17,17 +18,15 @@ from torch.utils.data import DataLoader
 from skae._data.batches import Batch
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
-from skae._training.callbacks import (
-    STOPPING,
-    PrintLog,
-    StopTraining,
-    is_stop_of_callback,
-)
+from skae._training.callbacks import PrintLog, StopTraining, is_stop_of_callback
 from skae._training.divergence import FiniteWeights, check_finite, is_finite
 from skae._training.fused_adam import make_step
 from skae._training.history import EpochTerms
 from skae._training.plan import Task
-from skae._training.schedules import LearningRate, Schedule
+from skae._training.rates import group_by_layer
+from skae._training.schedules import LearningRate, Schedule, final
+from skae._training.settings import without_split
+from skae._training.stopping import STOPPING
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -35,12 +34,8 @@ Noise = Callable[[Tensor, torch.Generator], Tensor]
 # calls all of them.
 _STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
 
-# Settings that are restored after a failed fit.
-_SETTINGS = (
-    *("augmentation", "batch_size", "callbacks", "callbacks_", "corruption"),
-    *("criterion", "criterion_", "has_user_code", "lr", "lr_schedule", "max_epochs"),
-    *("precision", "train_split", "verbose"),
-)
+# Attributes of callbacks that hold weights or data, and end with a fit.
+_OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
 
 
 class AutoencoderNet(NeuralNet):
@@ -56,6 +51,11 @@ class AutoencoderNet(NeuralNet):
         ``(x, generator)`` to the rows that are encoded instead of x.
     lr_schedule : callable or None
         Factor of the learning rate for each fraction of the training.
+    lr_by_layer : bool
+        Whether the learning rate is that of layers with few inputs, and others have
+        lower ones.
+    final_share : float
+        Share of the epochs, the last ones, that train on held-out rows as well.
     seed : int
         Seeds the initial weights and the noise of validation; training uses the stream
         of the module.
@@ -73,12 +73,17 @@ class AutoencoderNet(NeuralNet):
     epoch_terms_: Any
     learning_rate_: Any
 
+    # R² of PCA of the training rows, if the networks started there.
+    pca_r2_: float | None = None
+
     def __init__(
         self,
         *args: Any,
         augmentation: Noise | None = None,
         corruption: Noise | None = None,
         lr_schedule: Schedule | None = None,
+        lr_by_layer: bool = False,
+        final_share: float = 0.0,
         seed: int = 0,
         has_user_code: bool = False,
         precision: str = "float32",
@@ -87,6 +92,8 @@ class AutoencoderNet(NeuralNet):
         self.augmentation = augmentation
         self.corruption = corruption
         self.lr_schedule = lr_schedule
+        self.lr_by_layer = lr_by_layer
+        self.final_share = final_share
         self.seed = seed
         self.has_user_code = has_user_code
         self.precision = precision
@@ -96,37 +103,27 @@ class AutoencoderNet(NeuralNet):
         """Set the task that the net is trained for."""
         self.criterion, self.criterion_ = task.criterion, task.criterion()
         # Not by setattr, in which skorch refuses modules of torch.
-        self.__dict__.update(augmentation=task.augmentation, corruption=task.corruption)
+        assembly = self.module
+        self.__dict__.update(task.transformations(assembly.statistics, assembly.layout))
         self.module_.keeps_activations = task.needs_activations
         if task.has_user_code:
             self.has_user_code = True
-
-    @contextmanager
-    def restored_on_error(self) -> Iterator[None]:
-        """Restore the settings if the block fails.
-
-        Weights stay where training stopped. After divergence the settings stay as well,
-        since the net is trained.
-        """
-        before = {name: vars(self)[name] for name in _SETTINGS if name in vars(self)}
-        keeps_activations = self.module_.keeps_activations
-        rates = [group["lr"] for group in self.optimizer_.param_groups]
-        try:
-            yield
-        except DivergenceError:
-            raise
-        except Exception:
-            self.__dict__.update(before)
-            self.module_.keeps_activations = keeps_activations
-            for group, lr in zip(self.optimizer_.param_groups, rates, strict=True):
-                group["lr"] = lr
-            raise
 
     # Parts that skorch builds ---------------------------------------------------
 
     def initialize_module(self) -> AutoencoderNet:
         with RandomStream(self.seed).as_global():
             return super().initialize_module()
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        is_divided = "param_groups" in self.get_params_for(prefix)
+        if self.lr_by_layer and not is_divided:
+            decay = kwargs.pop("weight_decay", None)
+            if decay is None and self.optimizer is not torch.optim.AdamW:
+                decay = 0.0
+            args = (group_by_layer(self.module_, decay),)
+        return args, kwargs
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -222,6 +219,26 @@ class AutoencoderNet(NeuralNet):
             return nullcontext()
         stream = self.module_.stream if stream is None else stream
         return stream.as_global(self.device)
+
+    def measure(self, dataset: Any) -> tuple[float, np.ndarray]:
+        """Return the objective of rows that are held out, and the loss of each.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            The rows, augmented and corrupted as in validation.
+        """
+        self._set_training(False)
+        found = []
+        with self.validation_noise(), torch.no_grad():
+            for pair in self.get_iterator(dataset, training=False):
+                with self.own_global_generator():
+                    batch = self._receive(pair)
+                    output = self._infer(batch.x)
+                    total, each = self.criterion_.measure(output, batch, self.module_)
+                found.append((total, batch.total_weight, each.double().cpu().numpy()))
+        objectives, weights, losses = zip(*found, strict=True)
+        return float(np.average(objectives, weights=weights)), np.concatenate(losses)
 
     # One epoch ------------------------------------------------------------------
 
@@ -325,9 +342,7 @@ class AutoencoderNet(NeuralNet):
         """Train for some epochs, as skorch does, but do not catch Ctrl-C."""
         if not self.initialized_:
             self.initialize()
-        self.n_epochs_ = fit_params.get("epochs") or self.max_epochs
-        self.learning_rate_ = LearningRate(self.optimizer_, self.lr_schedule)
-        self.finite_weights_ = FiniteWeights(self.module_)
+        self.finite_weights_, self.learning_rate_ = FiniteWeights(self.module_), None
         try:
             self.notify("on_train_begin", X=X, y=y)
             with suppress(StopTraining):
@@ -340,16 +355,37 @@ class AutoencoderNet(NeuralNet):
             self._finish_training()
         return self
 
-    @contextmanager
-    def without_schedule_and_split(self) -> Iterator[None]:
-        """Hold out no rows, keep the learning rate and do not stop early."""
-        before = self.train_split, self.lr_schedule, self.callbacks_
-        self.train_split = self.lr_schedule = None
-        self.callbacks_ = [item for item in self.callbacks_ if item[0] != STOPPING]
+    def fit_loop(
+        self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any
+    ) -> AutoencoderNet:
+        """Run epochs, select the best one, and run the final ones on all rows."""
+        n_epochs = epochs or self.max_epochs
+        n_final = int(n_epochs * self.final_share)
+        stopping: Any = dict(self.callbacks_).get(STOPPING)
+        is_fresh = self.module_.n_epochs == 0
+        self._begin_epochs(n_epochs - n_final, self.lr_schedule)
         try:
-            yield
-        finally:
-            self.train_split, self.lr_schedule, self.callbacks_ = before
+            super().fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
+        except StopTraining:
+            if stopping is None or not stopping.has_stopped_:
+                n_final = 0  # a callback of the user ends all
+        if stopping is None or not stopping.load_best:
+            return self
+        is_better = stopping.select(self)
+        if n_final and is_better:
+            self.learning_rate_.reset()
+            with without_split(self):
+                self._begin_epochs(n_final, final if self.lr_schedule else None)
+                super().fit_loop(X, y, epochs=n_final, **fit_params)
+        elif self.final_share and is_fresh and not is_better:
+            self.pca_r2_ = self.module.restart(self.module_, X.rows, self.augmentation)
+            self.optimizer_.state.clear()
+        return self
+
+    def _begin_epochs(self, n_epochs: int, schedule: Schedule | None) -> None:
+        self.n_epochs_ = n_epochs
+        optimizer, by_layer = self.optimizer_, self.lr_by_layer
+        self.learning_rate_ = LearningRate(optimizer, schedule, by_layer)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         super().on_epoch_end(net, **kwargs)
@@ -361,10 +397,11 @@ class AutoencoderNet(NeuralNet):
             self.finite_weights_.restore(self.optimizer_)
         if len(self.history) and "train_loss" not in self.history[-1]:
             del self.history[-1]  # interrupted
-        self.learning_rate_.reset()
+        if self.learning_rate_ is not None:
+            self.learning_rate_.reset()
         self.finite_weights_ = self.epoch_terms_ = self.learning_rate_ = None
         self.optimizer_.zero_grad(set_to_none=True)
         self.module_.eval()
         for _, callback in self.callbacks_:
-            if getattr(callback, "best_model_weights_", None) is not None:
-                callback.best_model_weights_ = None
+            for name in _OF_ONE_FIT & set(vars(callback)):
+                setattr(callback, name, None)

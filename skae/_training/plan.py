@@ -13,6 +13,7 @@ from torch import nn
 
 from skae._data.batches import HoldOut
 from skae._data.layout import Layout, infer_layout
+from skae._data.statistics import Statistics
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
@@ -108,6 +109,16 @@ class Task:
         """Factory of the objective."""
         return partial(Objective, self.loss, self.penalties)
 
+    def transformations(self, statistics: Statistics, layout: Layout) -> dict[str, Any]:
+        """Return augmentation and corruption, shipped ones for the training rows."""
+        slots = {"augmentation": self.augmentation, "corruption": self.corruption}
+        for name, slot in slots.items():
+            if hasattr(slot, "in_units"):
+                slots[name] = slot.in_units(statistics.mean, statistics.scale)
+            if hasattr(slot, "in_layout"):
+                slots[name] = slot.in_layout(layout)
+        return slots
+
     @property
     def warmup(self) -> int:
         """Number of epochs in which the weight of a penalty rises."""
@@ -141,6 +152,8 @@ class Training:
         Fraction of the rows on which the objective is measured after each epoch.
     early_stopping : bool
         Whether the loss on those rows decides when to stop and which weights to use.
+    final_share : float
+        Share of the epochs, the last ones, that train on those rows as well.
     patience : int or None
         Epochs without an improvement before training stops.
     tol : float
@@ -153,13 +166,16 @@ class Training:
     callbacks: list[Any]
     hold_out: float | None
     early_stopping: bool
+    final_share: float
     patience: int | None
     tol: float
     device: Any
 
     def split(self, seed: int) -> HoldOut | None:
         """Return the split that holds rows out, or None."""
-        return None if self.hold_out is None else HoldOut(self.hold_out, seed)
+        if self.hold_out is None:
+            return None
+        return HoldOut(self.hold_out, seed, is_optional=self.final_share > 0)
 
 
 @dataclass(frozen=True)
@@ -191,6 +207,22 @@ class Plan:
     dtype: str
     task: Task
     training: Training
+
+    @property
+    def has_free_coordinates(self) -> bool:
+        """Whether the code may be rotated and scaled after training.
+
+        It may if the networks are shipped, the code is linear, and no term of the
+        objective depends on its axes.
+        """
+        networks, penalties = self.networks, self.task.penalties
+        is_linear = networks.are_architectures and networks.code_activation is None
+        is_prior = networks.module_class.n_columns_per_unit > 1
+        return (
+            is_linear
+            and not is_prior
+            and all(getattr(penalty, "ignores_axes", False) for _, penalty in penalties)
+        )
 
 
 def resolve_device(device: Any) -> torch.device:

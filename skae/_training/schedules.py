@@ -27,8 +27,18 @@ LR_SCHEDULES: dict[str, Schedule | None] = {
 }
 
 
+def final(t: float) -> float:
+    """Return the factor in the last epochs of a fit, on all rows."""
+    return 0.3 * _cosine(t)
+
+
+def steady(t: float) -> float:
+    """Return the factor for chunks of a stream, whose end is not known."""
+    return 0.1
+
+
 class LearningRate:
-    """The learning rate of an optimizer during one fit.
+    """The learning rates of an optimizer during one fit.
 
     Parameters
     ----------
@@ -36,28 +46,44 @@ class LearningRate:
         The optimizer; its current rates are the highest.
     schedule : callable or None
         Factor of these for each fraction of the fit. None leaves them unchanged.
+    by_layer : bool, default=False
+        Whether to multiply the rate of each group by its ``lr_factor``.
     """
 
-    def __init__(self, optimizer: Optimizer, schedule: Schedule | None) -> None:
+    def __init__(
+        self, optimizer: Optimizer, schedule: Schedule | None, by_layer: bool = False
+    ) -> None:
         self.optimizer = optimizer
         self.schedule = schedule
+        self.by_layer = by_layer
         self.highest = [group["lr"] for group in optimizer.param_groups]
         self.n_steps: int | None = None
         self._step = 0
 
+    @property
+    def is_rising(self) -> bool:
+        """Whether the next step will be longer than the last one."""
+        step = self._step
+        return step > 0 and self._factor(step) > self._factor(step - 1)
+
     def advance(self) -> None:
         """Set the rate of the next step."""
-        if self.schedule is None:
+        if self.schedule is None and not self.by_layer:
             return
-        n_steps = self.n_steps or 1
-        self._scale(self.schedule(min(self._step / max(n_steps - 1, 1), 1.0)))
+        factor = self._factor(self._step)
+        for group, lr in zip(self.optimizer.param_groups, self.highest, strict=True):
+            share = group.get("lr_factor", 1.0) if self.by_layer else 1.0
+            group["lr"] = factor * share * lr
         self._step += 1
 
     def reset(self) -> None:
         """Set the highest rates again."""
-        if self.schedule is not None:
-            self._scale(1.0)
-
-    def _scale(self, factor: float) -> None:
+        if self.schedule is None and not self.by_layer:
+            return
         for group, lr in zip(self.optimizer.param_groups, self.highest, strict=True):
-            group["lr"] = factor * lr
+            group["lr"] = lr
+
+    def _factor(self, step: int) -> float:
+        if self.schedule is None:
+            return 1.0
+        return self.schedule(min(step / max((self.n_steps or 1) - 1, 1), 1.0))

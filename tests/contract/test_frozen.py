@@ -94,7 +94,10 @@ def _machine():
         torch.conv2d(image, kernel),
         (x @ weight).T @ x,
     ]
-    digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts))
+    arrays = [part.numpy() for part in parts]
+    square = x.double().numpy().T @ x.double().numpy()
+    arrays += [square, *np.linalg.eigh(square)]  # for the start as PCA
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays))
     capability = torch.backends.cpu.get_cpu_capability()
     return f"torch {torch.__version__}, {capability}, {digest.hexdigest()[:16]}"
 

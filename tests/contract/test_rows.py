@@ -18,7 +18,7 @@ from cases import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, Dense
 
 
 @pytest.mark.parametrize("k", [1, 2, 11, 33])
@@ -105,10 +105,9 @@ def test_X_is_not_copied(kind, tmp_path):
         X = X.astype(np.float32)
     if kind == "memmap":
         X = _memmap(X, tmp_path / "X")
-    # A tanh network starts at random: finding the axes of PCA takes memory, too, though
-    # no more for more rows.
+    # Finding the axes of PCA takes memory, too, though no more for more rows.
     ae = AutoencoderTransformer(
-        2, hidden_layer_sizes=(4,), activation="tanh", max_epochs=1, batch_size=2000
+        2, encoder=Dense((4,), init="random"), max_epochs=1, batch_size=2000
     )
     tracemalloc.start()
     try:

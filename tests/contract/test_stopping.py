@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from cases import ALL, IMAGES, NAMED, ROWS, every, every_named
-from helpers import KeepWeights, weights_equal, weights_of_epochs
+from helpers import KeepWeights, ShiftOutput, weights_equal, weights_of_epochs
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae._data.batches import HoldOut
@@ -12,9 +14,10 @@ from skae._data.batches import HoldOut
 
 @every
 def test_warm_start_resumes_as_if_training_had_not_stopped(name):
-    split = ALL[name](warm_start=True, lr_schedule="constant").fit(IMAGES)
+    ae = ALL[name](lr_schedule="constant", early_stopping=False)
+    split = clone(ae).set_params(warm_start=True).fit(IMAGES)
     split.fit(IMAGES)
-    whole = ALL[name](max_epochs=4, lr_schedule="constant").fit(IMAGES)
+    whole = clone(ae).set_params(max_epochs=4).fit(IMAGES)
     assert split.n_iter_ == whole.n_iter_ == 4
     assert_array_equal(split.transform(IMAGES), whole.transform(IMAGES))
     # Without it, fit starts again.
@@ -32,16 +35,15 @@ def test_warm_start_takes_a_new_learning_rate():
 @pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
 @every
 def test_early_stopping_restores_the_best_epoch(name):
-    # Steps so long that the validation loss jumps about.
     ae = ALL[name](
         early_stopping=True,
         validation_fraction=0.4,
         n_iter_no_change=2,
         tol=0,
-        lr=0.05,
+        lr=0.01,
         lr_schedule="constant",
         max_epochs=40,
-        callbacks=[KeepWeights()],
+        callbacks=[ShiftOutput(epoch=4), KeepWeights()],
     ).fit(IMAGES)
     losses = [epoch["valid_loss"] for epoch in ae.history_]
     best = int(np.argmin(losses))
@@ -54,15 +56,18 @@ def test_early_stopping_restores_the_best_epoch(name):
 @every_named
 def test_without_early_stopping_the_training_loss_is_monitored(name):
     ae = NAMED[name](
-        n_iter_no_change=2, tol=1e6, max_epochs=40, callbacks=[KeepWeights()]
+        early_stopping=False,
+        lr_schedule="constant",
+        n_iter_no_change=2,
+        tol=1e6,
+        max_epochs=40,
+        callbacks=[KeepWeights()],
     ).fit(IMAGES)
     assert ae.n_iter_ == 3  # no improvement after the first epoch counts
     assert "valid_loss" not in ae.history_[0]
     assert weights_equal(ae.net_.module_, weights_of_epochs(ae)[-1])
-    assert (
-        NAMED[name](n_iter_no_change=None, tol=1e6, max_epochs=5).fit(IMAGES).n_iter_
-        == 5
-    )
+    ae = clone(ae).set_params(n_iter_no_change=None, max_epochs=5, callbacks=None)
+    assert ae.fit(IMAGES).n_iter_ == 5
 
 
 def test_early_stopping_holds_out_a_tenth():
@@ -74,9 +79,11 @@ def test_early_stopping_holds_out_a_tenth():
 
     params = {"corruption": spy, "batch_size": 100, "max_epochs": 1}
     AutoencoderTransformer(2, early_stopping=True, **params).fit(np.eye(40, 5))
-    assert seen == [36, 4]
+    assert seen == [4, 36, 4]  # the start is a candidate
     seen.clear()
-    AutoencoderTransformer(2, validation_fraction=0.5, **params).fit(np.eye(40, 5))
+    AutoencoderTransformer(
+        2, validation_fraction=0.5, early_stopping=False, **params
+    ).fit(np.eye(40, 5))
     assert seen == [20, 20]
 
 
@@ -91,10 +98,16 @@ def test_initial_weights_do_not_depend_on_held_out_rows():
 def test_early_stopping_without_patience_keeps_the_best_epoch():
     X = np.random.RandomState(0).normal(size=(60, 20))
     ae = AutoencoderTransformer(
-        8, early_stopping=True, n_iter_no_change=None, max_epochs=15, random_state=0
+        8,
+        callbacks=[ShiftOutput(epoch=9)],
+        early_stopping=True,
+        n_iter_no_change=None,
+        max_epochs=15,
+        random_state=0,
     ).fit(X)
     losses = [epoch["valid_loss"] for epoch in ae.history_]
     assert ae.n_iter_ == 15
+    assert min(losses) < losses[-1]
     _, held = HoldOut(0.1, ae.net_.seed).split(60)
     errors = ((ae.reconstruct(X[held]) - X[held]) ** 2).sum(1) / ae.scale_**2 / 2
     assert errors.mean() == pytest.approx(min(losses), rel=1e-4)
@@ -119,7 +132,9 @@ def test_warm_start_uses_new_penalties_and_noise():
         seen.append(len(x))
         return x
 
-    ae = AutoencoderTransformer(4, max_epochs=1, warm_start=True, random_state=0)
+    ae = AutoencoderTransformer(
+        4, max_epochs=1, early_stopping=False, warm_start=True, random_state=0
+    )
     ae.fit(ROWS).set_params(corruption=corruption, sparsity=0.1).fit(ROWS)
     assert sum(seen) == len(ROWS)
     before, after = ae.history_
@@ -127,3 +142,37 @@ def test_warm_start_uses_new_penalties_and_noise():
     assert after["train_sparsity"] > 0
     assert ae.set_params(corruption=None).fit(ROWS).n_iter_ == 3
     assert sum(seen) == len(ROWS)
+
+
+def test_the_start_is_kept_unless_an_epoch_is_better():
+    """In noise nothing is better than PCA: of the rows that train, then of all."""
+    X = np.random.RandomState(0).normal(size=(60, 20))
+    ae = AutoencoderTransformer(8, max_epochs=5, lr=0.05, random_state=0)
+    stopped = clone(ae).set_params(early_stopping=True, n_iter_no_change=None).fit(X)
+    train, _ = HoldOut(0.1, stopped.net_.seed).split(60)
+    for one, rows in ((stopped, X[train]), (ae.fit(X), X)):
+        axes = PCA(8).fit(rows).components_
+        expected = (X - X.mean(0)) @ axes.T @ axes + X.mean(0)
+        assert_allclose(one.reconstruct(X), expected, atol=1e-5)
+
+
+def test_the_last_epochs_train_on_all_rows():
+    seen = []
+
+    def spy(x, generator):
+        seen.append(len(x))
+        return x
+
+    ae = AutoencoderTransformer(
+        2, corruption=spy, callbacks=[ShiftOutput()], max_epochs=10, batch_size=100
+    )
+    history = ae.fit(np.random.RandomState(0).normal(size=(40, 5))).history_
+    assert ["valid_loss" in epoch for epoch in history] == [True] * 8 + [False] * 2
+    assert (seen.count(36), seen.count(40)) == (8, 2)
+
+
+def test_few_rows_are_not_held_out():
+    ae = AutoencoderTransformer(2, max_epochs=5, random_state=0)
+    for n_rows, n_validated in [(9, 0), (10, 4)]:
+        history = ae.fit(np.random.RandomState(0).rand(n_rows, 5)).history_
+        assert sum("valid_loss" in epoch for epoch in history) == n_validated

@@ -57,7 +57,8 @@ def test_corrupted_samples_of_a_denoising_autoencoder_are_shown(denoising):
 
 
 def test_the_corruption_parameter_is_shown_too():
-    ae = AutoencoderTransformer(4, corruption=MaskingNoise(1.0), **SMALL).fit(IMAGES)
+    corruption = MaskingNoise(1.0, value=0.0)
+    ae = AutoencoderTransformer(4, corruption=corruption, **SMALL).fit(IMAGES)
     display = ReconstructionDisplay.from_estimator(ae, IMAGES, n_samples=2)
     assert (images_of(display.artists_)[1] == 0).all()
 

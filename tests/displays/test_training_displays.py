@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from drawing import ROWS, SMALL, fitted_plain, fitted_variational, texts_of
+from helpers import ShiftOutput
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -55,13 +56,26 @@ def test_early_stopping_marks_the_best_epoch(vae, ae):
 
 
 def test_no_epoch_is_marked_as_best_after_partial_fit():
-    ae = AutoencoderTransformer(2, max_epochs=2, early_stopping=True, random_state=0)
+    ae = AutoencoderTransformer(
+        2,
+        max_epochs=2,
+        early_stopping=True,
+        callbacks=[ShiftOutput()],
+        random_state=0,
+    )
     assert len(TrainingHistoryDisplay.from_estimator(ae.fit(ROWS)).best_lines_) == 1
     ae.partial_fit(ROWS)
     assert TrainingHistoryDisplay.from_estimator(ae).best_lines_ == []
 
 
-def test_a_single_term_is_drawn_once(ae):
+def test_no_epoch_is_marked_as_best_where_the_start_is_kept():
+    noise = np.random.RandomState(0).normal(size=(60, 20))
+    ae = AutoencoderTransformer(8, max_epochs=3, early_stopping=True, random_state=0)
+    assert TrainingHistoryDisplay.from_estimator(ae.fit(noise)).best_lines_ == []
+
+
+def test_a_single_term_is_drawn_once():
+    ae = AutoencoderTransformer(4, **SMALL, early_stopping=False).fit(ROWS)
     display = TrainingHistoryDisplay.from_estimator(make_pipeline(ae))
     assert [panel.get_title() for panel in display.axes_] == ["reconstruction"]
     assert display.axes_[0].get_legend() is None

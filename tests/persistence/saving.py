@@ -261,7 +261,7 @@ def saved_and_loaded(ae, folder, **kwargs):
 @functools.cache
 def small_file():
     ae = AutoencoderTransformer(
-        1, hidden_layer_sizes=(2,), max_epochs=1, random_state=0
+        1, hidden_layer_sizes=(2,), max_epochs=1, early_stopping=False, random_state=0
     )
     return to_bytes(ae.fit(ROWS[:, :3])._document())[0]
 

@@ -181,11 +181,11 @@ def test_files_that_skae_has_not_written_are_refused(data, message, tmp_path):
 
 def test_a_newer_format_is_refused(tmp_path):
     def change(document, tensors):
-        return {**document, "format": 2, "written_by": {"skae": "9.1"}}
+        return {**document, "format": 3, "written_by": {"skae": "9.1"}}
 
     with pytest.raises(
         ValueError,
-        match=r"has format 2, written by skae 9.1, and .* up to 1: upgrade skae",
+        match=r"has format 3, written by skae 9.1, and .* up to 2: upgrade skae",
     ):
         load_bytes(rewritten(change), tmp_path)
 
@@ -250,9 +250,9 @@ STATE = "net_.optimizer.state.0"
             with_entry({"type": "object", "name": "torch.nn.ReLU"}, "net_", "lr"),
             "Skorch",
         ),
-        (tensor_entry("net_.weights.encoder.1.0.bias", None), "KeyError"),
+        (tensor_entry("net_.weights.encoder.1.layers.0.bias", None), "KeyError"),
         (
-            tensor_entry("net_.weights.encoder.1.0.bias", torch.zeros(5)),
+            tensor_entry("net_.weights.encoder.1.layers.0.bias", torch.zeros(5)),
             "size mismatch",
         ),
         (

@@ -1,0 +1,126 @@
+"""Units of training: what is subtracted from X, and what its channels are divided by.
+
+A network computes in float32. Values far from zero, such as times in seconds, would
+lose their digits there, and channels in different units would not count alike. Such
+rows are converted as they are taken, in float64, and results are converted back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skae._data.layout import Layout
+from skae._data.rows import Rows
+from skae._data.statistics import Statistics
+
+# Rounding that is lost in float32, as a share of the training scale.
+_LOST_DIGITS = 1e-4
+# Ratio of the scales of channels from which they are taken for different units.
+_OTHER_UNITS = 10.0
+
+
+@dataclass(frozen=True)
+class Units:
+    """An affine map of each feature, from the units of X to those of training.
+
+    Parameters
+    ----------
+    origin : ndarray of shape (n_features,)
+        What is subtracted, in float64.
+    ratio : ndarray of shape (n_features,)
+        What the difference is divided by.
+    """
+
+    origin: np.ndarray
+    ratio: np.ndarray
+
+    def convert(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the units of training, in float64."""
+        return np.subtract(rows, self.origin, dtype=np.float64) / self.ratio
+
+    def restore(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the units of X, in float64."""
+        return rows * self.ratio + self.origin
+
+
+class ConvertedRows:
+    """Rows that are converted as they are taken.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows in the units of X.
+    units : Units
+        The units of training.
+    """
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, rows: Rows, units: Units) -> None:
+        self.rows = rows
+        self.units = units
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and of features."""
+        return self.rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.units.convert(self.rows[index])
+
+    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Return the rows at some indices, in their order."""
+        return self.units.convert(self.rows.take(indices, axis=axis))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
+
+
+def converted(rows: np.ndarray, units: Units | None) -> Any:
+    """Return rows in the units of training, without a copy."""
+    return rows if units is None else ConvertedRows(rows, units)
+
+
+def choose_units(
+    statistics: Statistics, layout: Layout, dtype: np.dtype
+) -> Units | None:
+    """Return the units of training, None for those of X.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the training rows, in the units of X.
+    layout : Layout
+        The shape of a sample.
+    dtype : numpy.dtype
+        Type of the computation.
+    """
+    ratio = _ratio_of_channels(statistics, layout)
+    lost = np.finfo(dtype).eps * np.abs(statistics.mean).max()
+    is_far = lost > _LOST_DIGITS * statistics.scale
+    if not is_far and (ratio == 1).all():
+        return None
+    return Units(statistics.mean, ratio)
+
+
+def _ratio_of_channels(statistics: Statistics, layout: Layout) -> np.ndarray:
+    """Return the scale of the channel of each feature, divided by that of X."""
+    ratio = np.ones(layout.n_features)
+    if layout.image_shape is None or layout.image_shape[0] == 1:
+        return ratio
+    n_channels = layout.image_shape[0]
+    shape = (-1, n_channels) if layout.channels_last else (n_channels, -1)
+    axis = 0 if layout.channels_last else 1
+    scales = np.sqrt(statistics.variance.reshape(shape).mean(axis=axis))
+    varies = scales > 0
+    if not varies.any() or scales[varies].max() < _OTHER_UNITS * scales[varies].min():
+        return ratio
+    scales = np.where(varies, scales, statistics.scale) / statistics.scale
+    per_feature = np.expand_dims(scales, axis)
+    return np.broadcast_to(per_feature, ratio.reshape(shape).shape).reshape(-1).copy()

@@ -1,0 +1,163 @@
+"""What a user should know of a fit: below PCA, columns that hardly count, units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from skae._data.statistics import compute_statistics
+from skae._model.model import TrainedModel
+from skae._networks.linear_path import compute_principal_axes
+
+_FEWEST_EPOCHS = 10  # fewer do not show how well a network can be trained
+_MAX_ROWS = 4096
+_MAX_ENTRIES = 2**20
+_MAX_PRODUCTS = 2e9  # for the PCA of a network that did not start there
+
+_MARGIN = 0.005  # of R² below PCA
+_MARGIN_OF_OTHERS = 0.05  # where the objective is not the squared error alone
+
+_DOMINANT = 0.99  # share of the variance
+_HIGH_R2 = 0.999
+_LOW_R2 = 0.5
+
+
+def review(model: TrainedModel, rows: np.ndarray) -> list[str]:
+    """Return what a user should know of a fit, one sentence or two for each finding.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The fitted model.
+    rows : ndarray of shape (n_rows, n_features)
+        The training rows; at most 4096, or 2**20 entries, evenly spaced, are used.
+    """
+    if model.built_with.task.loss.is_custom:
+        return []
+    n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
+    some = np.asarray(rows[:: math.ceil(len(rows) / n_rows)])
+    variance = compute_statistics(some).variance
+    if not variance.any():
+        return []
+    error = _error_of_columns(model, some)
+    r2 = 1 - error.sum() / variance.sum()
+    findings = [
+        _below_pca(model, rows, r2),
+        _unscaled_columns(model, variance, error, r2),
+        _spare_units(model),
+    ]
+    return [text for text in findings if text]
+
+
+def _error_of_columns(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of each column, in units of the scale."""
+    module, scale = model.module, model.scale
+
+    def errors(x: Tensor) -> Tensor:
+        return (module.reconstruct(x) - x) / scale
+
+    return np.square(model.apply(errors, rows), dtype=np.float64).mean(0) * scale**2
+
+
+# PCA ----------------------------------------------------------------------------------
+
+
+def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
+    plan, net, task = model.trained_with, model.net, model.trained_with.task
+    is_variational = plan.networks.module_class.n_columns_per_unit > 1
+    if is_variational or len(net.history) < _FEWEST_EPOCHS:
+        return None
+    is_alone = task.loss.degree == 2 and not task.penalties and task.corruption is None
+    is_alone = is_alone and plan.networks.code_activation is None
+    if not is_alone and model.n_components >= model.n_features:
+        return None  # PCA is exact then
+    started = net.pca_r2_ is not None
+    if started and is_alone and plan.training.early_stopping:
+        return None  # PCA was a candidate
+    if net.pca_r2_ is not None and is_alone:
+        pca = net.pca_r2_
+    else:
+        pca = _r2_of_pca(model, rows)
+    if r2 >= pca - (_MARGIN if is_alone else _MARGIN_OF_OTHERS):
+        return None
+    remedies = "early_stopping='auto', which keeps the better of both, or more epochs"
+    if not is_alone:
+        remedies = "a larger n_components, weaker penalties, less noise, or more epochs"
+    elif not started:
+        remedies = "more epochs, another lr, or a shipped network, which starts as PCA"
+    return (
+        f"R² is {r2:.3f} on training rows, and that of PCA with as many components "
+        f"{pca:.3f}. Try {remedies}."
+    )
+
+
+def _r2_of_pca(model: TrainedModel, rows: np.ndarray) -> float:
+    """Return R² of PCA, for a network that did not start there.
+
+    If PCA is computed from some of the rows, it is measured on others.
+    """
+    n_rows, n_features = rows.shape
+    n_fit = int(max(_MAX_PRODUCTS // n_features**2, 4 * model.n_components, 256))
+    step = max(1, math.ceil(n_rows / n_fit))
+    axes = compute_principal_axes(
+        rows,
+        np.arange(0, n_rows, step),
+        model.n_components,
+        statistics=model.statistics,
+        seed=0,
+    )
+    if step == 1:
+        return axes.share
+    others = np.arange(1, n_rows, step)[:_MAX_ROWS]
+    taken = rows.take(others, axis=0)
+    centred = (taken - model.statistics.mean) / model.statistics.scale
+    kept = np.square(centred @ axes.directions.T).sum()
+    return float(kept / np.square(centred).sum())
+
+
+# Columns and units --------------------------------------------------------------------
+
+
+def _unscaled_columns(
+    model: TrainedModel, variance: np.ndarray, error: np.ndarray, r2: float
+) -> str | None:
+    """Tell of columns that hardly count, in a table with one scale."""
+    is_table = model.layout.image_shape is None and len(variance) > 1
+    if not is_table or model.loss.degree != 2:
+        return None
+    varies = variance > 0
+    low = varies & (error > (1 - _LOW_R2) * variance)
+    remedy = "Scale the columns, for instance with StandardScaler."
+    largest = int(variance.argmax())
+    share = variance[largest] / variance.sum()
+    if share > _DOMINANT and varies.sum() > 1:
+        return (
+            f"{_name(model, largest)} holds {100 * share:.1f} % of the variance of X, "
+            f"so that R² says little of the other columns: for {low.sum()} of "
+            f"{len(variance)} it is below {_LOW_R2}. {remedy}"
+        )
+    if r2 < _HIGH_R2 or not low.any():
+        return None
+    return (
+        f"R² is {r2:.3f}, but below {_LOW_R2} for {low.sum()} of {len(variance)} "
+        f"columns, such as {_name(model, int(np.flatnonzero(low)[0]))}: their variance "
+        f"is small beside that of others. {remedy}"
+    )
+
+
+def _name(model: TrainedModel, column: int) -> str:
+    names: Any = model.feature_names
+    return f"column {column}" if names is None else f"column {names[column]!r}"
+
+
+def _spare_units(model: TrainedModel) -> str | None:
+    n_units, n_features = model.n_components, model.n_features
+    if n_units <= n_features or not model.built_with.has_free_coordinates:
+        return None
+    return (
+        f"n_components={n_units} for {n_features} features: a code of {n_features} "
+        "holds all of X. Set a smaller n_components."
+    )

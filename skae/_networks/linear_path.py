@@ -1,0 +1,342 @@
+"""Linear maps beside the layers of an encoder and its decoder: they start as PCA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from skae._data.rows import Rows
+from skae._data.statistics import Statistics
+from skae._networks.layers import LinearPath, PrincipalMap
+from skae._networks.tracing import is_plain
+
+# Up to this width PCA is computed from the covariance, else by iteration: of all rows,
+# unless that takes more products than these.
+_MAX_WIDTH = 2048
+_MAX_PRODUCTS = 2e10
+_MAX_PRODUCTS_EXACT = 1e9  # beyond, products of two rows are rounded to float32
+_N_ITERATIONS = 8
+_MORE_AXES = 10
+_CHUNK_ENTRIES = 2**18
+_N_DRAWS = 512
+_LEAST_NOISE = 1e-4
+
+
+# Networks -----------------------------------------------------------------------------
+
+
+def add_linear_path(network: nn.Module, n_in: int, n_out: int) -> nn.Module:
+    """Return a network with a linear map beside its layers, the last of which is zero.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        An encoder or a decoder between standardised rows and codes. If it is a single
+        linear layer, only the linear map is returned.
+    n_in, n_out : int
+        Width of its input and of its output.
+    """
+    linear = PrincipalMap(n_in, n_out)
+    layers = [x for x in network.modules() if next(x.children(), None) is None]
+    if len(layers) == 1 and is_plain(layers[0], nn.Linear):
+        return linear
+    last = [x for x in layers if isinstance(x, (nn.Linear, _ConvNd))][-1]
+    with torch.no_grad():
+        for weight in last.parameters():
+            weight.zero_()
+    return LinearPath(linear, network)
+
+
+def _path_of(network: nn.Module) -> PrincipalMap:
+    """Return the linear map that `add_linear_path` has added to a network."""
+    return next(x for x in network.modules() if isinstance(x, PrincipalMap))
+
+
+# PCA ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """Directions of largest variance, in units of the training scale.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (n_axes, n_features)
+        Orthonormal rows.
+    deviations : ndarray of shape (n_axes,)
+        Standard deviation of the data along each.
+    share : float
+        The share of the variance of the rows along all of them: R² of PCA.
+    """
+
+    directions: np.ndarray
+    deviations: np.ndarray
+    share: float
+
+
+def compute_principal_axes(
+    rows: Any,
+    indices: np.ndarray,
+    n_axes: int,
+    *,
+    statistics: Statistics,
+    seed: int,
+) -> PrincipalAxes:
+    """Compute the principal axes of rows, of an evenly spaced subset if there are many.
+
+    Parameters
+    ----------
+    rows : Rows or AugmentedRows
+        Rows of any numeric type.
+    indices : ndarray of shape (n_indices,)
+        Indices of the training rows.
+    n_axes : int
+        Maximum number of axes; axes without variance are left out.
+    statistics : Statistics
+        Of the rows.
+    seed : int
+        Seed of the randomised solver for wide data.
+
+    Returns
+    -------
+    PrincipalAxes
+    """
+    width = rows.shape[1]
+    if width <= min(_MAX_WIDTH, len(indices)):
+        find, n_products = _axes_of_covariance, width**2
+    else:
+        find = _axes_by_iteration
+        n_products = 2 * _N_ITERATIONS * width * (n_axes + _MORE_AXES)
+    n_rows = max(_MAX_PRODUCTS // n_products, 4 * n_axes)
+    chosen = indices[:: max(1, round(len(indices) / n_rows))]
+    n_axes = min(n_axes, len(chosen), width)
+    return find(_Standardized(rows, chosen, statistics), n_axes, seed)
+
+
+Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+N_VIEWS = 8  # of each row, if rows are augmented
+
+
+class AugmentedRows:
+    """Rows that are augmented as they are taken, the same in each pass.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    augment : callable
+        ``(x, generator)`` to augmented rows.
+    seed : int
+        Seeds the generator.
+    """
+
+    def __init__(self, rows: Rows, augment: Augment, seed: int) -> None:
+        self.rows = rows
+        self.augment = augment
+        self.seed = seed
+        self.shape = rows.shape
+
+    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Return the rows at some indices, in their order."""
+        generator = torch.Generator().manual_seed(self.seed + int(indices[0]))
+        taken = np.asarray(self.rows.take(indices, axis=0), dtype=np.float32)
+        return self.augment(torch.from_numpy(taken), generator).numpy()
+
+
+@dataclass(frozen=True)
+class _Standardized:
+    """Some rows, in units of the training scale around their training mean."""
+
+    rows: Any
+    indices: np.ndarray
+    statistics: Statistics
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        step = max(1, _CHUNK_ENTRIES // self.rows.shape[1])
+        for i in range(0, len(self.indices), step):
+            taken = self.rows.take(self.indices[i : i + step], axis=0)
+            yield (taken - self.statistics.mean) / self.statistics.scale
+
+
+def _axes_of_covariance(source: _Standardized, n_axes: int, seed: int) -> PrincipalAxes:
+    width = source.rows.shape[1]
+    total, products = np.zeros(width), np.zeros((width, width))
+    is_large = len(source.indices) * width**2 > _MAX_PRODUCTS_EXACT
+    for chunk in source.chunks():
+        total += chunk.sum(axis=0)
+        factor = chunk.astype(np.float32) if is_large else chunk
+        products += factor.T @ factor
+    n_rows = len(source.indices)
+    mean = total / n_rows
+    covariance = products / n_rows - np.outer(mean, mean)
+    variances, directions = np.linalg.eigh(covariance)
+    return _axes(
+        directions.T[::-1][:n_axes], variances[::-1][:n_axes], np.trace(covariance)
+    )
+
+
+def _axes_by_iteration(source: _Standardized, n_axes: int, seed: int) -> PrincipalAxes:
+    """Compute axes of wide rows by subspace iteration [1]_, chunk by chunk.
+
+    References
+    ----------
+    .. [1] Halko, Martinsson & Tropp, "Finding structure with randomness", SIAM Review
+       53 (2), 2011. :doi:`10.1137/090771806`
+    """
+    n_rows, width = len(source.indices), source.rows.shape[1]
+    n_found = min(n_axes + _MORE_AXES, n_rows, width)
+    mean = np.zeros(width)
+    for chunk in source.chunks():
+        mean += chunk.sum(axis=0) / n_rows
+    basis = np.random.RandomState(seed).standard_normal((width, n_found))
+    products, total = np.empty((n_found, n_found)), 0.0
+    for _ in range(_N_ITERATIONS):
+        basis = np.linalg.qr(basis)[0]
+        image, total = np.zeros_like(basis), 0.0
+        products = np.zeros((n_found, n_found))
+        for chunk in source.chunks():
+            chunk -= mean
+            scores = chunk @ basis
+            image += chunk.T @ scores
+            products += scores.T @ scores
+            total += np.square(chunk).sum()
+        last, basis = basis, image
+    variances, axes = np.linalg.eigh(products / n_rows)
+    directions = (last @ axes).T[::-1]
+    return _axes(directions[:n_axes], variances[::-1][:n_axes], total / n_rows)
+
+
+def _axes(directions: np.ndarray, variances: np.ndarray, total: float) -> PrincipalAxes:
+    varies = variances > max(1e-10 * variances[0], 0.0)
+    variances = variances[varies]
+    share = float(variances.sum() / total) if total > 0 else 1.0
+    return PrincipalAxes(directions[varies], np.sqrt(variances), share)
+
+
+# From PCA to weights ------------------------------------------------------------------
+
+
+def start_at_pca(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    axes: PrincipalAxes,
+    *,
+    n_components: int,
+    code_activation: Callable[[], nn.Module] | None,
+    whiten: bool,
+    output_scale: np.ndarray,
+) -> None:
+    """Set the linear paths of two networks to PCA, as far as the code can hold it.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        Networks with linear paths, between standardised rows and codes.
+    axes : PrincipalAxes
+        The axes that the code measures.
+    n_components : int
+        Size of the code.
+    code_activation : callable or None
+        Factory of the layer after the encoder. A code that is zero for negative values
+        measures each axis by two units, one for each sign.
+    whiten : bool
+        Whether all units start with a variance of 1. If not, this is their mean.
+    output_scale : ndarray of shape (n_features,)
+        Divisor of standardised rows that gives the target of the decoder.
+    """
+    into, out_of = _path_of(encoder), _path_of(decoder)
+    n_used = min(len(axes.deviations), n_components)
+    deviations = axes.deviations[:n_used]
+    with torch.no_grad():
+        for weight in (*into.parameters(), *out_of.parameters()):
+            weight.zero_()
+        if n_used == 0:
+            return
+        layer = None if code_activation is None else code_activation().eval()
+        units = np.eye(n_components, n_used)
+        if layer is not None and _is_one_sided(layer, n_components):
+            n_used = min(n_used, (n_components + 1) // 2)
+            deviations = deviations[:n_used]
+            units = _pairs_of_units(n_components, n_used)
+            whiten = whiten or not _is_homogeneous(layer, n_components)
+        elif layer is not None:
+            whiten = True
+        unit = deviations if whiten else np.sqrt((deviations**2).mean())
+        read = units / unit
+        write, offset = (units * unit).T, np.zeros(n_used)
+        if layer is not None:
+            write, offset = _least_squares(read, deviations, layer)
+        directions = axes.directions[:n_used]
+        _copy_(into.weight[:n_components], read @ directions)
+        if into.out_features > n_components:
+            # Log-variances follow, those of probabilistic PCA.
+            noise = max(1 - axes.share, _LEAST_NOISE)
+            log_var = np.log(np.minimum(noise / deviations**2, 1.0))
+            _copy_(into.bias[n_components : n_components + n_used], log_var)
+        _copy_(out_of.weight, (directions.T @ write) / output_scale[:, np.newaxis])
+        _copy_(out_of.bias, (directions.T @ offset) / output_scale)
+
+
+def _copy_(weight: torch.Tensor, values: np.ndarray) -> None:
+    weight.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+
+
+def _apply(layer: nn.Module, units: np.ndarray) -> np.ndarray:
+    return layer(torch.from_numpy(units)).numpy()
+
+
+def _is_one_sided(layer: nn.Module, n_units: int) -> bool:
+    """Tell whether an activation is zero for negative values, as ReLU is."""
+    return not _apply(layer, np.full((1, n_units), -1.0)).any()
+
+
+def _is_homogeneous(layer: nn.Module, n_units: int) -> bool:
+    """Tell whether an activation scales with its input, as ReLU does."""
+    one = np.ones((1, n_units))
+    return bool(np.allclose(_apply(layer, 2 * one), 2 * _apply(layer, one)))
+
+
+def _pairs_of_units(n_units: int, n_axes: int) -> np.ndarray:
+    """Return units along axes, (n_units, n_axes): each sign of an axis has one.
+
+    Units that are left over have random directions.
+    """
+    signs = np.repeat(np.eye(n_axes), 2, axis=0) * np.tile([[1.0], [-1.0]], (n_axes, 1))
+    rng = np.random.RandomState(0)
+    n_left = max(n_units - len(signs), 0)
+    left = rng.standard_normal((n_left, n_axes)) / np.sqrt(n_axes)
+    return np.vstack([signs[:n_units], left])
+
+
+def _least_squares(
+    read: np.ndarray, deviations: np.ndarray, layer: nn.Module
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the linear map from codes to scores along axes, for normal scores.
+
+    Parameters
+    ----------
+    read : ndarray of shape (n_units, n_axes)
+        From scores to the input of the activation.
+    deviations : ndarray of shape (n_axes,)
+        Of the scores.
+    layer : torch.nn.Module
+        The activation.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_axes, n_units)
+    bias : ndarray of shape (n_axes,)
+    """
+    n_draws = max(_N_DRAWS, 8 * len(read))
+    scores = np.random.RandomState(0).standard_normal((n_draws, len(deviations)))
+    scores *= deviations
+    codes = _apply(layer, scores @ read.T)
+    mean = codes.mean(axis=0)
+    weight = np.linalg.lstsq(codes - mean, scores - scores.mean(axis=0), rcond=1e-6)[0]
+    return weight.T, scores.mean(axis=0) - mean @ weight

@@ -1,0 +1,98 @@
+"""What files of format 1 describe: networks and noise as they were then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from sklearn.base import clone
+
+from skae._data.transforms import GaussianNoise, MaskingNoise
+from skae._networks.architecture import Architecture
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
+from skae._training.plan import Plan
+
+
+def as_they_were(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of format 1 with what their noise was then, in the units of X.
+
+    Parameters
+    ----------
+    parameters : dict
+        All parameters of an estimator, or some of them.
+    """
+    found = dict(parameters)
+    for name in ("noise", "corruption"):
+        if isinstance(found.get(name), GaussianNoise):
+            found[name] = clone(found[name]).set_params(relative=False)
+        elif isinstance(found.get(name), MaskingNoise):
+            found[name] = clone(found[name]).set_params(value=0.0)
+    if not isinstance(found.get("noise", "gaussian"), str):
+        found["noise_level"] = None
+    elif found.get("noise") == "gaussian" and "noise_level" in found:
+        level = found["noise_level"]
+        found |= {"noise": GaussianNoise(level, relative=False), "noise_level": None}
+    elif found.get("noise") == "masking" and "noise_level" in found:
+        level = found["noise_level"]
+        found |= {"noise": MaskingNoise(level, value=0.0), "noise_level": None}
+    return found
+
+
+def with_old_networks(plan: Plan) -> Plan:
+    """Return the plan of a file of format 1, whose networks had no linear paths."""
+    parameters = plan.parameters
+    encoder, decoder = parameters.get("encoder"), parameters.get("decoder")
+    networks = replace(
+        plan.networks,
+        encoder=_old(plan.networks.encoder, encoder, parameters),
+        decoder=_old(
+            plan.networks.decoder, encoder if decoder is None else decoder, parameters
+        ),
+    )
+    return replace(plan, networks=networks)
+
+
+def _old(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
+    """Return a shipped network with the defaults of format 1."""
+    if not isinstance(network, (Conv, Dense)):
+        return network
+    old = clone(network)
+    if not isinstance(given, Architecture):  # a name, or None
+        if parameters.get("activation") is None:
+            old.set_params(activation="gelu")
+        if isinstance(old, Dense) and old.hidden_layer_sizes is None:
+            old.set_params(hidden_layer_sizes=(256,))
+    return old if old.init == "glorot" else old.set_params(init="random")
+
+
+def with_coordinates(weights: dict[str, Any], n_components: int) -> dict[str, Any]:
+    """Return the weights of format 1 with coordinates that change nothing."""
+    like = next(iter(weights.values()))
+    same = {
+        "weight": torch.eye(n_components, dtype=like.dtype),
+        "bias": torch.zeros(n_components, dtype=like.dtype),
+    }
+    if any(name.endswith("coordinates.weight") for name in weights):
+        return weights
+    own = {
+        f"{name}.{part}": value
+        for name in ("coordinates", "inverse_coordinates")
+        for part, value in same.items()
+    }
+    return {**own, **weights}
+
+
+def match_coordinates(module: Any, weights: dict[str, Any]) -> None:
+    """Give a module coordinates of the shapes in a file, where some were cut off."""
+    like, found = module.coordinates.weight, {}
+    for name, value in weights.items():
+        *_, layer, part = name.split(".")
+        if layer in ("coordinates", "inverse_coordinates"):
+            found[layer, part] = like.new_empty(value.shape)
+    maps = [
+        (found[layer, "weight"], found[layer, "bias"])
+        for layer in ("coordinates", "inverse_coordinates")
+    ]
+    module.set_coordinates(*maps)

@@ -1,0 +1,94 @@
+"""Early stopping, and the choice between the best epoch and the start."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import EarlyStopping
+
+STOPPING = "early_stopping"  # name of the callback that ends a fit early
+
+
+class Stopping(EarlyStopping):
+    """Early stopping that compares with the start, and waits while the loss must rise.
+
+    The training loss rises with the weight of a penalty, and with the learning rate:
+    such epochs are no reason to stop.
+
+    Parameters
+    ----------
+    warmup : int
+        Number of epochs in which the weight of a penalty rises, to be ignored.
+    **kwargs : dict
+        Parameters of skorch's own class. With ``load_best`` the weights before the
+        first epoch are a candidate, too, and the one to keep unless the best epoch is
+        better by more than one standard error.
+    """
+
+    def __init__(self, *, warmup: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.warmup = warmup
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy of the net in training holds neither weights twice nor data.
+        return {**super().__getstate__(), "start_": None, "held_out_": None}
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        super().on_train_begin(net, **kwargs)
+        self.best_model_weights_: dict[str, Any] | None = None
+        self.has_stopped_ = False
+        self.start_: _Candidate | None = None
+
+    def on_epoch_begin(self, net: Any, dataset_valid: Any = None, **kw: Any) -> None:
+        if self.load_best and self.start_ is None and dataset_valid is not None:
+            self.held_out_ = dataset_valid
+            self.start_ = _Candidate(net, dataset_valid)
+            self.dynamic_threshold_ = self._calc_new_threshold(self.start_.objective)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        is_rising = net.learning_rate_.is_rising
+        monitored = self.monitor in net.history[-1]
+        ignored = is_rising and not self.load_best
+        if net.module_.n_epochs <= self.warmup or ignored or not monitored:
+            return
+        try:
+            super().on_epoch_end(net, **kwargs)
+        except KeyboardInterrupt:
+            self.has_stopped_ = True
+            raise
+        if is_rising:
+            self.misses_ = 0
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Do nothing: the net calls `select`, and may train further."""
+
+    def select(self, net: Any) -> bool:
+        """Restore the best weights; return whether they are better than the start."""
+        if self.start_ is None:
+            return True
+        best = None
+        if self.best_model_weights_ is not None:
+            net.module_.load_state_dict(self.best_model_weights_)
+            best = _Candidate(net, self.held_out_)
+        is_better = best is not None and best.is_better_than(self.start_)
+        if not is_better:
+            net.module_.load_state_dict(self.start_.weights)
+            self.best_epoch_ = 0
+        self.start_ = self.best_model_weights_ = self.held_out_ = None
+        return is_better
+
+
+class _Candidate:
+    """Weights of a net, and how they do on held-out rows."""
+
+    def __init__(self, net: Any, held_out: Any) -> None:
+        self.weights = copy.deepcopy(net.module_.state_dict())
+        self.objective, self.losses = net.measure(held_out)
+
+    def is_better_than(self, start: _Candidate) -> bool:
+        """Tell whether the objective is lower by more than one standard error."""
+        gain = start.losses - self.losses
+        error = gain.std() / np.sqrt(len(gain))
+        return bool(start.objective - self.objective > error)
