@@ -21,18 +21,22 @@ CHOICES = {
     "defaults": {},
     "init='random'": {"encoder": skae.Dense(init="random")},
     "activation='relu'": {"activation": "relu"},
+    "activation='gelu'": {"activation": "gelu"},
     "activation='tanh'": {"activation": "tanh"},
+    "hidden_layer_sizes=()": {"hidden_layer_sizes": ()},
     "hidden_layer_sizes=(64,)": {"hidden_layer_sizes": (64,)},
     "hidden_layer_sizes=(512,)": {"hidden_layer_sizes": (512,)},
     "hidden_layer_sizes=(256, 128)": {"hidden_layer_sizes": (256, 128)},
     "lr_schedule='constant'": {"lr_schedule": "constant"},
     "lr_schedule='cosine'": {"lr_schedule": "cosine"},
-    "lr=3e-4": {"lr": 3e-4},
-    "lr=3e-3": {"lr": 3e-3},
+    "lr=1e-3": {"lr": 1e-3},
+    "weight_decay=0": {"weight_decay": 0.0},
+    "early_stopping=False": {"early_stopping": False},
+    "early_stopping=True": {"early_stopping": True},
+    "max_epochs=15": {"max_epochs": 15},
+    "max_epochs=60": {"max_epochs": 60},
     "batch_size=32": {"batch_size": 32},
     "batch_size=128": {"batch_size": 128},
-    "max_epochs=50": {"max_epochs": 50},
-    "max_epochs=200": {"max_epochs": 200},
 }
 
 
@@ -87,12 +91,14 @@ def variational(quick, mnist):
     ends = X_test[left[pairs]], X_test[right[pairs]]
     for label, estimator in {
         "defaults": skae.VariationalAutoencoder(16),
-        "one layer from PCA": skae.VariationalAutoencoder(16, encoder=skae.Dense()),
+        "one layer from PCA": skae.VariationalAutoencoder(
+            16, encoder=skae.Dense(activation="gelu")
+        ),
         "one random layer": skae.VariationalAutoencoder(
-            16, encoder=skae.Dense(init="random")
+            16, encoder=skae.Dense(activation="gelu", init="random")
         ),
         "two random layers": skae.VariationalAutoencoder(
-            16, encoder=skae.Dense((256, 128), init="random")
+            16, encoder=skae.Dense((256, 128), activation="gelu", init="random")
         ),
         "beta=2": skae.VariationalAutoencoder(16, beta=2),
         "beta=0.5": skae.VariationalAutoencoder(16, beta=0.5),

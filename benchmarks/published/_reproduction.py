@@ -1,6 +1,7 @@
-"""What all reproductions share: options, seeds, rows, figures and staged training."""
+"""What all reproductions share: options, training, rows and figures."""
 
 import argparse
+import itertools
 import math
 import statistics
 import time
@@ -11,16 +12,24 @@ from pathlib import Path
 import joblib
 import matplotlib
 import numpy as np
+import torch
 from skorch.callbacks import Callback
+from torch import nn
 from tqdm import tqdm
 
 from benchmarks.common import (
     RESULTS,
     add_results_option,
+    fit_pca,
     results_folder,
     use_threads,
     write,
 )
+from skae._networks.layers import Standardize, Unstandardize
+
+# Published networks are trained as their protocols say, whatever the defaults of the
+# package: by Adam, for all epochs, on all rows. Each script gives rate and network.
+BY_ADAM = {"optimizer": "adam", "early_stopping": False}
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -220,6 +229,82 @@ def from_samples(vae, mean, std, seed):
 def seeds(args):
     """Return the seeds of a run, with a progress bar."""
     return tqdm(range(args.seeds), desc="seeds", disable=args.seeds == 1)
+
+
+# Networks that start as PCA -----------------------------------------------------------
+
+
+def dense_from_pca(X, hidden, n_components, *, seed):
+    """Return an encoder and its mirror, GELU networks that start as whitened PCA.
+
+    Unlike in `skae.Dense` no linear map is beside the layers: each principal component
+    passes them by a pair of units, as gelu(a) - gelu(-a) = a. All hidden layers have to
+    be twice as wide as the code.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Training rows.
+    hidden : tuple of int
+        Widths of the hidden layers of the encoder.
+    n_components : int
+        Size of the code.
+    seed : int
+        Draws the weights of the units that PCA does not use.
+
+    Returns
+    -------
+    dict
+        With the entries ``encoder`` and ``decoder``, modules in the units of X.
+    """
+    flat = X.reshape(len(X), -1)
+    mean, deviation = (
+        f(axis=0, dtype=np.float64).astype(np.float32) for f in (flat.mean, flat.std)
+    )
+    scale = np.sqrt((deviation**2).mean())
+    deviation = np.where(deviation > 0, deviation, scale)
+    pca = fit_pca(n_components, X)
+    sizes = pca.singular_values_[:, np.newaxis] / np.sqrt(len(X))
+    identity = np.eye(n_components)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        encoder, decoder = (
+            _gelu_layers(*widths)
+            for widths in (
+                (flat.shape[1], *hidden, n_components),
+                (n_components, *hidden[::-1], flat.shape[1]),
+            )
+        )
+    _set_linear_map(encoder, pca.components_ * scale / sizes, identity)
+    _set_linear_map(decoder, identity, (pca.components_ * sizes / deviation).T)
+    mean, scale, deviation = map(torch.as_tensor, (mean, scale, deviation))
+    return {
+        "encoder": nn.Sequential(nn.Flatten(), Standardize(mean, scale), *encoder),
+        "decoder": nn.Sequential(*decoder, Unstandardize(mean, deviation)),
+    }
+
+
+def _gelu_layers(*widths):
+    """Return linear layers with GELU between them."""
+    layers = []
+    for n_in, n_out in itertools.pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), nn.GELU()]
+    return layers[:-1]
+
+
+@torch.no_grad()
+def _set_linear_map(layers, enter, leave):
+    """Set weights so that the first outputs of a network are ``leave @ enter @ x``."""
+    layers = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    signs = np.vstack([np.eye(len(enter)), -np.eye(len(enter))])
+    for position, layer in enumerate(layers):
+        read = signs.T if position else enter
+        write = leave if layer is layers[-1] else signs
+        weight = torch.as_tensor(write @ read, dtype=layer.weight.dtype)
+        n_out, n_in = weight.shape
+        layer.weight[:n_out] = 0.0
+        layer.weight[:n_out, :n_in] = weight
+        layer.bias[:n_out] = 0.0
 
 
 # Long trainings -----------------------------------------------------------------------

@@ -28,6 +28,7 @@ from torch import nn
 
 from benchmarks.common import load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     figure,
@@ -54,11 +55,13 @@ def make(kind, seed, epochs):
         loss="binary_cross_entropy",
         penalty=Contraction(weight, normalize=False) if weight else None,
         batch_size=128,
+        lr=1e-3,
         precision="auto",
         n_iter_no_change=None,
         max_epochs=epochs,
         random_state=seed,
         callbacks=bar(f"{kind}, seed {seed}"),
+        **BY_ADAM,
     )
 
 

@@ -29,6 +29,7 @@ from torch import nn
 
 from benchmarks.common import fit_pca, load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     cross_entropy,
@@ -48,6 +49,7 @@ PUBLISHED_DENOISING = {5: 0.0882, 10: 0.0868, 100: 0.0839}
 FLOOR = 0.05808  # the least possible value, as pixels are grey
 N_UNITS = 7 * 7 * 32
 SETTINGS = {
+    **BY_ADAM,
     "loss": "binary_cross_entropy",
     "batch_size": 128,
     "lr": 8e-3,
@@ -224,7 +226,7 @@ def main():
             for seed in range(args.seeds):
                 dae = DenoisingAutoencoder(
                     N_UNITS,
-                    noise=GaussianNoise(0.4, clip=(0, 1)),
+                    noise=GaussianNoise(0.4, clip=(0, 1), relative=False),
                     encoder=ae.encoder_,
                     decoder=ae.decoder_,
                     max_epochs=epochs,

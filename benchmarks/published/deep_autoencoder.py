@@ -25,6 +25,8 @@ import numpy as np
 
 from benchmarks.common import by_pca, fit_pca, load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
+    dense_from_pca,
     figure,
     options,
     parse,
@@ -38,12 +40,13 @@ from skae import AutoencoderTransformer, Dense
 SOURCE = "Hinton & Salakhutdinov 2006"
 METRIC = "squared error of a picture"
 N_COMPONENTS = 30
-ADAM, ADAMW = {"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.1}
-# Activation, initial weights, optimizer, epochs.
+HIDDEN = (1000, 500, 250)
+ADAM, ADAMW = {}, {"optimizer": "adamw", "weight_decay": 0.1}
+# Whether it has GELU from PCA, or logistic units; changes of the optimizer, epochs.
 KINDS = {
-    "gelu": ("gelu", "pca", ADAM, 200),
-    "gelu with decay": ("gelu", "pca", ADAMW, 150),
-    "sigmoid": ("sigmoid", "glorot", ADAM, 200),
+    "gelu": (True, ADAM, 200),
+    "gelu with decay": (True, ADAMW, 150),
+    "sigmoid": (False, ADAM, 200),
 }
 
 
@@ -52,16 +55,21 @@ def squared_error(X, reconstructed):
     return float(((X - reconstructed) ** 2).sum(axis=1, dtype=np.float64).mean())
 
 
-def make(kind, seed):
+def make(kind, X, seed):
     """Return the unfitted autoencoder of the paper, in one of our variants."""
-    activation, init, optimizer, _ = KINDS[kind]
+    from_pca, changes, _ = KINDS[kind]
+    if from_pca:
+        networks = dense_from_pca(X, HIDDEN, N_COMPONENTS, seed=seed)
+    else:
+        networks = {"encoder": Dense(HIDDEN, activation="sigmoid", init="glorot")}
     return AutoencoderTransformer(
         N_COMPONENTS,
-        encoder=Dense((1000, 500, 250), activation=activation, init=init),
         batch_size=128,
+        lr=1e-3,
         precision="auto",
         random_state=seed,
-        **optimizer,
+        **networks,
+        **{**BY_ADAM, **changes},
     )
 
 
@@ -94,7 +102,7 @@ def main():
             name = kind.replace(" ", "_")
             file = f"deep_autoencoder_{name}_{epochs}_epochs_seed_{seed}.joblib"
             stages = train_in_stages(
-                make(kind, seed),
+                make(kind, X_train, seed),
                 X_train,
                 epochs=epochs,
                 every=args.every,

@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 import skae
 from benchmarks.common import load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     cross_entropy,
@@ -41,13 +42,13 @@ from benchmarks.published._reproduction import (
 SOURCE = "Krokotsch 2021"
 METRIC = "cross-entropy of a picture"
 N_COMPONENTS = 20
-ENCODER = skae.Dense((341, 113), activation="relu", batch_norm=True)
+ENCODER = skae.Dense((341, 113), activation="relu", batch_norm=True, init="random")
 KINDS = {
     "plain": (skae.AutoencoderTransformer, {}, 63.92),
     "sparse": (skae.SparseAutoencoder, {"sparsity": 0.01}, 64.27),
     "denoising": (
         skae.DenoisingAutoencoder,
-        {"noise": skae.GaussianNoise(0.5, clip=(0, 1))},
+        {"noise": skae.GaussianNoise(0.5, clip=(0, 1), relative=False)},
         75.15,
     ),
     "variational": (skae.VariationalAutoencoder, {}, 76.12),
@@ -63,6 +64,7 @@ def make(kind, seed, epochs, **changes):
     """Return an unfitted autoencoder of a kind."""
     cls, own, _ = KINDS[kind]
     settings = {
+        **BY_ADAM,
         "encoder": ENCODER,
         "loss": "binary_cross_entropy",
         "batch_size": 256,

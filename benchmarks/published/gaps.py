@@ -48,6 +48,7 @@ from sklearn.neural_network import MLPClassifier
 
 from benchmarks.common import fit_pca, load_images, r_squared
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     figure,
@@ -88,7 +89,8 @@ def fit(name, X, seed, epochs, **changes):
         return fit_pca(N_COMPONENTS, X)
     cls, own = KINDS[name]
     settings = {
-        "encoder": Dense((256, 128), init="random"),
+        **BY_ADAM,
+        "encoder": Dense((256, 128), activation="gelu", init="random"),
         "loss": "binary_cross_entropy",
         "batch_size": 128,
         "lr": 3e-3,

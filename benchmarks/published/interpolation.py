@@ -43,6 +43,7 @@ from tqdm import tqdm
 
 from benchmarks.common import fit_pca
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     figure,
     options,
@@ -54,7 +55,8 @@ from benchmarks.published._reproduction import (
 from skae import (
     AutoencoderTransformer,
     ContractiveAutoencoder,
-    ConvAutoencoder,
+    Conv,
+    Dense,
     VariationalAutoencoder,
     interpolate,
 )
@@ -191,12 +193,20 @@ def neighbours_stay_near(x, output, module):
     return NEIGHBOURS_WEIGHT * apart / code.var(0).sum().clamp_min(1e-6)
 
 
+DENSE = Dense((256,), activation="gelu", init="random")
+CONV = Conv((16, 32), image_shape=(SIZE, SIZE), activation="gelu", init="random")
+VAE = partial(
+    VariationalAutoencoder,
+    encoder=Dense((256, 128, 128), activation="gelu", init="random"),
+)
 CONTESTANTS = {
-    "AutoencoderTransformer": AutoencoderTransformer,
-    "ConvAutoencoder": partial(ConvAutoencoder, image_shape=(SIZE, SIZE)),
-    "ContractiveAutoencoder": partial(ContractiveAutoencoder, contraction=1.0),
-    "VariationalAutoencoder": VariationalAutoencoder,
-    NEAR: partial(VariationalAutoencoder, penalty=neighbours_stay_near),
+    "AutoencoderTransformer": partial(AutoencoderTransformer, encoder=DENSE),
+    "ConvAutoencoder": partial(AutoencoderTransformer, encoder=CONV),
+    "ContractiveAutoencoder": partial(
+        ContractiveAutoencoder, contraction=1.0, encoder=DENSE
+    ),
+    "VariationalAutoencoder": VAE,
+    NEAR: partial(VAE, penalty=neighbours_stay_near),
 }
 
 
@@ -210,9 +220,11 @@ def fit(name, X, seed, epochs):
         N_COMPONENTS,
         loss=CROSS_ENTROPY,
         batch_size=128,
+        lr=1e-3,
         max_epochs=epochs,
         n_iter_no_change=None,
         random_state=seed,
+        **BY_ADAM,
     ).fit(X)
 
 

@@ -14,6 +14,7 @@ from scipy.linalg import subspace_angles
 
 from benchmarks.common import by_pca, fit_pca, load_images, mean_squared_error
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     figure,
@@ -57,6 +58,7 @@ def main():
                     n_iter_no_change=None,
                     random_state=seed,
                     callbacks=bar(f"{init} start, seed {seed}"),
+                    **BY_ADAM,
                 ).fit(X_train)
                 errors.append(mean_squared_error(X_test, ae.reconstruct(X_test)))
                 angles.append(subspace_angles(span(ae), pca.components_.T).max())

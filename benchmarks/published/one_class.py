@@ -26,7 +26,7 @@ from benchmarks.published._reproduction import (
     seeds,
     write_figures,
 )
-from skae import DenoisingAutoencoder
+from skae import DenoisingAutoencoder, GaussianNoise
 
 METRIC = "area under the ROC curve, mean of ten digits"
 
@@ -36,8 +36,7 @@ def make(seed, epochs):
     return DenoisingAutoencoder(
         16,
         hidden_layer_sizes=(512, 256),
-        noise="gaussian",
-        noise_level=0.5,
+        noise=GaussianNoise(0.5, relative=False),
         max_epochs=epochs,
         n_iter_no_change=None,
         random_state=seed,

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.common import load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     bar,
     cross_entropy,
@@ -22,7 +23,7 @@ from benchmarks.published._reproduction import (
     parse,
     write_figures,
 )
-from skae import VariationalAutoencoder
+from skae import Dense, VariationalAutoencoder
 
 METRIC = "cross-entropy + divergence of a picture"
 FLOOR = 45.53  # the least possible cross-entropy, as pixels are grey
@@ -40,8 +41,7 @@ def make(seed, epochs, lr=6e-3):
     """Return the unfitted autoencoder of the example."""
     return VariationalAutoencoder(
         20,
-        hidden_layer_sizes=(400,),
-        activation="relu",
+        encoder=Dense((400,), activation="relu", init="random"),
         loss="binary_cross_entropy",
         batch_size=128,
         lr=lr,
@@ -49,6 +49,7 @@ def make(seed, epochs, lr=6e-3):
         n_iter_no_change=None,
         random_state=seed,
         callbacks=bar(f"seed {seed}"),
+        **BY_ADAM,
     )
 
 

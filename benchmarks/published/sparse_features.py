@@ -40,6 +40,7 @@ from sklearn.svm import SVC, LinearSVC
 from tqdm import tqdm
 
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     figure,
     options,
@@ -48,7 +49,7 @@ from benchmarks.published._reproduction import (
     seeds,
     write_figures,
 )
-from skae import GaussianNoise, SparseAutoencoder
+from skae import Dense, GaussianNoise, SparseAutoencoder
 
 QUESTION = "sparse_features"
 PUBLISHED = 0.990
@@ -56,7 +57,7 @@ SOURCE = "replication of FC-WTA (Makhzani & Frey 2015)"
 METRIC = "test accuracy"
 N_COMPONENTS, EPOCHS, N_SPLITS = 1024, 80, 20
 NOISE_AND_C = {
-    "ae__corruption": [None, GaussianNoise(2.0)],
+    "ae__corruption": [None, GaussianNoise(2.0, relative=False)],
     "svc__C": [0.03, 0.1, 0.3, 1.0],
 }
 METHODS = {
@@ -88,11 +89,12 @@ def build(memory, args):
     ae = SparseAutoencoder(
         512 if args.quick else N_COMPONENTS,
         method="lifetime",
-        hidden_layer_sizes=(),
+        encoder=Dense((), init="random"),
         lr=3e-3,
         batch_size=128,
         max_epochs=args.epochs,
         random_state=0,
+        **BY_ADAM,
     )
     svc = LinearSVC(dual=True, tol=1e-2, max_iter=5000, random_state=0)
     steps = [("ae", ae), ("scale", MaxAbsScaler()), ("svc", svc)]

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.common import load_images
 from benchmarks.published._reproduction import (
+    BY_ADAM,
     Stopwatch,
     figure,
     options,
@@ -47,6 +48,7 @@ def make(seed, epochs):
         lr=2e-3,
         precision="auto",
         random_state=seed,
+        **BY_ADAM,
     )
 
 

@@ -7,8 +7,9 @@ repository, writes two files.
 code, rows of a batch) and the others are fixed. Each point runs in a new process, after
 a fit of the same network to one batch. `seconds` is the processor time of an epoch, the
 median over five fits of two epochs, or over two fits where one takes more than five
-seconds; `seconds_before` is the time of a fit outside its epochs: checks, the scale of
-X and the principal axes for the initial weights. `peak_mb` is the peak of the resident
+seconds, and no rows are held out; `seconds_before` is the time of a fit outside its
+epochs: checks, the scale of X, the principal axes for the initial weights, the
+coordinates of the code and R². `peak_mb` is the peak of the resident
 memory of the first fit minus the memory before the fit, which includes X. An exponent
 is the slope in log-log over the upper decade, where constant terms matter least. 1 MB
 is 1e6 bytes.
@@ -16,7 +17,8 @@ is 1e6 bytes.
 ``results/bench_growth_share.csv``: the floating-point operations per second of an
 epoch, divided by those of a product of two 2048x2048 matrices in the same process, in
 turn. A layer takes two operations for each weight and row in the forward pass and four
-in the backward pass, but the first layer two, as the gradient of X is not needed. Only
+in the backward pass, but the first layer two, as the gradient of X is not needed; the
+linear maps from X to the code and back are layers, too. Only
 these operations are counted, so that all other work of an epoch lowers the share.
 
 X is random, and one thread is used. Caches, clock frequencies and other programs on the
@@ -100,6 +102,7 @@ def fit(X, n_components, hidden, batch_size):
         hidden_layer_sizes=hidden,
         batch_size=batch_size,
         max_epochs=EPOCHS,
+        early_stopping=False,
         callbacks=[("clock", Clock())],
         random_state=0,
     )
@@ -180,9 +183,11 @@ def grow(name, values, held, n_fits, in_new_process):
 
 def count_operations(sizes, n_rows):
     """Return the floating-point operations of the layers in an epoch."""
-    encoder = [a * b for a, b in itertools.pairwise(sizes)]
-    forward = 2 * 2 * sum(encoder)  # the decoder is the mirror of the encoder
-    without_gradient_of_X = 2 * encoder[0]
+    layers = [a * b for a, b in itertools.pairwise(sizes)]
+    linear_map = sizes[0] * sizes[-1]
+    # The decoder is the mirror of the encoder.
+    forward = 2 * 2 * (sum(layers) + linear_map)
+    without_gradient_of_X = 2 * (layers[0] + linear_map)
     return n_rows * (3 * forward - without_gradient_of_X)
 
 

@@ -13,8 +13,9 @@ the system as soon as they are unused; the rest of ``peak_mb`` is memory that th
 allocator reserves for later.
 
 ``expected_mb`` is, in a fit, five times the weights (the weights, gradients, two
-moments of Adam and a copy of the last finite weights), or six times with early stopping
-(the best weights); elsewhere it is the result. An array in Fortran order adds its copy
+moments of Adam and a copy of the last finite weights), or seven times with early
+stopping, the default (the best weights, and those before the first epoch); elsewhere it
+is the result. An array in Fortran order adds its copy
 in C order. ``beyond_in_batches`` is the difference of ``in_use_mb`` and ``expected_mb``
 in batches, where a batch is the bytes of its rows in the widest layer.
 """
@@ -67,14 +68,13 @@ COLUMNS = (
 
 def make_cases():
     """Return the type of X, whether X is mapped, rows and estimator of each case."""
-    dense = skae.AutoencoderTransformer(32)
-    wide = skae.AutoencoderTransformer(32, hidden_layer_sizes=(4096, 1536))
-    conv = skae.ConvAutoencoder(32, image_shape=(28, 28))
-    variational = skae.VariationalAutoencoder(20)
-    stopped = skae.AutoencoderTransformer(32, early_stopping=True)
-    wide_stopped = skae.AutoencoderTransformer(
-        32, hidden_layer_sizes=(4096, 1536), early_stopping=True
-    )
+    plain = {"early_stopping": False}
+    dense = skae.AutoencoderTransformer(32, **plain)
+    wide = skae.AutoencoderTransformer(32, hidden_layer_sizes=(4096, 1536), **plain)
+    conv = skae.ConvAutoencoder(32, image_shape=(28, 28), **plain)
+    variational = skae.VariationalAutoencoder(20, **plain)
+    stopped = skae.AutoencoderTransformer(32)
+    wide_stopped = skae.AutoencoderTransformer(32, hidden_layer_sizes=(4096, 1536))
     return {
         "float32": ("float32", False, 60_000, dense),
         "memory-mapped float32": ("float32", True, 60_000, dense),
@@ -191,7 +191,7 @@ def measure(name, args):
         row["state_mb"] = n_bytes(weights) + n_bytes(moments)
         row["gradients_mb"] = n_bytes(gradients)
         row["pickle_mb"] = len(pickle.dumps(ae)) / MB
-        row["expected_mb"] = (5 + ae.early_stopping) * n_bytes(weights)
+        row["expected_mb"] = (7 if ae.early_stopping else 5) * n_bytes(weights)
         width = widest_layer(ae, X) * weights[0].element_size() / MB
         row["batch_mb"] = ae.net_.batch_size * width
         rows = [row]

@@ -22,8 +22,9 @@ float64, or would compute in it, the array is cast inside the call. The variatio
 rivals weight the divergence so that all minimise half the squared error of a row plus
 the divergence, except skae, which estimates the variance of the error.
 
-The packages do different amounts of extra work that cannot be switched off: skae checks
-X, standardises it and initialises dense networks from PCA, its default; pyod's
+The networks of skae have no linear map beside their layers, its default. The packages
+do different amounts of extra work that cannot be switched off: skae checks X,
+standardises it, rotates a linear code and computes R² of some rows; pyod's
 AutoEncoder and MLPRegressor have a ReLU on the code, too; pyod scores the training
 rows; HyperTools standardises each column, and encodes the training rows; pythae shows a
 progress bar, copies the best model and writes it to disk; MLPRegressor computes in

@@ -47,10 +47,15 @@ from benchmarks.common import (
 
 def make_search(n_jobs, *, quick):
     """Return a search whose fits take some seconds each."""
-    ae = skae.AutoencoderTransformer(random_state=0, max_epochs=2 if quick else 20)
+    ae = skae.AutoencoderTransformer(
+        random_state=0, max_epochs=2 if quick else 20, early_stopping=False
+    )
     grid = {
         "autoencodertransformer__n_components": [16, 32],
-        "autoencodertransformer__corruption": [None, skae.GaussianNoise(0.2)],
+        "autoencodertransformer__corruption": [
+            None,
+            skae.GaussianNoise(0.2, relative=False),
+        ],
         "logisticregression__C": [0.1] if quick else [0.1, 1.0],
     }
     pipeline = make_pipeline(MinMaxScaler(), ae, LogisticRegression(max_iter=200))

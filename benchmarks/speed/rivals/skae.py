@@ -7,25 +7,26 @@ from benchmarks.speed.rivals._case import EPOCHS, LR, NOISE, SIDE, Trained
 def prepare(case):
     """Prepare an estimator of skae."""
     settings = {
-        "activation": "relu",
         "batch_size": case.batch_size,
+        "optimizer": "adam",
         "lr": LR,
         "lr_schedule": "constant",
         "max_epochs": EPOCHS,
+        "early_stopping": False,
         "n_iter_no_change": None,
         "device": "cpu",
         "random_state": 0,
     }
+    plain = {"activation": "relu", "init": "random"}
     if case.kind == "convolutional":
-        settings.update(channels=case.hidden, image_shape=(SIDE, SIDE))
+        encoder = skae.Conv(case.hidden, image_shape=(SIDE, SIDE), **plain)
     else:
-        settings.update(hidden_layer_sizes=case.hidden)
+        encoder = skae.Dense(case.hidden, **plain)
     if case.kind == "denoising":
-        settings.update(noise="gaussian", noise_level=NOISE)
-    estimator = {
-        "dense": skae.AutoencoderTransformer,
-        "convolutional": skae.ConvAutoencoder,
+        settings.update(noise=skae.GaussianNoise(NOISE, relative=False))
+    cls = {
         "variational": skae.VariationalAutoencoder,
         "denoising": skae.DenoisingAutoencoder,
-    }[case.kind](case.code, **settings)
+    }.get(case.kind, skae.AutoencoderTransformer)
+    estimator = cls(case.code, encoder=encoder, **settings)
     return lambda: Trained(estimator.fit(case.X).reconstruct)
