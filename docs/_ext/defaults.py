@@ -18,8 +18,9 @@ def _defaults(name):
     found = {}
     for key, parameter in inspect.signature(cls).parameters.items():
         default = parameter.default
-        if key in ("hidden_layer_sizes", "activation") and default is None:
-            default = getattr(cls._dense, key)  # what None stands for
+        dense = getattr(cls, "_dense", None)
+        if key in ("hidden_layer_sizes", "activation") and default is None and dense:
+            default = getattr(dense, key)  # what None stands for
         found[key] = _code(default)
     return found
 

@@ -4,7 +4,7 @@ It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` w
 ``csv-table``, and the figure of ``bench_growth`` with ``raw``.
 """
 
-from _tables import defaults, growth, performance, published
+from _tables import defaults, generalisation, growth, performance, published
 
 
 def write(app):
@@ -13,6 +13,7 @@ def write(app):
     growth.write()
     published.write()
     defaults.write()
+    generalisation.write()
 
 
 def setup(app):

@@ -15,6 +15,8 @@ The sample is then represented by a few active units, and the others are exactly
 
 # sphinx_gallery_thumbnail_number = 2
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -24,7 +26,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 
-from skae import SparseAutoencoder
+from skae import FitWarning, SparseAutoencoder
+
+# Sparse codes explain less variance than PCA, of which a warning tells.
+warnings.filterwarnings("ignore", category=FitWarning)
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

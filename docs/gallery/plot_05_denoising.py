@@ -16,6 +16,8 @@ Because the noise is different every time, the network cannot memorise it and ha
 learn what digits look like.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -26,10 +28,14 @@ from sklearn.model_selection import train_test_split
 from skae import (
     AutoencoderTransformer,
     DenoisingAutoencoder,
+    FitWarning,
     GaussianNoise,
     MaskingNoise,
     ReconstructionDisplay,
 )
+
+# Much noise costs variance that PCA explains, of which a warning tells.
+warnings.filterwarnings("ignore", category=FitWarning)
 
 digits = load_digits().images / 16
 X_train, X_test = train_test_split(digits, test_size=0.25, random_state=0)
@@ -38,7 +44,7 @@ X_train, X_test = train_test_split(digits, test_size=0.25, random_state=0)
 # The noise is an object with parameters, so its level can be searched. `corrupt` adds
 # noise to images, and `denoise` removes it.
 
-noise = GaussianNoise(0.5, clip=(0, 1))
+noise = GaussianNoise(0.5, clip=(0, 1), relative=False)  # in the units of X
 settings = {"max_epochs": 60, "random_state": 0}
 dae = DenoisingAutoencoder(32, noise=noise, **settings).fit(X_train)
 
@@ -67,7 +73,7 @@ def error(X):
     return ((X - X_test) ** 2).mean()
 
 
-less_noise = GaussianNoise(0.2, clip=(0, 1))
+less_noise = GaussianNoise(0.2, clip=(0, 1), relative=False)
 networks = {
     "no noise": AutoencoderTransformer(32, **settings).fit(X_train),
     "0.2": DenoisingAutoencoder(32, noise=less_noise, **settings).fit(X_train),

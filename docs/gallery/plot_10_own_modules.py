@@ -8,6 +8,8 @@ example, the encoder is a recurrent network that reads an image row by row. For 
 there is a built-in one: see the next example.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.datasets import load_digits
@@ -19,12 +21,16 @@ from torch import nn
 from skae import (
     AutoencoderTransformer,
     DenoisingAutoencoder,
+    FitWarning,
     L1Sparsity,
     MaskingNoise,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
     VariationalAutoencoder,
 )
+
+# Short training of a custom network ends below PCA, of which a warning tells.
+warnings.filterwarnings("ignore", category=FitWarning)
 
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
