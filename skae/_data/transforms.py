@@ -312,7 +312,10 @@ class RandomFlip(BaseEstimator):
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         layout = self.layout_
         if layout is None or layout.image_shape is None:
-            raise ValueError("RandomFlip is an augmentation: its fit tells the axes.")
+            raise ValueError(
+                "RandomFlip cannot be called on its own: fit sets the axes of a "
+                "sample. Pass it as the parameter `augmentation`."
+            )
         channels, *size = layout.image_shape
         shape = (*size, channels) if layout.channels_last else (channels, *size)
         first = 1 if layout.channels_last else 2

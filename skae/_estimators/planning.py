@@ -245,25 +245,25 @@ def make_training(estimator: Any, networks: Networks) -> Training:
     )
 
 
-def _monitors_held_out(estimator: Any) -> bool:
-    """Tell whether a callback needs held-out rows in every epoch."""
-    callbacks = [
+def _callbacks_of(estimator: Any) -> list[Any]:
+    """Return the callbacks of an estimator without their names."""
+    return [
         item[1] if isinstance(item, (tuple, list)) else item
         for item in estimator.callbacks or []
     ]
-    monitors = [getattr(callback, "monitor", None) for callback in callbacks]
+
+
+def _monitors_held_out(estimator: Any) -> bool:
+    """Tell whether a callback needs held-out rows in every epoch."""
+    monitors = [getattr(x, "monitor", None) for x in _callbacks_of(estimator)]
     return any(isinstance(x, str) and not x.startswith("train") for x in monitors)
 
 
 def _resolve_lr_schedule(estimator: Any) -> Any:
     """Return the schedule of an estimator, or that of a scheduler in its callbacks."""
-    callbacks = [
-        item[1] if isinstance(item, (tuple, list)) else item
-        for item in estimator.callbacks or []
-    ]
     schedulers = [
         item
-        for item in callbacks
+        for item in _callbacks_of(estimator)
         if isinstance(item, LRScheduler) or item is LRScheduler
     ]
     if not schedulers:

@@ -74,19 +74,16 @@ def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
     is_alone = is_alone and plan.networks.code_activation is None
     if not is_alone and model.n_components >= model.n_features:
         return None  # PCA is exact then
-    started = net.pca_r2_ is not None
-    if started and is_alone and plan.training.early_stopping:
+    start = net.pca_r2_ if is_alone else None
+    if start is not None and plan.training.early_stopping:
         return None  # PCA was a candidate
-    if net.pca_r2_ is not None and is_alone:
-        pca = net.pca_r2_
-    else:
-        pca = _r2_of_pca(model, rows)
+    pca = _r2_of_pca(model, rows) if start is None else start
     if r2 >= pca - (_MARGIN if is_alone else _MARGIN_OF_OTHERS):
         return None
     remedies = "early_stopping='auto', which keeps the better of both, or more epochs"
     if not is_alone:
         remedies = "a larger n_components, weaker penalties, less noise, or more epochs"
-    elif not started:
+    elif start is None:
         remedies = "more epochs, another lr, or a shipped network, which starts as PCA"
     return (
         f"R² is {r2:.3f} on training rows, and that of PCA with as many components "

@@ -102,6 +102,21 @@ class AutoencoderModule(nn.Module):
         """
         self.coordinates, self.inverse_coordinates = Affine(*forward), Affine(*inverse)
 
+    def match_coordinates(self, state: dict[str, Tensor]) -> None:
+        """Take on the shapes of the coordinates in a state, where some were cut off."""
+        found = {}
+        for name, value in state.items():
+            *_, layer, part = name.split(".")
+            if layer in ("coordinates", "inverse_coordinates"):
+                found[layer, part] = torch.empty_like(value)
+        forward, inverse = (
+            (found[layer, "weight"], found[layer, "bias"])
+            for layer in ("coordinates", "inverse_coordinates")
+        )
+        device = next(self.buffers()).device
+        self.set_coordinates(forward, inverse)
+        self.to(device)
+
     def trained_code(self, x: Tensor) -> Tensor:
         """Return the code of each row, in the coordinates of training."""
         return self.encoder(x)

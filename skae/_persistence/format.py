@@ -34,7 +34,6 @@ from skae._exceptions import warn
 from skae._model.model import TrainedModel
 from skae._persistence.legacy import (
     as_they_were,
-    match_coordinates,
     with_coordinates,
     with_old_networks,
 )
@@ -429,7 +428,7 @@ def _load_state(net: Any, state: dict[str, Any]) -> None:
     module, weights = net.module_, state["weights"]
     if module.coordinates is not None:
         weights = with_coordinates(weights, len(module.coordinates.bias))
-        match_coordinates(module, weights)
+        module.match_coordinates(weights)
     module.load_state_dict(weights)
     module.n_epochs = state["n_epochs"]
     module.stream.__setstate__(state["stream"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from skae._networks.architecture import Architecture
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._training.plan import Plan
+
+_OLD_NOISES: dict[str, Any] = {
+    "gaussian": partial(GaussianNoise, relative=False),
+    "masking": partial(MaskingNoise, value=0.0),
+}
 
 
 def as_they_were(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -31,12 +37,9 @@ def as_they_were(parameters: dict[str, Any]) -> dict[str, Any]:
             found[name] = clone(found[name]).set_params(value=0.0)
     if not isinstance(found.get("noise", "gaussian"), str):
         found["noise_level"] = None
-    elif found.get("noise") == "gaussian" and "noise_level" in found:
-        level = found["noise_level"]
-        found |= {"noise": GaussianNoise(level, relative=False), "noise_level": None}
-    elif found.get("noise") == "masking" and "noise_level" in found:
-        level = found["noise_level"]
-        found |= {"noise": MaskingNoise(level, value=0.0), "noise_level": None}
+    elif found.get("noise") in _OLD_NOISES and "noise_level" in found:
+        noise = _OLD_NOISES[found["noise"]](found["noise_level"])
+        found |= {"noise": noise, "noise_level": None}
     return found
 
 
@@ -69,30 +72,16 @@ def _old(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
 
 def with_coordinates(weights: dict[str, Any], n_components: int) -> dict[str, Any]:
     """Return the weights of format 1 with coordinates that change nothing."""
+    if any(name.endswith("coordinates.weight") for name in weights):
+        return weights
     like = next(iter(weights.values()))
     same = {
         "weight": torch.eye(n_components, dtype=like.dtype),
         "bias": torch.zeros(n_components, dtype=like.dtype),
     }
-    if any(name.endswith("coordinates.weight") for name in weights):
-        return weights
     own = {
         f"{name}.{part}": value
         for name in ("coordinates", "inverse_coordinates")
         for part, value in same.items()
     }
     return {**own, **weights}
-
-
-def match_coordinates(module: Any, weights: dict[str, Any]) -> None:
-    """Give a module coordinates of the shapes in a file, where some were cut off."""
-    like, found = module.coordinates.weight, {}
-    for name, value in weights.items():
-        *_, layer, part = name.split(".")
-        if layer in ("coordinates", "inverse_coordinates"):
-            found[layer, part] = like.new_empty(value.shape)
-    maps = [
-        (found[layer, "weight"], found[layer, "bias"])
-        for layer in ("coordinates", "inverse_coordinates")
-    ]
-    module.set_coordinates(*maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ class Stopping(EarlyStopping):
     def on_epoch_begin(self, net: Any, dataset_valid: Any = None, **kw: Any) -> None:
         if self.load_best and self.start_ is None and dataset_valid is not None:
             self.held_out_ = dataset_valid
-            self.start_ = _Candidate(net, dataset_valid)
+            weights = copy.deepcopy(net.module_.state_dict())
+            self.start_ = _Candidate(weights, *net.measure(dataset_valid))
             self.dynamic_threshold_ = self._calc_new_threshold(self.start_.objective)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -71,7 +73,7 @@ class Stopping(EarlyStopping):
         best = None
         if self.best_model_weights_ is not None:
             net.module_.load_state_dict(self.best_model_weights_)
-            best = _Candidate(net, self.held_out_)
+            best = _Candidate(self.best_model_weights_, *net.measure(self.held_out_))
         is_better = best is not None and best.is_better_than(self.start_)
         if not is_better:
             net.module_.load_state_dict(self.start_.weights)
@@ -80,12 +82,13 @@ class Stopping(EarlyStopping):
         return is_better
 
 
+@dataclass(frozen=True)
 class _Candidate:
-    """Weights of a net, and how they do on held-out rows."""
+    """Weights of a net, with their objective and losses on held-out rows."""
 
-    def __init__(self, net: Any, held_out: Any) -> None:
-        self.weights = copy.deepcopy(net.module_.state_dict())
-        self.objective, self.losses = net.measure(held_out)
+    weights: dict[str, Any]
+    objective: float
+    losses: np.ndarray
 
     def is_better_than(self, start: _Candidate) -> bool:
         """Tell whether the objective is lower by more than one standard error."""
