@@ -719,7 +719,7 @@ def test_classes_of_architectures_stand_for_their_defaults(kind):
         (Conv(image_shape=64), "image_shape"),
         (Conv(kernel_size=3.0), "kernel_size"),
         (Conv(kernel_size=0), "kernel_size"),
-        (Conv(activation=None), "activation"),
+        (Conv(activation="swish"), "activation"),
     ],
 )
 def test_parameters_of_architectures_are_constrained(architecture, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -309,31 +310,53 @@ class RandomFlip(BaseEstimator):
         copy.layout_ = layout
         return copy
 
+    @property
+    def n_views(self) -> int:
+        """Number of different flips of an image, one of which changes nothing."""
+        return 2 ** len(self._flips())
+
+    def view(self, x: Tensor, index: int) -> Tensor:
+        """Return all rows flipped in the same way, that of an index below `n_views`."""
+        images = self._images(x)
+        for position, flip in enumerate(self._flips()):
+            if index >> position & 1:
+                images = flip(images)
+        return images.reshape(x.shape)
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        layout = self.layout_
-        if layout is None or layout.image_shape is None:
+        images = self._images(x)
+        for flip in self._flips():
+            draws = torch.empty(len(x), device=x.device).uniform_(generator=generator)
+            is_flipped = (draws < 0.5).view(-1, *[1] * (images.ndim - 1))
+            images = torch.where(is_flipped, flip(images), images)
+        return images.reshape(x.shape)
+
+    def _images(self, x: Tensor) -> Tensor:
+        channels, *size = self._image_shape()
+        is_last = self.layout_ is not None and self.layout_.channels_last
+        return x.reshape(-1, *((*size, channels) if is_last else (channels, *size)))
+
+    def _flips(self) -> list[Callable[[Tensor], Tensor]]:
+        """Return the flips of a batch of images, each of which is done or not."""
+        n_axes = len(self._image_shape()) - 1
+        first = 1 if self.layout_ is not None and self.layout_.channels_last else 2
+        last = first + n_axes - 1
+        flips = {
+            "horizontal": lambda images: images.flip(last),
+            "vertical": lambda images: images.flip(first),
+            "transpose": lambda images: images.transpose(first, last),
+        }
+        if n_axes == 1:
+            del flips["vertical"]
+        return [flip for name, flip in flips.items() if getattr(self, name)]
+
+    def _image_shape(self) -> tuple[int, ...]:
+        if self.layout_ is None or self.layout_.image_shape is None:
             raise ValueError(
                 "RandomFlip cannot be called on its own: fit sets the axes of a "
                 "sample. Pass it as the parameter `augmentation`."
             )
-        channels, *size = layout.image_shape
-        shape = (*size, channels) if layout.channels_last else (channels, *size)
-        first = 1 if layout.channels_last else 2
-        images = x.reshape(-1, *shape)
-        last = first + len(size) - 1
-        if self.horizontal:
-            images = _at_random(images, images.flip(last), generator)
-        if self.vertical and len(size) == 2:
-            images = _at_random(images, images.flip(first), generator)
-        if self.transpose:
-            images = _at_random(images, images.transpose(first, last), generator)
-        return images.reshape(x.shape)
-
-
-def _at_random(x: Tensor, other: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace each sample by another one with a chance of one half."""
-    draws = torch.empty(len(x), device=x.device).uniform_(generator=generator)
-    return torch.where((draws < 0.5).view(-1, *[1] * (x.ndim - 1)), other, x)
+        return self.layout_.image_shape
 
 
 NOISES: dict[str, type[Any]] = {

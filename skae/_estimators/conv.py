@@ -40,10 +40,12 @@ class ConvAutoencoder(BaseAutoencoder):
         Number of channels after each convolution of the encoder. Each halves the image;
         large images get more layers of the last width.
 
-    activation : str, default="clipped_relu"
+    activation : str or None, default=None
         Activation after each convolution: ``"clipped_relu"``, which clips to [0, 1],
         ``"elu"``, ``"gelu"``, ``"hardsigmoid"``, ``"identity"``, ``"leaky_relu"``,
-        ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or ``"tanh"``.
+        ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or ``"tanh"``. None stands
+        for ``"gelu"`` for images, whose pixels have a range, and for
+        ``"clipped_relu"`` for signals: far from the training rows it is constant.
 
     code_activation : str or None, default=None
         Activation of the code: ``"clipped_relu"``, ``"elu"``, ``"gelu"``,
@@ -99,13 +101,14 @@ class ConvAutoencoder(BaseAutoencoder):
     lr : float or "auto", default="auto"
         Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
         each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
-        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
-        modules and other optimizers than Adam get 0.006.
+        number of inputs, and 0.3 times that to linear maps that start as PCA beside
+        dense layers; custom modules and other optimizers than Adam get 0.006.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
-        for ``"adamw"`` with ``lr="auto"``: 0.3 for all but linear maps that start as
-        PCA.
+        for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.5 with convolutions of images.
+        Linear maps that start as PCA do not decay, but beside convolutions faster than
+        these: 3 times for images and 10 times for signals.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
@@ -237,7 +240,7 @@ class ConvAutoencoder(BaseAutoencoder):
 
     image_shape: Sequence[int] | None = None
     channels: int | Sequence[int] = (16, 32)
-    activation: str = "clipped_relu"
+    activation: str | None = None
     code_activation: str | None = None
     whiten: bool = False
     sparsity: float = 0.0
@@ -247,7 +250,7 @@ class ConvAutoencoder(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         **CODE,
         **AXES,
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), None],
         "image_shape": ["array-like", None],
         "channels": ["array-like", COUNT],
         "corruption": [callable, None],

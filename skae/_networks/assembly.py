@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.factory import build_decoder, build_encoder
 from skae._networks.layers import Standardize, ToImage, Unstandardize
 from skae._networks.linear_path import (
-    N_VIEWS,
     Augment,
     AugmentedRows,
     PrincipalAxes,
@@ -154,14 +153,17 @@ class Assembly:
         source: Any = rows
         if augment is not None:
             source = AugmentedRows(rows, augment, self.seed)
-            indices = np.repeat(indices, N_VIEWS)
-        return compute_principal_axes(
+            indices = source.views_of(indices)
+        axes = compute_principal_axes(
             source,
             indices,
             self.n_components,
             statistics=self.statistics,
             seed=self.seed,
         )
+        if augment is None:  # the mean of all rows is known
+            axes = replace(axes, mean=np.zeros_like(axes.mean))
+        return axes
 
     def set_start(
         self, encoder: nn.Module, decoder: nn.Module, axes: PrincipalAxes

@@ -54,9 +54,11 @@ class Conv(Architecture):
     kernel_size : int, default=3
         Size of the kernels, odd.
 
-    activation : str, default="clipped_relu"
+    activation : str or None, default=None
         Activation after each convolution, one of the names that the parameter
-        `activation` of :class:`~skae.AutoencoderTransformer` takes.
+        `activation` of :class:`~skae.AutoencoderTransformer` takes. None stands for
+        ``"gelu"`` for images, whose pixels have a range, and for ``"clipped_relu"`` for
+        signals: far from the training rows it is constant.
 
     batch_norm : bool, default=False
         Whether to normalise each channel over the batch, before the activation.
@@ -84,7 +86,7 @@ class Conv(Architecture):
         "channels": ["array-like", COUNT],
         "image_shape": ["array-like", None],
         "kernel_size": [COUNT],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), None],
         "batch_norm": ["boolean"],
         "pooling": [StrOptions(set(_POOLINGS)), None],
         "init": [StrOptions({"pca", "random"})],
@@ -96,7 +98,7 @@ class Conv(Architecture):
         image_shape: Sequence[int] | None = None,
         *,
         kernel_size: int = 3,
-        activation: str = "clipped_relu",
+        activation: str | None = None,
         batch_norm: bool = False,
         pooling: str | None = None,
         init: str = "pca",
@@ -138,10 +140,14 @@ class Conv(Architecture):
 
     def _end_layer(self, shape: tuple[int, ...]) -> list[nn.Module]:
         """Return the last layers of a hidden map: normalisation and activation."""
-        activation = find_activation(self.activation)()
+        is_signal = len(shape) == 2
+        name = self.activation
+        if name is None:
+            name = "clipped_relu" if is_signal else "gelu"
+        activation = find_activation(name)()
         if not self.batch_norm:
             return [activation]
-        kind = BatchNorm1d if len(shape) == 2 else BatchNorm2d
+        kind = BatchNorm1d if is_signal else BatchNorm2d
         return [kind(shape[0]), activation]
 
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:

@@ -67,6 +67,8 @@ class PrincipalAxes:
 
     Parameters
     ----------
+    mean : ndarray of shape (n_features,)
+        Mean of the rows.
     directions : ndarray of shape (n_axes, n_features)
         Orthonormal rows.
     deviations : ndarray of shape (n_axes,)
@@ -75,6 +77,7 @@ class PrincipalAxes:
         The share of the variance of the rows along all of them: R² of PCA.
     """
 
+    mean: np.ndarray
     directions: np.ndarray
     deviations: np.ndarray
     share: float
@@ -120,33 +123,45 @@ def compute_principal_axes(
 
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
-N_VIEWS = 8  # of each row, if rows are augmented
+_N_VIEWS = 8  # of each row, if an augmentation does not say what its views are
 
 
 class AugmentedRows:
-    """Rows that are augmented as they are taken, the same in each pass.
+    """Views of each row, the same in each pass; view v of row i is row i * n_views + v.
 
     Parameters
     ----------
     rows : Rows
         The rows.
     augment : callable
-        ``(x, generator)`` to augmented rows.
+        ``(x, generator)`` to augmented rows. If it has the attribute ``n_views``, all
+        its results are ``view(x, v)`` for v below that; else some are drawn.
     seed : int
         Seeds the generator.
     """
 
-    def __init__(self, rows: Rows, augment: Augment, seed: int) -> None:
+    def __init__(self, rows: Rows, augment: Any, seed: int) -> None:
         self.rows = rows
         self.augment = augment
         self.seed = seed
-        self.shape = rows.shape
+        self.n_views = getattr(augment, "n_views", _N_VIEWS)
+        self.shape = (len(rows) * self.n_views, rows.shape[1])
+
+    def views_of(self, indices: np.ndarray) -> np.ndarray:
+        """Return the indices of all views of some rows, one view after another."""
+        return (indices * self.n_views + np.arange(self.n_views)[:, np.newaxis]).ravel()
 
     def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
-        """Return the rows at some indices, in their order."""
-        generator = torch.Generator().manual_seed(self.seed + int(indices[0]))
-        taken = np.asarray(self.rows.take(indices, axis=0), dtype=np.float32)
-        return self.augment(torch.from_numpy(taken), generator).numpy()
+        """Return the views at some indices, in their order."""
+        taken = self.rows.take(indices // self.n_views, axis=0)
+        x = torch.from_numpy(np.asarray(taken, dtype=np.float32))
+        if not hasattr(self.augment, "n_views"):
+            generator = torch.Generator().manual_seed(self.seed + int(indices[0]))
+            return self.augment(x, generator).numpy()
+        views = torch.from_numpy(indices % self.n_views)
+        for view in views.unique().tolist():
+            x[views == view] = self.augment.view(x[views == view], view)
+        return x.numpy()
 
 
 @dataclass(frozen=True)
@@ -176,9 +191,8 @@ def _axes_of_covariance(source: _Standardized, n_axes: int, seed: int) -> Princi
     mean = total / n_rows
     covariance = products / n_rows - np.outer(mean, mean)
     variances, directions = np.linalg.eigh(covariance)
-    return _axes(
-        directions.T[::-1][:n_axes], variances[::-1][:n_axes], np.trace(covariance)
-    )
+    directions, variances = directions.T[::-1][:n_axes], variances[::-1][:n_axes]
+    return _axes(mean, directions, variances, np.trace(covariance))
 
 
 def _axes_by_iteration(source: _Standardized, n_axes: int, seed: int) -> PrincipalAxes:
@@ -209,14 +223,16 @@ def _axes_by_iteration(source: _Standardized, n_axes: int, seed: int) -> Princip
         last, basis = basis, image
     variances, axes = np.linalg.eigh(products / n_rows)
     directions = (last @ axes).T[::-1]
-    return _axes(directions[:n_axes], variances[::-1][:n_axes], total / n_rows)
+    return _axes(mean, directions[:n_axes], variances[::-1][:n_axes], total / n_rows)
 
 
-def _axes(directions: np.ndarray, variances: np.ndarray, total: float) -> PrincipalAxes:
+def _axes(
+    mean: np.ndarray, directions: np.ndarray, variances: np.ndarray, total: float
+) -> PrincipalAxes:
     varies = variances > max(1e-10 * variances[0], 0.0)
     variances = variances[varies]
     share = float(variances.sum() / total) if total > 0 else 1.0
-    return PrincipalAxes(directions[varies], np.sqrt(variances), share)
+    return PrincipalAxes(mean, directions[varies], np.sqrt(variances), share)
 
 
 # From PCA to weights ------------------------------------------------------------------
@@ -274,13 +290,14 @@ def start_at_pca(
             write, offset = _least_squares(read, deviations, layer)
         directions = axes.directions[:n_used]
         _copy_(into.weight[:n_components], read @ directions)
+        _copy_(into.bias[:n_components], -read @ directions @ axes.mean)
         if into.out_features > n_components:
             # Log-variances follow, those of probabilistic PCA.
             noise = max(1 - axes.share, _LEAST_NOISE)
             log_var = np.log(np.minimum(noise / deviations**2, 1.0))
             _copy_(into.bias[n_components : n_components + n_used], log_var)
         _copy_(out_of.weight, (directions.T @ write) / output_scale[:, np.newaxis])
-        _copy_(out_of.bias, (directions.T @ offset) / output_scale)
+        _copy_(out_of.bias, (axes.mean + directions.T @ offset) / output_scale)
 
 
 def _copy_(weight: torch.Tensor, values: np.ndarray) -> None:

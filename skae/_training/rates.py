@@ -1,8 +1,10 @@
 """Learning rates and weight decay for each layer, so that one default suits any width.
 
 The step of a layer is shorter the more inputs it has, as in the maximal update
-parametrisation [1]_; weights of a linear path, which start at an optimum, take shorter
-steps and do not decay.
+parametrisation [1]_. A linear path starts at an optimum: beside dense layers it takes
+shorter steps and does not decay. Convolutions share their weights and generalise better
+than a linear map of all pixels: beside them it decays faster than they do, so that
+training moves from PCA to the convolutions.
 
 References
 ----------
@@ -12,6 +14,7 @@ References
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -23,8 +26,20 @@ from skae._networks.layers import PrincipalMap, TransposedLinear
 LR = 0.02  # of a layer with at most as many inputs as these
 _N_INPUTS = 64
 _LR_CUSTOM = 6e-3  # of layers that are not known
-_FACTOR_OF_PATH = 0.3
-_WEIGHT_DECAY = 0.3
+
+
+@dataclass(frozen=True)
+class _Regularization:
+    """Weight decay of layers, and what a linear path gets: shares of rate and decay."""
+
+    weight_decay: float
+    rate_of_path: float
+    decay_of_path: float
+
+
+_DENSE = _Regularization(0.3, rate_of_path=0.3, decay_of_path=0.0)
+_OF_SIGNALS = _Regularization(0.3, rate_of_path=1.0, decay_of_path=10.0)
+_OF_IMAGES = _Regularization(1.5, rate_of_path=1.0, decay_of_path=3.0)
 
 
 def resolve_lr(lr: float | str, *, by_layer: bool) -> float:
@@ -55,7 +70,8 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
     module : torch.nn.Module
         The module that is trained.
     weight_decay : float or None
-        Weight decay of all but linear paths. None is the default.
+        Weight decay of all but linear paths, whose own is proportional to it. None is
+        the default.
 
     Returns
     -------
@@ -63,23 +79,34 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
         With the entry ``lr_factor`` beside those of torch: the share of the learning
         rate that the group gets.
     """
-    decay = _WEIGHT_DECAY if weight_decay is None else weight_decay
+    kind = _regularization(module)
+    decay = kind.weight_decay if weight_decay is None else weight_decay
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     seen: set[nn.Parameter] = set()
     for layer in module.modules():
-        is_path = isinstance(layer, PrincipalMap)
-        key = _factor(layer, is_path), 0.0 if is_path else decay
+        factor, own_decay = _factor(layer), decay
+        if isinstance(layer, PrincipalMap):
+            factor *= kind.rate_of_path
+            own_decay = min(decay * kind.decay_of_path, 1 / LR)  # a step to zero
         own = [x for x in layer.parameters(recurse=False) if x not in seen]
         seen.update(own)
         if own:
-            groups.setdefault(key, []).extend(own)
+            groups.setdefault((factor, own_decay), []).extend(own)
     return [
         {"params": parameters, "lr_factor": factor, "weight_decay": decay}
         for (factor, decay), parameters in groups.items()
     ]
 
 
-def _factor(layer: Any, is_path: bool) -> float:
+def _regularization(module: nn.Module) -> _Regularization:
+    convolutions = [x for x in module.modules() if isinstance(x, _ConvNd)]
+    if not convolutions:
+        return _DENSE
+    n_axes = len(convolutions[0].kernel_size)
+    return _OF_SIGNALS if n_axes == 1 else _OF_IMAGES
+
+
+def _factor(layer: Any) -> float:
     if isinstance(layer, _ConvNd):
         n_outputs = layer.weight.shape[1 if isinstance(layer, _ConvTransposeNd) else 0]
         n_inputs = layer.weight.numel() // n_outputs
@@ -89,4 +116,4 @@ def _factor(layer: Any, is_path: bool) -> float:
         n_inputs = layer.weight.shape[0]
     else:
         return _LR_CUSTOM / LR
-    return min(1.0, _N_INPUTS / n_inputs) * (_FACTOR_OF_PATH if is_path else 1.0)
+    return min(1.0, _N_INPUTS / n_inputs)
