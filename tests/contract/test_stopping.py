@@ -164,7 +164,12 @@ def test_the_last_epochs_train_on_all_rows():
         return x
 
     ae = AutoencoderTransformer(
-        2, corruption=spy, callbacks=[ShiftOutput()], max_epochs=10, batch_size=100
+        2,
+        corruption=spy,
+        callbacks=[ShiftOutput()],
+        max_epochs=10,
+        batch_size=100,
+        random_state=0,
     )
     history = ae.fit(np.random.RandomState(0).normal(size=(40, 5))).history_
     assert ["valid_loss" in epoch for epoch in history] == [True] * 8 + [False] * 2
