@@ -55,7 +55,8 @@ class RandomStream:
         for key, generator_state in state["states"].items():
             device = torch.device(key)
             if device.type == "cpu" or (device.index or 0) < torch.cuda.device_count():
-                self.on(key).set_state(generator_state)
+                # Unpickling a net moves all tensors to its device, these too.
+                self.on(key).set_state(generator_state.cpu())
 
     @contextmanager
     def as_global(self, device: torch.device | str = "cpu") -> Iterator[None]:

@@ -154,7 +154,9 @@ def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
 
 def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
     create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
+    # cuDNN differentiates recurrent layers in training mode alone, and only once.
+    is_recurrent = any(isinstance(x, nn.RNNBase) for x in step.layer.modules())
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=not is_recurrent):
         x = step.x if step.x.requires_grad else step.x.detach().requires_grad_()
         out = step.layer(x.clone())  # the layer may work in place
         pulled = [
