@@ -415,8 +415,8 @@ def test_divergence_says_when_and_why_and_what_to_do(Estimator, lr):
     ae = Estimator(**{**SMALL, "max_epochs": 60}, optimizer="sgd", lr=lr)
     with pytest.raises(
         skae.DivergenceError,
-        match=r"stopped being finite in epoch \d+ .*lower lr \(now [^ ]+\), or scale "
-        "X.*keeps the last finite weights",
+        match=r"stopped being finite in epoch \d+ .*lower lr \(now [^ ]+\) or "
+        "weight_decay, or scale X.*keeps the last finite weights",
     ) as caught:
         ae.fit(X)
     assert isinstance(caught.value, ValueError)

@@ -100,6 +100,26 @@ def slower(rows):
     ]
 
 
+def quality(rows):
+    """Return the table of times to an R², with a dash where it was not reached."""
+    columns = {
+        "seconds": "fit",
+        "to_pca": "to R² of PCA",
+        "to_before": "to R² of the defaults before",
+    }
+    body = [
+        [
+            plain(row["case"]),
+            plain(row["contestant"]),
+            f"{float(row['r2']):.3f}".replace("-", "−"),
+            f"{float(row['r2_pca']):.3f}",
+            *[seconds(row[name]) if row[name] else "–" for name in columns],
+        ]
+        for row in rows
+    ]
+    return ["data", "contestant", "R²", "R² of PCA", *columns.values()], body
+
+
 def select(rows, columns):
     """Return a table of some columns."""
     first, *others = columns
@@ -141,11 +161,19 @@ def write():
     for name in RATIOS:
         save_table(name, *ratios(read(name)))
     save_table("bench_rivals_slower", *slower(read("bench_rivals")))
+    save_table("bench_quality", *quality(read("bench_quality")))
     for name, columns in COLUMNS.items():
         save_table(name, *select(read(name), columns))
     beside = {"data_mb": "X", "weights_mb": "weights"}
     save_table("bench_memory", *pivot(read("bench_memory"), "call", "peak_mb", beside))
-    quality = pivot(read("bench_precision"), "contestant", "r2", {})
-    save_table("bench_precision_quality", *quality)
-    files = {*RATIOS, *COLUMNS, "bench_growth", "bench_memory", "bench_search_memory"}
+    of_precision = pivot(read("bench_precision"), "contestant", "r2", {})
+    save_table("bench_precision_quality", *of_precision)
+    files = {
+        *RATIOS,
+        *COLUMNS,
+        "bench_quality",
+        "bench_growth",
+        "bench_memory",
+        "bench_search_memory",
+    }
     save_circumstances("circumstances_performance", sorted(files))

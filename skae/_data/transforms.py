@@ -258,7 +258,8 @@ class RandomFlip(BaseEstimator):
         Whether left and right change places; for signals, begin and end.
 
     vertical : bool, default=False
-        Whether top and bottom change places, as in photographs from above.
+        Whether top and bottom change places, as in photographs from above. Signals are
+        left as they are.
 
     transpose : bool, default=False
         Whether rows and columns change places. With both flips these are all

@@ -55,9 +55,10 @@ class ConvAutoencoder(BaseAutoencoder):
     whiten : bool, default=False
         Whether to divide each component of the code by its standard deviation. If
         False, the distance between two codes is that between their reconstructions, to
-        first order, in the units of X: components are ordered by variance, as those of
-        PCA. Only for a linear code without `sparsity` and custom penalties, whose axes
-        are free; other codes are those of the network.
+        first order, in the units of X. Either way components are ordered by variance,
+        as those of PCA, and reconstructions are the same. Only for a linear code
+        without `sparsity` and custom penalties, whose axes are free; other codes are
+        those of the network.
 
     sparsity : float, default=0.0
         Weight :math:`\lambda` of the penalty :math:`\sum_i |z_i|` on the code, with
@@ -102,13 +103,14 @@ class ConvAutoencoder(BaseAutoencoder):
         Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
         each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
         number of inputs, and 0.3 times that to linear maps that start as PCA beside
-        dense layers; custom modules and other optimizers than Adam get 0.006.
+        dense layers; custom modules and optimizers other than Adam and AdamW get 0.006.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
         for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.5 with convolutions of images.
-        Linear maps that start as PCA do not decay, but beside convolutions faster than
-        these: 3 times for images and 10 times for signals.
+        With ``lr="auto"`` linear maps that start as PCA do not decay beside dense
+        layers; beside convolutions they decay 3 times as fast as these for images, and
+        10 times for signals. With a number for `lr` all layers decay alike.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the
@@ -127,8 +129,8 @@ class ConvAutoencoder(BaseAutoencoder):
 
     early_stopping : bool or "auto", default="auto"
         Whether the loss on held-out rows decides which weights remain: those of the
-        best epoch, or those before the first one, PCA with the shipped networks, unless
-        the best epoch is better by more than one standard error. Training stops after
+        best epoch, if it is better than the start by more than one standard error, else
+        those of the start, which is PCA with the shipped networks. Training stops after
         `n_iter_no_change` epochs without an improvement. With ``"auto"`` and no
         `validation_fraction`, at most 1000 rows are held out, none of fewer than 10
         rows, and the last fifth of the epochs trains on all rows (or PCA is computed
@@ -191,10 +193,12 @@ class ConvAutoencoder(BaseAutoencoder):
 
     history_ : list of dict
         For each epoch its number and every term of the objective, ``train_loss``,
-        ``train_reconstruction``, ... and with held-out rows ``valid_loss``, ...
+        ``train_reconstruction``, ... and in epochs with held-out rows ``valid_loss``,
+        ...
 
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained, also where the weights before the first one, PCA,
+        were kept.
 
     mean_ : ndarray of shape (n_features,)
         Training mean of each feature.

@@ -75,6 +75,8 @@ def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
     if not is_alone and model.n_components >= model.n_features:
         return None  # PCA is exact then
     start = net.pca_r2_ if is_alone else None
+    if start is None and task.augmentation is not None:
+        return None  # of augmented rows PCA explains less
     if start is not None and plan.training.early_stopping:
         return None  # PCA was a candidate
     pca = _r2_of_pca(model, rows) if start is None else start

@@ -134,8 +134,9 @@ class AugmentedRows:
     rows : Rows
         The rows.
     augment : callable
-        ``(x, generator)`` to augmented rows. If it has the attribute ``n_views``, all
-        its results are ``view(x, v)`` for v below that; else some are drawn.
+        ``(x, generator)`` to augmented rows. If it has the attributes ``n_views`` and
+        ``view``, its results are ``view(x, v)`` for v below ``n_views``; else some are
+        drawn.
     seed : int
         Seeds the generator.
     """
@@ -144,7 +145,8 @@ class AugmentedRows:
         self.rows = rows
         self.augment = augment
         self.seed = seed
-        self.n_views = getattr(augment, "n_views", _N_VIEWS)
+        self.has_views = hasattr(augment, "view") and hasattr(augment, "n_views")
+        self.n_views = augment.n_views if self.has_views else _N_VIEWS
         self.shape = (len(rows) * self.n_views, rows.shape[1])
 
     def views_of(self, indices: np.ndarray) -> np.ndarray:
@@ -155,7 +157,7 @@ class AugmentedRows:
         """Return the views at some indices, in their order."""
         taken = self.rows.take(indices // self.n_views, axis=0)
         x = torch.from_numpy(np.asarray(taken, dtype=np.float32))
-        if not hasattr(self.augment, "n_views"):
+        if not self.has_views:
             generator = torch.Generator().manual_seed(self.seed + int(indices[0]))
             return self.augment(x, generator).numpy()
         views = torch.from_numpy(indices % self.n_views)

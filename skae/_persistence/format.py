@@ -44,7 +44,7 @@ from skae._training.build import build_net, resume_net
 from skae._training.fused_adam import check_fused
 from skae._training.plan import Plan, resolve_device
 
-_FORMAT = 2
+_FORMAT = 3
 _NO_DIGEST = b"0" * 64
 
 # Types of the state of callbacks that is stored.
@@ -275,8 +275,8 @@ class Saved:
             The plans made from the parameters of these names.
         """
         known, state = self.known, self.state
-        if self.format == 1:
-            built_with = with_old_networks(built_with)
+        if self.format < _FORMAT:
+            built_with = with_old_networks(built_with, self.format)
             trained_with = replace(trained_with, networks=built_with.networks)
         layout, dtype = known["_layout"], known["_dtype"]
         net = build_net(

@@ -1,4 +1,4 @@
-"""What files of format 1 describe: networks and noise as they were then."""
+"""What files of older formats describe: networks and noise as they were then."""
 
 from __future__ import annotations
 
@@ -43,21 +43,31 @@ def as_they_were(parameters: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def with_old_networks(plan: Plan) -> Plan:
-    """Return the plan of a file of format 1, whose networks had no linear paths."""
+def with_old_networks(plan: Plan, version: int) -> Plan:
+    """Return the plan of a file of an older format, with the networks of its time.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan, made from the parameters in the file.
+    version : int
+        1, when networks had no linear paths, or 2, when convolutions of images had the
+        activation of signals.
+    """
+    old = {1: _of_format_1, 2: _of_format_2}[version]
     parameters = plan.parameters
     encoder, decoder = parameters.get("encoder"), parameters.get("decoder")
     networks = replace(
         plan.networks,
-        encoder=_old(plan.networks.encoder, encoder, parameters),
-        decoder=_old(
+        encoder=old(plan.networks.encoder, encoder, parameters),
+        decoder=old(
             plan.networks.decoder, encoder if decoder is None else decoder, parameters
         ),
     )
     return replace(plan, networks=networks)
 
 
-def _old(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
+def _of_format_1(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
     """Return a shipped network with the defaults of format 1."""
     if not isinstance(network, (Conv, Dense)):
         return network
@@ -68,6 +78,13 @@ def _old(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
         if isinstance(old, Dense) and old.hidden_layer_sizes is None:
             old.set_params(hidden_layer_sizes=(256,))
     return old if old.init == "glorot" else old.set_params(init="random")
+
+
+def _of_format_2(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
+    """Return a shipped network with the defaults of format 2."""
+    if isinstance(network, Conv) and network.activation is None:
+        return clone(network).set_params(activation="clipped_relu")
+    return network
 
 
 def with_coordinates(weights: dict[str, Any], n_components: int) -> dict[str, Any]:

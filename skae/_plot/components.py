@@ -19,9 +19,10 @@ class ComponentsDisplay:
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
 
-    The curve of the autoencoder is that of its first k components, which
-    `truncate` leaves. PCA of k components is the best linear code of each size: where
-    the curves level off, more components add little.
+    The curve of the autoencoder is that of its first k components, which `truncate`
+    leaves: an autoencoder that is fitted with k components reconstructs more. PCA of k
+    components is the best linear code of each size. Where the curves level off, more
+    components add little.
 
     Parameters
     ----------

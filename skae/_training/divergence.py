@@ -70,6 +70,6 @@ def check_finite(means: Mapping[str, float], epoch: int, lr: float) -> None:
     raise DivergenceError(
         f"The training loss stopped being finite in epoch {epoch} (terms: "
         f"{', '.join(bad)}). Most likely the steps are too long for the scale of "
-        f"X: lower lr (now {lr:g}), or scale X, for instance with "
+        f"X: lower lr (now {lr:g}) or weight_decay, or scale X, for instance with "
         "StandardScaler. The estimator keeps the last finite weights."
     )

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae._data.batches import HoldOut
+from skae._training.stopping import _Candidate
 
 
 @every
@@ -154,6 +155,22 @@ def test_the_start_is_kept_unless_an_epoch_is_better():
         axes = PCA(8).fit(rows).components_
         expected = (X - X.mean(0)) @ axes.T @ axes + X.mean(0)
         assert_allclose(one.reconstruct(X), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("gains", "is_better"),
+    [
+        ([1.0], False),  # nothing follows from one row
+        ([1.0, 1.0], True),
+        ([1.0, 0.0], False),  # 0.5, of an error of 0.5 and a quantile of 1.84
+        ([1.9, -0.1] * 2, True),  # 0.9, of an error of 0.58 and a quantile of 1.2
+        ([-1.0, -1.0], False),
+    ],
+)
+def test_one_standard_error_is_more_with_few_rows(gains, is_better):
+    start = _Candidate({}, 5.0, np.full(len(gains), 5.0))
+    best = _Candidate({}, 5.0 - np.mean(gains), 5.0 - np.array(gains))
+    assert best.is_better_than(start) is is_better
 
 
 def test_the_last_epochs_train_on_all_rows():

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from saving import ROWS, seeded
+from sklearn.base import clone
+from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
@@ -60,3 +62,15 @@ def test_files_of_format_1_can_be_loaded(name):
     assert_allclose(drawn, expected[f"{name}_reconstructions"], atol=1e-6, rtol=1e-6)
     assert ae.n_iter_ == 3
     assert ae.set_params(warm_start=True).fit(frame).n_iter_ == 6
+
+
+def test_a_named_network_of_format_2_has_the_activation_of_its_time(tmp_path):
+    """Convolutions of images were clipped then; without a name the file says so."""
+    expected = np.load(DATA / "format_2.npz")
+    X = (load_digits().images[:5] / 16).astype(np.float32)
+    ae = skae.load(DATA / "format_2.skae")
+    assert ae.encoder == "conv"
+    assert_allclose(ae.transform(X), expected["codes"], atol=1e-6)
+    assert_allclose(ae.reconstruct(X), expected["reconstructions"], atol=1e-6)
+    clone(ae).fit(X).save(tmp_path / "new.skae")
+    assert "GELU" in str(skae.load(tmp_path / "new.skae").net_.module_)
