@@ -28,7 +28,6 @@ from importlib.metadata import version
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pyod.models.auto_encoder import AutoEncoder
 from sklearn.neural_network import MLPRegressor
 from skorch.callbacks import Callback
 from torch import nn
@@ -43,7 +42,6 @@ from benchmarks.common import (
     use_threads,
     write,
 )
-from benchmarks.generalisation.datasets import DATASETS, split
 from benchmarks.published._reproduction import dense_from_pca
 from benchmarks.speed.bench_rivals import quiet
 
@@ -166,6 +164,8 @@ def fit_encdr(X, k, seed, watch):
 
 def fit_pyod(X, k, seed, watch):
     """Fit pyod's detector, whose last hidden layer is the code."""
+    from pyod.models.auto_encoder import AutoEncoder
+
     ae = AutoEncoder(hidden_neuron_list=[64, k], random_state=seed, verbose=0).fit(X)
     ae.model.eval()
     mean, deviation = ae.X_mean, ae.X_std + np.finfo(float).eps
@@ -222,6 +222,8 @@ CONTESTANTS = {
 
 def run(case, n_splits):
     """Return the rows of one data set."""
+    from benchmarks.generalisation.datasets import DATASETS, split
+
     (dataset,) = [x for x in DATASETS if x.name == case]
     k = dataset.n_components
     watches, of_pca = {name: [] for name in CONTESTANTS}, []

@@ -181,11 +181,11 @@ def test_files_that_skae_has_not_written_are_refused(data, message, tmp_path):
 
 def test_a_newer_format_is_refused(tmp_path):
     def change(document, tensors):
-        return {**document, "format": 3, "written_by": {"skae": "9.1"}}
+        return {**document, "format": 4, "written_by": {"skae": "9.1"}}
 
     with pytest.raises(
         ValueError,
-        match=r"has format 3, written by skae 9.1, and .* up to 2: upgrade skae",
+        match=r"has format 4, written by skae 9.1, and .* up to 3: upgrade skae",
     ):
         load_bytes(rewritten(change), tmp_path)
 
