@@ -92,6 +92,17 @@ def test_a_linear_path_beside_convolutions_fades(
     assert of_convolution["weight_decay"] == of_layers
 
 
+def test_a_linear_path_has_a_group_of_its_own():
+    """Its rate and decay may be those of layers by chance, or in one version alone."""
+    path = LinearPath(
+        PrincipalMap(9, 2), nn.Sequential(nn.Flatten(), nn.Conv2d(1, 2, 3))
+    )
+    of_linear, of_convolution = group_by_layer(path, 0.0)
+    assert of_linear["lr_factor"] == of_convolution["lr_factor"] == 1
+    assert of_linear["weight_decay"] == of_convolution["weight_decay"] == 0
+    assert of_linear["params"] == list(path.linear.parameters())
+
+
 def test_every_weight_is_in_one_group():
     ae = AutoencoderTransformer(3, encoder=Dense((9, 5), tied=True), **FAST).fit(X)
     grouped = [x for g in ae.net_.optimizer_.param_groups for x in g["params"]]

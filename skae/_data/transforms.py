@@ -333,31 +333,33 @@ class RandomFlip(BaseEstimator):
         return images.reshape(x.shape)
 
     def _images(self, x: Tensor) -> Tensor:
-        channels, *size = self._image_shape()
-        is_last = self.layout_ is not None and self.layout_.channels_last
-        return x.reshape(-1, *((*size, channels) if is_last else (channels, *size)))
+        return x.reshape(-1, *self._axes()[0])
 
     def _flips(self) -> list[Callable[[Tensor], Tensor]]:
         """Return the flips of a batch of images, each of which is done or not."""
-        n_axes = len(self._image_shape()) - 1
-        first = 1 if self.layout_ is not None and self.layout_.channels_last else 2
-        last = first + n_axes - 1
+        shape, first = self._axes()
+        last = first + len(shape) - 2
         flips = {
             "horizontal": lambda images: images.flip(last),
             "vertical": lambda images: images.flip(first),
             "transpose": lambda images: images.transpose(first, last),
         }
-        if n_axes == 1:
+        if first == last:  # signals
             del flips["vertical"]
         return [flip for name, flip in flips.items() if getattr(self, name)]
 
-    def _image_shape(self) -> tuple[int, ...]:
-        if self.layout_ is None or self.layout_.image_shape is None:
+    def _axes(self) -> tuple[tuple[int, ...], int]:
+        """Return the shape of a sample as X has it, and the first axis that flips."""
+        layout = self.layout_
+        if layout is None or layout.image_shape is None:
             raise ValueError(
                 "RandomFlip cannot be called on its own: fit sets the axes of a "
                 "sample. Pass it as the parameter `augmentation`."
             )
-        return self.layout_.image_shape
+        channels, *size = layout.image_shape
+        return (
+            ((*size, channels), 1) if layout.channels_last else ((channels, *size), 2)
+        )
 
 
 NOISES: dict[str, type[Any]] = {

@@ -81,20 +81,22 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
     """
     kind = _regularization(module)
     decay = kind.weight_decay if weight_decay is None else weight_decay
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     seen: set[nn.Parameter] = set()
     for layer in module.modules():
         factor, own_decay = _factor(layer), decay
-        if isinstance(layer, PrincipalMap):
+        is_path = isinstance(layer, PrincipalMap)
+        if is_path:
             factor *= kind.rate_of_path
             own_decay = min(decay * kind.decay_of_path, 1 / LR)  # a step to zero
         own = [x for x in layer.parameters(recurse=False) if x not in seen]
         seen.update(own)
         if own:
-            groups.setdefault((factor, own_decay), []).extend(own)
+            # A path keeps its own group, whatever its rate: files hold the groups.
+            groups.setdefault((factor, own_decay, is_path), []).extend(own)
     return [
         {"params": parameters, "lr_factor": factor, "weight_decay": decay}
-        for (factor, decay), parameters in groups.items()
+        for (factor, decay, _), parameters in groups.items()
     ]
 
 
