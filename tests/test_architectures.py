@@ -524,9 +524,16 @@ def test_names_stand_for_architectures(name, kind):
     assert {"dense", "conv"} < set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
-def test_other_values_than_names_are_returned_unchanged(slot):
+@pytest.mark.parametrize("slot", [nn.Linear(4, 2), nn.Linear])
+def test_modules_and_builders_are_returned_unchanged(slot):
     assert resolve_network(slot, "encoder") is slot
+
+
+def test_an_architecture_is_copied_so_that_the_plan_keeps_it():
+    slot = Dense((3,))
+    found = resolve_network(slot, "encoder")
+    slot.set_params(hidden_layer_sizes=(5,))
+    assert found.hidden_layer_sizes == (3,)
 
 
 def test_unknown_names_are_refused():

@@ -149,7 +149,7 @@ def identity(n_in, n_out):
     [
         (AutoencoderTransformer(3, encoder=identity, decoder=identity), _LR_CUSTOM),
         (AutoencoderTransformer(3, optimizer="sgd"), _LR_CUSTOM),
-        (VariationalAutoencoder(3), 1e-3),
+        (VariationalAutoencoder(3), 3e-3),
     ],
     ids=["custom modules", "sgd", "variational"],
 )

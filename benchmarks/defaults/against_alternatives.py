@@ -98,7 +98,13 @@ def variational(quick, mnist):
             16, encoder=skae.Dense(activation="gelu", init="random")
         ),
         "two random layers": skae.VariationalAutoencoder(
-            16, encoder=skae.Dense((256, 128), activation="gelu", init="random")
+            16, hidden_layer_sizes=(256, 128)
+        ),
+        "three random layers": skae.VariationalAutoencoder(
+            16, hidden_layer_sizes=(256, 128, 128)
+        ),
+        "three random layers, lr=1e-3, 100 epochs": skae.VariationalAutoencoder(
+            16, hidden_layer_sizes=(256, 128, 128), lr=1e-3, max_epochs=100
         ),
         "beta=2": skae.VariationalAutoencoder(16, beta=2),
         "beta=0.5": skae.VariationalAutoencoder(16, beta=0.5),

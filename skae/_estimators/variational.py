@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from torch.optim import Optimizer
@@ -26,6 +27,9 @@ from skae._networks.dense import Dense
 from skae._objective.losses import LIKELIHOODS
 from skae._objective.penalties import KLDivergence
 from skae._training.plan import Networks
+
+# Hidden layers of the encoder whose mirror is the default decoder.
+_DECODER = (256, 128, 128)
 
 
 @parameters
@@ -50,13 +54,13 @@ class VariationalAutoencoder(BaseAutoencoder):
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adam"
         The optimizer. Its further arguments are set with `net_params`.
 
-    lr : float or "auto", default=0.001
+    lr : float or "auto", default=0.003
         Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
         each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
         number of inputs, and 0.3 times that to linear maps that start as PCA beside
         dense layers; custom modules and optimizers other than Adam and AdamW get 0.006.
 
-    max_epochs : int, default=100
+    max_epochs : int, default=50
         Maximum number of passes over the training rows in one `fit`.
 
     early_stopping : bool or "auto", default=False
@@ -79,9 +83,9 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. None
-        stands for ``(256, 128, 128)``: depth makes generated samples more realistic,
-        one wide layer improves reconstructions. Cannot be given together with
-        `encoder`.
+        stands for an encoder of ``(256, 128)`` and a decoder of ``(128, 128, 256)``: a
+        deeper decoder makes generated samples more realistic, one wide layer improves
+        reconstructions. Cannot be given together with `encoder`.
 
     activation : str or None, default=None
         Activation after each hidden layer of a dense network: ``"clipped_relu"``, which
@@ -260,8 +264,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     """
 
     _losses = LIKELIHOODS
-    # Three layers from random weights sample better than one that starts at PCA.
-    _dense = Dense((256, 128, 128), activation="gelu", init="random")
+    # Samples are better from random weights than from PCA, and with a deeper decoder.
+    _dense = Dense((256, 128), activation="gelu", init="random")
     beta: float = 1.0
     kl_warmup: int = 0
     hidden_layer_sizes: int | Sequence[int] | None = None
@@ -269,8 +273,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     encoder: Network = None
     corruption: Callable | None = None
     optimizer: str | type[Optimizer] = "adam"
-    lr: float | str = 1e-3
-    max_epochs: int = 100
+    lr: float | str = 3e-3
+    max_epochs: int = 50
     early_stopping: bool | str = False
 
     _parameter_constraints: ClassVar = {
@@ -282,7 +286,12 @@ class VariationalAutoencoder(BaseAutoencoder):
     }
 
     def _networks(self) -> Networks:
-        return replace(super()._networks(), module_class=VariationalAutoencoderModule)
+        networks = super()._networks()
+        is_default = self.encoder in (None, "dense") and self.hidden_layer_sizes is None
+        if is_default and self.decoder is None:
+            decoder = clone(networks.encoder).set_params(hidden_layer_sizes=_DECODER)
+            networks = replace(networks, decoder=decoder)
+        return replace(networks, module_class=VariationalAutoencoderModule)
 
     def _penalties(self) -> list[tuple[str, Any]]:
         return [("kl", KLDivergence(self.beta, warmup=self.kl_warmup))]

@@ -8,6 +8,8 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 - ``estimator``, the name of the class, and ``parameters``, their current values;
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
   when training last began, without plain ones that have not changed;
+- ``networks``, the architectures of encoder and decoder, where they are some: they do
+  not depend on later defaults of the class;
 - ``attributes``, what else `fit` has set, and what earlier versions set;
 - ``compiled_by``, where `net_params` ask for it: it needs trust, as user-defined code;
 - ``net_``, the state of the net: weights, optimizer, generators.
@@ -26,39 +28,22 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from skorch.exceptions import SkorchException
 
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
-from skae._persistence.legacy import (
-    as_they_were,
-    with_coordinates,
-    with_old_networks,
-)
+from skae._networks.architecture import Architecture
+from skae._persistence.legacy import as_they_were, networks_of_format
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
+from skae._persistence.state import load_state, state_of
 from skae._persistence.writer import Writer
 from skae._training.build import build_net, resume_net
-from skae._training.fused_adam import check_fused
 from skae._training.plan import Plan, resolve_device
 
-_FORMAT = 3
+_FORMAT = 4
 _NO_DIGEST = b"0" * 64
-
-# Types of the state of callbacks that is stored.
-_PLAIN = (type(None), bool, int, float, str, np.bool_, np.float32, np.float64, np.int64)
-
-# Attributes of the net beside its parameters, by the names of format 1.
-_NET = {
-    "seed": "seed",
-    "lr": "lr",
-    "batch_size": "batch_size",
-    "precision": "precision",
-    "runs_foreign_code": "has_user_code",
-}
-
 
 # What format 1 stores as attributes of the estimator.
 _KNOWN = {
@@ -134,6 +119,7 @@ def to_bytes(
             for name, value in encoded.items()
             if isinstance(value, (dict, list)) or value != parameters[name]
         }
+    written["networks"] = _encode_each(writer, _architectures_of(model))
     attributes = {**document.attributes, **_attributes_of(model)}
     written["attributes"] = _encode_each(writer, attributes)
     if _is_compiled(document.parameters, *(p.parameters for p in plans.values())):
@@ -141,7 +127,7 @@ def to_bytes(
             torch.compile, "net_params.compile"
         )
     written["net_"] = writer.encode_value(
-        _net_state(model.net, include_optimizer), "net_"
+        state_of(model.net, include_optimizer), "net_"
     )
     history = writer.encode_value(list(model.net.history), "net_.history")
     text = bytearray(json.dumps(history).encode())
@@ -167,6 +153,12 @@ def _written_name(cls: type, writer: Writer) -> str:
 
 def _encode_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
     return {name: writer.encode_value(value, name) for name, value in values.items()}
+
+
+def _architectures_of(model: TrainedModel) -> dict[str, Any]:
+    networks = model.built_with.networks
+    slots = {"encoder": networks.encoder, "decoder": networks.decoder}
+    return {k: v for k, v in slots.items() if isinstance(v, Architecture)}
 
 
 def _attributes_of(model: TrainedModel) -> dict[str, Any]:
@@ -200,31 +192,6 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()
 
 
-def _net_state(net: Any, include_optimizer: bool) -> dict[str, Any]:
-    module = net.module_
-    return {
-        **{name: getattr(net, own) for name, own in _NET.items()},
-        "statistics": net.module.statistics,
-        "weights": dict(module.state_dict(keep_vars=True)),
-        "n_epochs": module.n_epochs,
-        "stream": module.stream.__getstate__(),
-        "callbacks": {
-            name: {k: v for k, v in vars(callback).items() if _is_plain_data(v)}
-            for name, callback in net.callbacks_
-        },
-        "optimizer": net.optimizer_.state_dict() if include_optimizer else None,
-    }
-
-
-def _is_plain_data(value: Any) -> bool:
-    """Tell whether the state of a callback consists of numbers and text."""
-    if type(value) is dict:
-        value = [*value, *value.values()]
-    if type(value) in (list, tuple):
-        return all(map(_is_plain_data, value))
-    return type(value) in _PLAIN
-
-
 # From bytes -------------------------------------------------------------------------
 
 
@@ -241,6 +208,8 @@ class Saved:
     built_with, trained_with : dict
         Those that the network was built with, and last trained with, if they differ
         from `parameters`.
+    networks : dict
+        The architectures of encoder and decoder. Empty in older formats.
     device : torch.device
         The device of the network, or the CPU if that is not available.
     attributes : dict
@@ -259,6 +228,7 @@ class Saved:
     parameters: dict[str, Any]
     built_with: dict[str, Any]
     trained_with: dict[str, Any]
+    networks: dict[str, Any]
     device: torch.device
     attributes: dict[str, Any]
     known: dict[str, Any]
@@ -275,15 +245,17 @@ class Saved:
             The plans made from the parameters of these names.
         """
         known, state = self.known, self.state
+        networks = replace(built_with.networks, **self.networks)
         if self.format < _FORMAT:
-            built_with = with_old_networks(built_with, self.format)
-            trained_with = replace(trained_with, networks=built_with.networks)
+            networks = networks_of_format(self.format, built_with)
+        built_with = replace(built_with, networks=networks)
+        trained_with = replace(trained_with, networks=networks)
         layout, dtype = known["_layout"], known["_dtype"]
         net = build_net(
             built_with, layout, state["statistics"], dtype, seed=state["seed"]
         )
         resume_net(net, trained_with, layout.n_features)
-        _load_state(net, state)
+        load_state(net, state)
         net.history_.extend(self.history)
         return TrainedModel(
             net=net,
@@ -381,6 +353,11 @@ def _read(
     parameters = reader.decode_value(document["parameters"])
     built_with = reader.decode_value(document["built_with"])
     trained_with = reader.decode_value(document["trained_with"])
+    networks = {}
+    if document["format"] > 3:
+        networks = reader.decode_value(document["networks"])
+    if not networks.keys() <= {"encoder", "decoder"}:
+        raise ValueError(f"the networks are {', '.join(networks)}")
     attributes = reader.decode_value(document["attributes"])
     state = reader.decode_value(document["net_"])
     if document["format"] == 1:
@@ -397,6 +374,7 @@ def _read(
         parameters=parameters,
         built_with=built_with,
         trained_with=trained_with,
+        networks=networks,
         device=_available_device(built_with.get("device", parameters["device"])),
         attributes={k: v for k, v in attributes.items() if k not in _KNOWN},
         known={k: v for k, v in attributes.items() if k in _KNOWN},
@@ -421,27 +399,6 @@ def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
             f"{source} was written by {_versions(document)}, and what it describes "
             f"cannot be made again: {type(error).__name__}: {error}"
         ) from error
-
-
-def _load_state(net: Any, state: dict[str, Any]) -> None:
-    """Give a net its weights, its optimizer, its generators and its callbacks."""
-    module, weights = net.module_, state["weights"]
-    if module.coordinates is not None:
-        weights = with_coordinates(weights, len(module.coordinates.bias))
-        module.match_coordinates(weights)
-    module.load_state_dict(weights)
-    module.n_epochs = state["n_epochs"]
-    module.stream.__setstate__(state["stream"])
-    module.eval()
-    net.set_params(lr=state["lr"])
-    for name, own in _NET.items():
-        setattr(net, own, state[name])
-    if state["optimizer"] is not None:
-        net.optimizer_.load_state_dict(state["optimizer"])
-        check_fused(net.optimizer_)
-    for name, callback in net.callbacks_:
-        stored = state["callbacks"].get(name, {})
-        vars(callback).update({k: v for k, v in stored.items() if _is_plain_data(v)})
 
 
 def _available_device(device: Any) -> torch.device:

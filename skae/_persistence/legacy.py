@@ -11,9 +11,10 @@ from sklearn.base import clone
 
 from skae._data.transforms import GaussianNoise, MaskingNoise
 from skae._networks.architecture import Architecture
+from skae._networks.autoencoder import VariationalAutoencoderModule
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
-from skae._training.plan import Plan
+from skae._training.plan import Networks, Plan
 
 _OLD_NOISES: dict[str, Any] = {
     "gaussian": partial(GaussianNoise, relative=False),
@@ -43,28 +44,31 @@ def as_they_were(parameters: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def with_old_networks(plan: Plan, version: int) -> Plan:
-    """Return the plan of a file of an older format, with the networks of its time.
+def networks_of_format(version: int, plan: Plan) -> Networks:
+    """Return the networks that a file of an older format describes.
 
     Parameters
     ----------
-    plan : Plan
-        The plan, made from the parameters in the file.
     version : int
-        1, when networks had no linear paths, or 2, when convolutions of images had the
-        activation of signals.
+        1, when networks had no linear paths; 2, when convolutions of images had the
+        activation of signals; or 3, when the variational autoencoder had an encoder of
+        three layers.
+    plan : Plan
+        The plan, made from the parameters in the file with the defaults of today.
     """
-    old = {1: _of_format_1, 2: _of_format_2}[version]
-    parameters = plan.parameters
-    encoder, decoder = parameters.get("encoder"), parameters.get("decoder")
-    networks = replace(
-        plan.networks,
-        encoder=old(plan.networks.encoder, encoder, parameters),
-        decoder=old(
-            plan.networks.decoder, encoder if decoder is None else decoder, parameters
-        ),
-    )
-    return replace(plan, networks=networks)
+    parameters, networks = plan.parameters, plan.networks
+    if networks.module_class is VariationalAutoencoderModule:
+        networks = _of_format_3(networks, parameters)
+    encoder, decoder = networks.encoder, networks.decoder
+    if version == 2:
+        encoder, decoder = _of_format_2(encoder), _of_format_2(decoder)
+    if version == 1:
+        given = parameters.get("encoder")
+        own = parameters.get("decoder")
+        mirrored = given if own is None else own
+        encoder = _of_format_1(encoder, given, parameters)
+        decoder = _of_format_1(decoder, mirrored, parameters)
+    return replace(networks, encoder=encoder, decoder=decoder)
 
 
 def _of_format_1(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
@@ -80,11 +84,20 @@ def _of_format_1(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
     return old if old.init == "glorot" else old.set_params(init="random")
 
 
-def _of_format_2(network: Any, given: Any, parameters: dict[str, Any]) -> Any:
+def _of_format_2(network: Any) -> Any:
     """Return a shipped network with the defaults of format 2."""
     if isinstance(network, Conv) and network.activation is None:
         return clone(network).set_params(activation="clipped_relu")
     return network
+
+
+def _of_format_3(networks: Networks, parameters: dict[str, Any]) -> Networks:
+    """Return the networks of a variational autoencoder of format 3."""
+    is_dense = parameters.get("encoder") in (None, "dense")
+    if not is_dense or parameters.get("hidden_layer_sizes") is not None:
+        return networks
+    encoder = clone(networks.encoder).set_params(hidden_layer_sizes=(256, 128, 128))
+    return replace(networks, encoder=encoder)
 
 
 def with_coordinates(weights: dict[str, Any], n_components: int) -> dict[str, Any]:

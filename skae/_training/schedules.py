@@ -29,7 +29,7 @@ LR_SCHEDULES: dict[str, Schedule | None] = {
 
 def final(t: float) -> float:
     """Return the factor in the last epochs of a fit, on all rows."""
-    return 0.3 * _cosine(t)
+    return 0.1 * _cosine(t)
 
 
 def steady(t: float) -> float:

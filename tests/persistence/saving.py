@@ -272,9 +272,9 @@ def load_bytes(data, folder):
     return skae.load(path)
 
 
-def rewritten(change):
-    """Return a small file with other JSON and tensors, and a valid checksum."""
-    data = small_file()
+def rewritten(change, data=None):
+    """Return a file with other JSON and tensors, and a valid checksum."""
+    data = small_file() if data is None else data
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     document = json.loads(header["__metadata__"]["skae"])
     tensors = safetensors.torch.load(data)

@@ -181,11 +181,11 @@ def test_files_that_skae_has_not_written_are_refused(data, message, tmp_path):
 
 def test_a_newer_format_is_refused(tmp_path):
     def change(document, tensors):
-        return {**document, "format": 4, "written_by": {"skae": "9.1"}}
+        return {**document, "format": 5, "written_by": {"skae": "9.1"}}
 
     with pytest.raises(
         ValueError,
-        match=r"has format 4, written by skae 9.1, and .* up to 3: upgrade skae",
+        match=r"has format 5, written by skae 9.1, and .* up to 4: upgrade skae",
     ):
         load_bytes(rewritten(change), tmp_path)
 
@@ -219,6 +219,9 @@ STATE = "net_.optimizer.state.0"
     [
         (without_entry("estimator"), "KeyError: 'estimator'"),
         (without_entry("parameters"), "KeyError: 'parameters'"),
+        (without_entry("networks"), "KeyError: 'networks'"),
+        (with_entry([], "networks"), "given.skae was written by"),
+        (with_entry(5, "networks", "module_class"), "networks are .*module_class"),
         (without_entry("net_", "weights"), "KeyError: 'weights'"),
         (without_entry("attributes", "_layout"), "_layout"),
         (with_entry("skae.Novelty", "estimator"), "uses skae.Novelty, .* upgrade them"),

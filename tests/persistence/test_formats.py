@@ -5,15 +5,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
-from saving import ROWS, seeded
+from numpy.testing import assert_allclose, assert_array_equal
+from saving import ROWS, rewritten, seeded
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
 import skae
-from skae import Conv, DenoisingAutoencoder, GaussianNoise, VariationalAutoencoder
+from skae import (
+    Conv,
+    DenoisingAutoencoder,
+    Dense,
+    GaussianNoise,
+    VariationalAutoencoder,
+)
+from skae._persistence.format import to_bytes
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -72,5 +79,35 @@ def test_a_named_network_of_format_2_has_the_activation_of_its_time(tmp_path):
     assert ae.encoder == "conv"
     assert_allclose(ae.transform(X), expected["codes"], atol=1e-6)
     assert_allclose(ae.reconstruct(X), expected["reconstructions"], atol=1e-6)
+    ae.save(tmp_path / "again.skae")
+    assert_allclose(skae.load(tmp_path / "again.skae").transform(X), expected["codes"])
     clone(ae).fit(X).save(tmp_path / "new.skae")
     assert "GELU" in str(skae.load(tmp_path / "new.skae").net_.module_)
+
+
+@pytest.mark.parametrize("slots", [{}, {"encoder": "dense"}, {"decoder": Dense((4,))}])
+def test_a_variational_autoencoder_of_format_3_has_an_encoder_of_three_layers(
+    slots, tmp_path
+):
+    settings = {"max_epochs": 1, "random_state": 0}
+    X = ROWS[:20, :2]
+    network = Dense((256, 128, 128), activation="gelu", init="random")
+    old = VariationalAutoencoder(
+        1, **settings, encoder=network, decoder=slots.get("decoder")
+    ).fit(X)
+
+    def as_format_3(document, tensors):
+        document["format"] = 3
+        document["parameters"]["encoder"] = slots.get("encoder")
+        document["built_with"], document["trained_with"] = {}, {}
+        del document["networks"]
+
+    path = tmp_path / "format_3.skae"
+    path.write_bytes(rewritten(as_format_3, to_bytes(old._document())[0]))
+    for _ in range(2):
+        ae = skae.load(path)
+        assert ae.encoder == slots.get("encoder")
+        assert_array_equal(ae.transform(X), old.transform(X))
+        assert_array_equal(ae.reconstruct(X), old.reconstruct(X))
+        ae.save(path)  # in the format of today
+    assert ae.set_params(warm_start=True).fit(X).n_iter_ == 2
