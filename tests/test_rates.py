@@ -56,7 +56,7 @@ def test_the_rate_of_a_layer_follows_from_its_inputs(layer, factor):
     (group,) = group_by_layer(nn.Sequential(layer), None)
     assert group["lr_factor"] == pytest.approx(factor)
     is_of_images = "2d" in type(layer).__name__
-    assert group["weight_decay"] == (1.5 if is_of_images else 0.3)
+    assert group["weight_decay"] == (1.75 if is_of_images else 0.3)
     assert group["params"] == list(layer.parameters())
 
 
@@ -74,8 +74,8 @@ def test_a_linear_path_has_shorter_steps_and_no_decay(n_in, factor):
 @pytest.mark.parametrize(
     ("convolution", "decay", "of_layers", "of_path"),
     [
-        (nn.Conv1d(1, 2, 3), None, 0.3, 3),
-        (nn.Conv2d(1, 2, 3), None, 1.5, 4.5),
+        (nn.Conv1d(1, 2, 3), None, 0.3, 6),
+        (nn.Conv2d(1, 2, 3), None, 1.75, 5.25),
         (nn.Conv2d(1, 2, 3), 0.1, 0.1, 0.3),
         (nn.Conv2d(1, 2, 3), 0.0, 0, 0),
         (nn.Conv2d(1, 2, 3), 99, 99, 1 / LR),
@@ -87,18 +87,17 @@ def test_a_linear_path_beside_convolutions_fades(
     path = LinearPath(PrincipalMap(640, 2), nn.Sequential(nn.Flatten(), convolution))
     of_linear, of_convolution = group_by_layer(path, decay)
     assert of_linear["params"] == list(path.linear.parameters())
-    assert of_linear["lr_factor"] == pytest.approx(0.1)
+    assert of_linear["lr_factor"] == pytest.approx(0.03)
     assert of_linear["weight_decay"] == pytest.approx(of_path)
     assert of_convolution["weight_decay"] == of_layers
 
 
 def test_a_linear_path_has_a_group_of_its_own():
     """Its rate and decay may be those of layers by chance, or in one version alone."""
-    path = LinearPath(
-        PrincipalMap(9, 2), nn.Sequential(nn.Flatten(), nn.Conv2d(1, 2, 3))
-    )
+    convolution = nn.Conv2d(55, 2, 2)  # of 220 inputs
+    path = LinearPath(PrincipalMap(66, 2), nn.Sequential(nn.Flatten(), convolution))
     of_linear, of_convolution = group_by_layer(path, 0.0)
-    assert of_linear["lr_factor"] == of_convolution["lr_factor"] == 1
+    assert of_linear["lr_factor"] == of_convolution["lr_factor"]
     assert of_linear["weight_decay"] == of_convolution["weight_decay"] == 0
     assert of_linear["params"] == list(path.linear.parameters())
 

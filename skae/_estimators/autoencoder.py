@@ -109,15 +109,15 @@ class AutoencoderTransformer(BaseAutoencoder):
     lr : float or "auto", default="auto"
         Learning rate; the highest one, if `lr_schedule` changes it. ``"auto"`` gives
         each layer of a shipped network the rate 0.02 / max(1, n / 64), where n is its
-        number of inputs, and 0.3 times that to linear maps that start as PCA beside
-        dense layers; custom modules and optimizers other than Adam and AdamW get 0.006.
+        number of inputs, and 0.3 times that to linear maps that start as PCA; custom
+        modules and optimizers other than Adam and AdamW get 0.006.
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
-        for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.5 with convolutions of images.
+        for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.75 with convolutions of images.
         With ``lr="auto"`` linear maps that start as PCA do not decay beside dense
-        layers; beside convolutions they decay 3 times as fast as these for images, and
-        10 times for signals. With a number for `lr` all layers decay alike.
+        layers; beside convolutions their decay is 3 times that of these for images, and
+        20 times for signals. With a number for `lr` all layers decay alike.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
         Schedule of the learning rate over the steps of a fit. A callable returns the

@@ -1,8 +1,8 @@
 """Learning rates and weight decay for each layer, so that one default suits any width.
 
 The step of a layer is shorter the more inputs it has, as in the maximal update
-parametrisation [1]_. A linear path starts at an optimum: beside dense layers it takes
-shorter steps and does not decay. Convolutions share their weights and generalise better
+parametrisation [1]_. A linear path starts at an optimum and takes shorter steps. Beside
+dense layers it does not decay. Convolutions share their weights and generalise better
 than a linear map of all pixels: beside them it decays faster than they do, so that
 training moves from PCA to the convolutions.
 
@@ -26,20 +26,20 @@ from skae._networks.layers import PrincipalMap, TransposedLinear
 LR = 0.02  # of a layer with at most as many inputs as these
 _N_INPUTS = 64
 _LR_CUSTOM = 6e-3  # of layers that are not known
+_SHARE_OF_PATH = 0.3  # of its rate, for a linear path
 
 
 @dataclass(frozen=True)
 class _Regularization:
-    """Weight decay of layers, and what a linear path gets: shares of rate and decay."""
+    """Weight decay of layers, and how much faster linear paths decay."""
 
     weight_decay: float
-    rate_of_path: float
-    decay_of_path: float
+    factor_of_path: float
 
 
-_DENSE = _Regularization(0.3, rate_of_path=0.3, decay_of_path=0.0)
-_OF_SIGNALS = _Regularization(0.3, rate_of_path=1.0, decay_of_path=10.0)
-_OF_IMAGES = _Regularization(1.5, rate_of_path=1.0, decay_of_path=3.0)
+_DENSE = _Regularization(0.3, factor_of_path=0.0)
+_OF_SIGNALS = _Regularization(0.3, factor_of_path=20.0)
+_OF_IMAGES = _Regularization(1.75, factor_of_path=3.0)
 
 
 def resolve_lr(lr: float | str, *, by_layer: bool) -> float:
@@ -87,8 +87,8 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
         factor, own_decay = _factor(layer), decay
         is_path = isinstance(layer, PrincipalMap)
         if is_path:
-            factor *= kind.rate_of_path
-            own_decay = min(decay * kind.decay_of_path, 1 / LR)  # a step to zero
+            factor *= _SHARE_OF_PATH
+            own_decay = min(decay * kind.factor_of_path, 1 / LR)  # a step to zero
         own = [x for x in layer.parameters(recurse=False) if x not in seen]
         seen.update(own)
         if own:
