@@ -524,16 +524,9 @@ def test_names_stand_for_architectures(name, kind):
     assert {"dense", "conv"} < set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("slot", [nn.Linear(4, 2), nn.Linear])
-def test_modules_and_builders_are_returned_unchanged(slot):
+@pytest.mark.parametrize("slot", [Dense((3,)), Conv((3,)), nn.Linear(4, 2), nn.Linear])
+def test_other_values_than_names_are_returned_unchanged(slot):
     assert resolve_network(slot, "encoder") is slot
-
-
-def test_an_architecture_is_copied_so_that_the_plan_keeps_it():
-    slot = Dense((3,))
-    found = resolve_network(slot, "encoder")
-    slot.set_params(hidden_layer_sizes=(5,))
-    assert found.hidden_layer_sizes == (3,)
 
 
 def test_unknown_names_are_refused():
@@ -768,3 +761,36 @@ def test_a_users_architecture_may_draw_from_the_global_generator():
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(1)
     np.testing.assert_array_equal(ae.fit(X).transform(X), codes)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "hardsigmoid"])
+@pytest.mark.parametrize("sizes", [None, (128, 128, 128)])
+def test_the_default_network_learns_with_saturating_activations(activation, sizes):
+    X = load_digits().data / 16
+    vae = VariationalAutoencoder(
+        16, hidden_layer_sizes=sizes, activation=activation, random_state=0
+    )
+    assert vae.fit(X).score(X) > 0.75
+
+
+def test_the_default_decoder_of_the_variational_class_has_one_layer_more():
+    def widths(network):
+        layers = [x for x in network.modules() if isinstance(x, nn.Linear)]
+        return [x.out_features for x in layers[:-1]]
+
+    class Small(VariationalAutoencoder):
+        _dense = Dense((5,), init="random")
+
+    X = np.random.RandomState(0).normal(size=(40, 6))
+    for ae, encoder, decoder in (
+        (VariationalAutoencoder(2), [256, 128], [128, 128, 256]),
+        (VariationalAutoencoder(2, activation="tanh"), [256, 128], [128, 128, 256]),
+        (VariationalAutoencoder(2, encoder="dense"), [256, 128], [128, 128, 256]),
+        (VariationalAutoencoder(2, hidden_layer_sizes=(7, 3)), [7, 3], [3, 7]),
+        (VariationalAutoencoder(2, encoder=Dense((7,), init="random")), [7], [7]),
+        (VariationalAutoencoder(2, decoder=Dense((7,), init="random")), None, [7]),
+        (Small(2), [5], [5]),
+    ):
+        ae.set_params(max_epochs=1).fit(X)
+        assert widths(ae.decoder_) == decoder
+        assert encoder is None or widths(ae.encoder_) == encoder

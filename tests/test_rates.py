@@ -78,7 +78,8 @@ def test_a_linear_path_has_shorter_steps_and_no_decay(n_in, factor):
         (nn.Conv2d(1, 2, 3), None, 1.75, 5.25),
         (nn.Conv2d(1, 2, 3), 0.1, 0.1, 0.3),
         (nn.Conv2d(1, 2, 3), 0.0, 0, 0),
-        (nn.Conv2d(1, 2, 3), 99, 99, 1 / LR),
+        (nn.Conv2d(1, 2, 3), 20.0, 20, 60),
+        (nn.Conv2d(1, 2, 3), 99, 99, 1 / (0.3 * LR)),
     ],
 )
 def test_a_linear_path_beside_convolutions_fades(

@@ -58,7 +58,8 @@ FAMILIES = [
         own={
             "ConvAutoencoder": {"activation", "decoder"},
             "SparseAutoencoder": {"code_activation", "sparsity"},
-            "VariationalAutoencoder": {"activation", "encoder", "hidden_layer_sizes"},
+            "VariationalAutoencoder": {"activation", "encoder", "hidden_layer_sizes"}
+            | {"decoder"},
         },
     ),
     Family(

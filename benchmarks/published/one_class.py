@@ -8,10 +8,10 @@ area under the ROC curve, a mean over the ten digits. The protocol is that of Ru
 al. (ICML 2018); a replication reports .948 for Deep SVDD. PCA with 32 components,
 scored by its reconstruction error, reaches more, and is the target.
 
-Ours: a denoising autoencoder of 784-1024-512-16 with normal noise of deviation 0.7, and
-default settings otherwise. Size and noise were chosen once for all digits, on three of
-them, by held-out training images: 4,000 of all digits, so that other digits were used
-in the choice, though never in training.
+Ours: a denoising autoencoder of 784-512-256-16 with GELU, normal noise of deviation
+0.5, and default settings otherwise. Size, activation and noise were chosen once for all
+digits, on three of them, by held-out training images: 4,000 of all digits, so that
+other digits were used in the choice, though never in training.
 """
 
 import numpy as np
@@ -35,8 +35,9 @@ def make(seed, epochs):
     """Return the unfitted autoencoder for one digit."""
     return DenoisingAutoencoder(
         16,
-        hidden_layer_sizes=(1024, 512),
-        noise=GaussianNoise(0.7, relative=False),
+        hidden_layer_sizes=(512, 256),
+        activation="gelu",
+        noise=GaussianNoise(0.5, relative=False),
         max_epochs=epochs,
         n_iter_no_change=None,
         random_state=seed,

@@ -82,7 +82,7 @@ class BaseAutoencoder(
 ):
     """Base class of all autoencoders. A subclass overrides one or more of four hooks.
 
-    They return the encoder and the decoder (:meth:`_networks`, with the architecture
+    They return the encoder and the decoder (:meth:`_networks`, with the encoder
     that None stands for in `_dense`), the corruption of the input (:meth:`_noise`), the
     penalties (:meth:`_penalties`) and the loss (:meth:`_likelihood`). `fit` stores one
     :class:`~skae._model.model.TrainedModel` in `_model`.

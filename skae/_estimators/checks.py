@@ -60,6 +60,28 @@ def check_net_params(estimator: Any) -> None:
             )
 
 
+def without_overridden(
+    values: dict[str, Any], trained_with: dict[str, Any]
+) -> dict[str, Any]:
+    """Return parameters of a file without those that `net_params` overrode in `fit`.
+
+    They had their defaults then, which may be others today.
+
+    Parameters
+    ----------
+    values : dict
+        Parameters.
+    trained_with : dict
+        All parameters that `fit` took.
+    """
+    overridden = {_TWINS.get(name) for name in trained_with["net_params"] or {}}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in overridden or value != trained_with[name]
+    }
+
+
 def check_at_default(estimator: Any, name: str, other: str) -> None:
     """Refuse a parameter that is set although another one determines its value."""
     value = getattr(estimator, name)

@@ -126,14 +126,16 @@ class ContractiveAutoencoder(BaseAutoencoder):
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
-        for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.75 with convolutions of images.
-        With ``lr="auto"`` linear maps that start as PCA do not decay beside dense
-        layers; beside convolutions their decay is 3 times that of these for images, and
-        20 times for signals. With a number for `lr` all layers decay alike.
+        for shipped networks with ``"adamw"`` and ``lr="auto"``: 0.3, or 1.75 with
+        convolutions of images. With ``lr="auto"`` linear maps that start as PCA do not
+        decay beside dense layers; beside convolutions their decay is 3 times that of
+        these for images, and 20 times for signals. With a number for `lr` all layers
+        decay alike.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Schedule of the learning rate over the steps of a fit. A callable returns the
-        factor of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit; with
+        ``early_stopping="auto"`` it ends before the last fifth of the epochs. A
+        callable returns the factor of `lr` for a fraction between 0 and 1.
 
     max_epochs : int, default=30
         Maximum number of passes over the training rows in one `fit`.

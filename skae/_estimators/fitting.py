@@ -14,7 +14,11 @@ from skae._data.batches import RowDataset
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
-from skae._estimators.checks import check_instances, check_net_params
+from skae._estimators.checks import (
+    check_instances,
+    check_net_params,
+    without_overridden,
+)
 from skae._estimators.parameters import has_parameters
 from skae._estimators.planning import renew_plan
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
@@ -250,15 +254,20 @@ def restore(base: type, saved: Saved) -> Any:
     cls: Any = saved.cls
     if not issubclass(cls, base):
         raise TypeError(f"skae.{cls.__name__} is no autoencoder")
-    estimator = cls(**saved.parameters)
+    trained_with = {**saved.parameters, **saved.trained_with}
+    parameters, built, trained = (
+        without_overridden(values, trained_with)
+        for values in (saved.parameters, saved.built_with, saved.trained_with)
+    )
+    estimator = cls(**parameters)
     now = estimator.get_params(deep=False)  # parameters added since then, too
-    built, trained = {**now, **saved.built_with}, {**now, **saved.trained_with}
+    built, trained = {**now, **built}, {**now, **trained}
     builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
     for each in (builder, trainer):
         each._validate_params()
     built_with = replace(builder._plan(), parameters=built)
-    trained_with = renew_plan(built_with, trainer, trainer._task())
-    trained_with = replace(trained_with, parameters=trained)  # shared as in the file
+    last = renew_plan(built_with, trainer, trainer._task())
+    last = replace(last, parameters=trained)  # shared as in the file
     vars(estimator).update(saved.attributes)
-    estimator._model = saved.rebuild(built_with, trained_with)
+    estimator._model = saved.rebuild(built_with, last)
     return estimator

@@ -23,6 +23,7 @@ from skae._estimators.parameters import OPTIMIZERS, has_parameters
 from skae._networks.architecture import ACTIVATIONS, Architecture
 from skae._networks.autoencoder import without_link
 from skae._networks.factory import resolve_network
+from skae._networks.initialization import GLOROT_GAINS
 from skae._objective.losses import Loss
 from skae._objective.penalties import check_unique, named_penalties
 from skae._training.plan import Networks, Plan, Task, Training
@@ -49,7 +50,11 @@ def make_plan(estimator: Any, networks: Networks, task: Task) -> Plan:
     plan = Plan(
         parameters=copy_of(estimator),
         n_components=estimator.n_components,
-        networks=networks,
+        networks=replace(
+            networks,
+            encoder=_copy(networks.encoder),
+            decoder=_copy(networks.decoder),
+        ),
         layout=estimator.layout,
         dtype=estimator.dtype,
         task=task,
@@ -102,9 +107,12 @@ def resolve_encoder(estimator: Any, default: BaseEstimator) -> Any:
         return resolve_network(estimator.encoder, "encoder")
     names = ("hidden_layer_sizes", "activation")
     given = {name: getattr(estimator, name) for name in names}
-    return clone(default).set_params(
+    dense: Any = clone(default).set_params(
         **{name: value for name, value in given.items() if value is not None}
     )
+    if dense.init == "random" and dense.activation in GLOROT_GAINS:
+        dense.set_params(init="glorot")  # or it would not learn
+    return dense
 
 
 def resolve_decoder(estimator: Any, encoder: Any, link: Callable[[], nn.Module]) -> Any:

@@ -110,8 +110,9 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     decoder : str, Architecture, callable, torch.nn.Module or None, default=None
         The network from codes to rows: ``"dense"``, ``"conv"``, ``"recurrent"`` or
-        anything else that `encoder` takes. None mirrors a shipped encoder; beside a
-        custom encoder it is required. A decoder gives logits when `loss` is
+        anything else that `encoder` takes. None mirrors a shipped encoder, but the
+        default one: see `hidden_layer_sizes`. Beside a custom encoder it is required. A
+        decoder gives logits when `loss` is
         ``"binary_cross_entropy"`` and log-rates when it is ``"poisson"``.
 
     penalty : callable, list of (str, callable) or None, default=None
@@ -138,14 +139,16 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
-        for ``"adamw"`` with ``lr="auto"``: 0.3, or 1.75 with convolutions of images.
-        With ``lr="auto"`` linear maps that start as PCA do not decay beside dense
-        layers; beside convolutions their decay is 3 times that of these for images, and
-        20 times for signals. With a number for `lr` all layers decay alike.
+        for shipped networks with ``"adamw"`` and ``lr="auto"``: 0.3, or 1.75 with
+        convolutions of images. With ``lr="auto"`` linear maps that start as PCA do not
+        decay beside dense layers; beside convolutions their decay is 3 times that of
+        these for images, and 20 times for signals. With a number for `lr` all layers
+        decay alike.
 
     lr_schedule : {"constant", "cosine", "one_cycle"} or callable, default="one_cycle"
-        Schedule of the learning rate over the steps of a fit. A callable returns the
-        factor of `lr` for a fraction of the fit between 0 and 1.
+        Schedule of the learning rate over the steps of a fit; with
+        ``early_stopping="auto"`` it ends before the last fifth of the epochs. A
+        callable returns the factor of `lr` for a fraction between 0 and 1.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
@@ -288,7 +291,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     def _networks(self) -> Networks:
         networks = super()._networks()
         is_default = self.encoder in (None, "dense") and self.hidden_layer_sizes is None
-        if is_default and self.decoder is None:
+        is_own = self._dense is VariationalAutoencoder._dense  # not a subclass's
+        if is_default and is_own and self.decoder is None:
             decoder = clone(networks.encoder).set_params(hidden_layer_sizes=_DECODER)
             networks = replace(networks, decoder=decoder)
         return replace(networks, module_class=VariationalAutoencoderModule)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
@@ -48,6 +48,10 @@ class Architecture(BaseEstimator, ABC):
 
     # Whether the decoder uses the weights of the encoder.
     tied: bool = False
+
+    def resolved(self, layout: Layout) -> Self:
+        """Return a copy in which no parameter stands for a default that may change."""
+        return clone(self)
 
     @abstractmethod
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:

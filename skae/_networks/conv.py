@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
@@ -140,15 +141,21 @@ class Conv(Architecture):
 
     def _end_layer(self, shape: tuple[int, ...]) -> list[nn.Module]:
         """Return the last layers of a hidden map: normalisation and activation."""
-        is_signal = len(shape) == 2
-        name = self.activation
-        if name is None:
-            name = "clipped_relu" if is_signal else "gelu"
-        activation = find_activation(name)()
+        activation = find_activation(self._activation_for(shape))()
         if not self.batch_norm:
             return [activation]
-        kind = BatchNorm1d if is_signal else BatchNorm2d
+        kind = BatchNorm1d if len(shape) == 2 else BatchNorm2d
         return [kind(shape[0]), activation]
+
+    def _activation_for(self, shape: tuple[int, ...]) -> str:
+        if self.activation is not None:
+            return self.activation
+        return "clipped_relu" if len(shape) == 2 else "gelu"
+
+    def resolved(self, layout: Layout) -> Self:
+        """Return a copy with the activation of images or signals."""
+        shape = self._shapes(layout)[0]
+        return clone(self).set_params(activation=self._activation_for(shape))
 
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
@@ -136,6 +137,11 @@ class Dense(Architecture):
                 "at least 1, all whole."
             )
         return tuple(int(size) for size in sizes)
+
+    def resolved(self, layout: Layout) -> Self:
+        """Return a copy with the widths of its hidden layers."""
+        widths = self.widths(layout.n_features)
+        return clone(self).set_params(hidden_layer_sizes=widths)
 
     def tie(self, encoder: nn.Module, decoder: nn.Module) -> None:
         """Share the weights of an encoder with the linear layers of its decoder."""

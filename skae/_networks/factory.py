@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from sklearn.base import clone
 from torch import nn
 
 from skae._data.layout import Layout
@@ -24,7 +23,7 @@ ARCHITECTURES: dict[str, type[Architecture]] = {
 
 
 def resolve_network(slot: Any, name: str) -> Any:
-    """Return what a slot holds: a module, a builder or a copy of an architecture.
+    """Return what a slot holds: an architecture, a module or a builder.
 
     The classes of the shipped architectures stand for their defaults, as their names
     do.
@@ -51,7 +50,7 @@ def resolve_network(slot: Any, name: str) -> Any:
             f"{name}={slot!r} is neither a name, a shipped architecture, a "
             "torch.nn.Module nor a builder (n_in, n_out) -> torch.nn.Module."
         )
-    return clone(slot) if isinstance(slot, Architecture) else slot
+    return slot
 
 
 def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import nn
 from skae._networks.layers import TransposedLinear
 
 # One over the slope at 0, for the activations that would weaken a signal otherwise.
-_GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
+GLOROT_GAINS = {"hardsigmoid": 6.0, "sigmoid": 4.0}
 
 
 def tie_weights(encoder: nn.Module, decoder: Any) -> None:
@@ -30,7 +30,7 @@ def draw_glorot_weights(
     center = float(make_activation()(torch.zeros(1)))
     with torch.no_grad():
         for position, layer in enumerate(_linear_layers(network)):
-            gain = _GLOROT_GAINS.get(activation, 1.0) if position else 1.0
+            gain = GLOROT_GAINS.get(activation, 1.0) if position else 1.0
             if not isinstance(layer, TransposedLinear):
                 nn.init.xavier_uniform_(layer.weight, gain)
             offset = center if position else 0.0

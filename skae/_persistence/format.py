@@ -8,8 +8,8 @@ The file is one of safetensors. Its metadata hold one text of JSON, under the ke
 - ``estimator``, the name of the class, and ``parameters``, their current values;
 - ``built_with`` and ``trained_with``, the parameters when the network was built and
   when training last began, without plain ones that have not changed;
-- ``networks``, the architectures of encoder and decoder, where they are some: they do
-  not depend on later defaults of the class;
+- ``networks``, the shipped architectures of encoder and decoder, with what None stood
+  for, so that later defaults change no file;
 - ``attributes``, what else `fit` has set, and what earlier versions set;
 - ``compiled_by``, where `net_params` ask for it: it needs trust, as user-defined code;
 - ``net_``, the state of the net: weights, optimizer, generators.
@@ -33,7 +33,9 @@ from skorch.exceptions import SkorchException
 
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
-from skae._networks.architecture import Architecture
+from skae._networks.conv import Conv
+from skae._networks.dense import Dense
+from skae._networks.recurrent import Recurrent
 from skae._persistence.legacy import as_they_were, networks_of_format
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
@@ -156,9 +158,14 @@ def _encode_each(writer: Writer, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _architectures_of(model: TrainedModel) -> dict[str, Any]:
+    """Return the shipped architectures of a model; the user's are parameters."""
     networks = model.built_with.networks
     slots = {"encoder": networks.encoder, "decoder": networks.decoder}
-    return {k: v for k, v in slots.items() if isinstance(v, Architecture)}
+    return {
+        name: slot.resolved(model.layout)
+        for name, slot in slots.items()
+        if type(slot) in (Conv, Dense, Recurrent)
+    }
 
 
 def _attributes_of(model: TrainedModel) -> dict[str, Any]:

@@ -93,8 +93,10 @@ def _of_format_2(network: Any) -> Any:
 
 def _of_format_3(networks: Networks, parameters: dict[str, Any]) -> Networks:
     """Return the networks of a variational autoencoder of format 3."""
-    is_dense = parameters.get("encoder") in (None, "dense")
-    if not is_dense or parameters.get("hidden_layer_sizes") is not None:
+    is_given = parameters.get("encoder") not in (None, "dense")
+    is_default = not is_given and parameters.get("hidden_layer_sizes") is None
+    widths = getattr(networks.encoder, "hidden_layer_sizes", None)
+    if not is_default or widths != (256, 128):  # of a subclass
         return networks
     encoder = clone(networks.encoder).set_params(hidden_layer_sizes=(256, 128, 128))
     return replace(networks, encoder=encoder)

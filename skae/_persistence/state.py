@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skae._exceptions import warn
 from skae._persistence.legacy import with_coordinates
 from skae._training.fused_adam import check_fused
 
@@ -68,12 +69,32 @@ def load_state(net: Any, state: dict[str, Any]) -> None:
     net.set_params(lr=state["lr"])
     for name, own in _NET.items():
         setattr(net, own, state[name])
-    if state["optimizer"] is not None:
+    if _has_groups_of(net.optimizer_, state["optimizer"]):
         net.optimizer_.load_state_dict(state["optimizer"])
         check_fused(net.optimizer_)
     for name, callback in net.callbacks_:
         stored = state["callbacks"].get(name, {})
         vars(callback).update({k: v for k, v in stored.items() if _is_plain_data(v)})
+
+
+def _has_groups_of(optimizer: Any, state: Any) -> bool:
+    """Tell whether the state of an optimizer, which may be missing, can be loaded.
+
+    Some files of format 3 and before have a linear path and layers of one rate in one
+    group: training then goes on with a new optimizer.
+    """
+    if state is None:
+        return False
+    sizes = [len(group["params"]) for group in optimizer.state_dict()["param_groups"]]
+    stored = [len(group["params"]) for group in state["param_groups"]]
+    is_merged = len(stored) < len(sizes) and sum(stored) == sum(sizes)
+    if is_merged:
+        warn(
+            "The state of the optimizer is of an older version, and is not loaded: "
+            "more training starts with a new one.",
+            UserWarning,
+        )
+    return not is_merged
 
 
 def _is_plain_data(value: Any) -> bool:

@@ -27,6 +27,7 @@ LR = 0.02  # of a layer with at most as many inputs as these
 _N_INPUTS = 64
 _LR_CUSTOM = 6e-3  # of layers that are not known
 _SHARE_OF_PATH = 0.3  # of its rate, for a linear path
+_MOST_DECAY_OF_PATH = 1 / (_SHARE_OF_PATH * LR)  # one step to zero
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
         is_path = isinstance(layer, PrincipalMap)
         if is_path:
             factor *= _SHARE_OF_PATH
-            own_decay = min(decay * kind.factor_of_path, 1 / LR)  # a step to zero
+            own_decay = min(decay * kind.factor_of_path, _MOST_DECAY_OF_PATH)
         own = [x for x in layer.parameters(recurse=False) if x not in seen]
         seen.update(own)
         if own:

@@ -14,7 +14,9 @@ from torch import nn
 
 import skae
 from skae import (
+    AutoencoderTransformer,
     Conv,
+    ConvAutoencoder,
     DenoisingAutoencoder,
     Dense,
     GaussianNoise,
@@ -111,3 +113,69 @@ def test_a_variational_autoencoder_of_format_3_has_an_encoder_of_three_layers(
         assert_array_equal(ae.reconstruct(X), old.reconstruct(X))
         ae.save(path)  # in the format of today
     assert ae.set_params(warm_start=True).fit(X).n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "image_shape"),
+    [
+        (lambda h: AutoencoderTransformer(2, hidden_layer_sizes=h, max_epochs=1), None),
+        (lambda h: VariationalAutoencoder(2, hidden_layer_sizes=h, max_epochs=1), None),
+        (lambda h: ConvAutoencoder(2, channels=h, max_epochs=1), (8, 8)),
+    ],
+    ids=["dense", "variational", "conv"],
+)
+def test_a_list_that_is_changed_after_fit_changes_no_file(make, image_shape, tmp_path):
+    sizes = [4]
+    X = ROWS[:40].reshape(40, *(image_shape or (-1,)))
+    ae = make(sizes).fit(X)
+    sizes[0] = 9
+    ae.save(tmp_path / "a.skae")
+    loaded = skae.load(tmp_path / "a.skae")
+    assert_array_equal(loaded.transform(X), ae.transform(X))
+
+
+def test_what_none_stands_for_is_in_the_file(tmp_path, monkeypatch):
+    X = ROWS[:40]
+    dense = AutoencoderTransformer(2, max_epochs=1).fit(X)
+    conv = ConvAutoencoder(2, channels=(2,), image_shape=(8, 8), max_epochs=1).fit(X)
+    dense.save(tmp_path / "dense.skae")
+    conv.save(tmp_path / "conv.skae")
+    monkeypatch.setattr("skae._networks.dense._WIDTH", 7)
+    monkeypatch.setattr(Conv, "_activation_for", lambda self, shape: "tanh")
+    for name, ae in {"dense": dense, "conv": conv}.items():
+        loaded = skae.load(tmp_path / f"{name}.skae")
+        assert_array_equal(loaded.transform(X), ae.transform(X))
+
+
+def test_a_default_that_net_params_overrode_may_change(tmp_path):
+    ae = VariationalAutoencoder(
+        2, hidden_layer_sizes=4, net_params={"optimizer__lr": 5e-4}, max_epochs=1
+    ).fit(ROWS)
+
+    def as_it_was(document, tensors):
+        document["parameters"]["lr"] = 1e-3  # the default of format 3
+
+    path = tmp_path / "a.skae"
+    path.write_bytes(rewritten(as_it_was, to_bytes(ae._document())[0]))
+    loaded = skae.load(path)
+    assert_array_equal(loaded.transform(ROWS), ae.transform(ROWS))
+    (group,) = loaded.fit(ROWS).net_.optimizer_.param_groups
+    assert group["lr"] == 5e-4
+
+
+def test_an_optimizer_with_merged_groups_is_not_loaded(tmp_path):
+    X = ROWS[:40].reshape(-1, 8, 8)
+    ae = ConvAutoencoder(2, channels=(2,), weight_decay=0.0, max_epochs=1).fit(X)
+    assert len(ae.net_.optimizer_.param_groups) > 1
+
+    state = ae.net_.optimizer_.state_dict()
+    first, *others = state["param_groups"]
+    first["params"] = sum((g["params"] for g in others), first["params"])
+    state["param_groups"] = [first]
+    document = ae._document()
+    document.model.net.optimizer_.state_dict = lambda: state
+    (tmp_path / "a.skae").write_bytes(to_bytes(document)[0])
+    with pytest.warns(UserWarning, match="optimizer is of an older version"):
+        loaded = skae.load(tmp_path / "a.skae")
+    assert_array_equal(loaded.transform(X), ae.transform(X))
+    loaded.partial_fit(X)
