@@ -38,6 +38,9 @@ class FitWarning(UserWarning):
     - R² is below that of PCA with as many components, after ten epochs or more: by more
       than 0.005, or by more than 0.05 with an activation of the code, penalties, noise
       or another loss than the squared error. A variational autoencoder is not compared.
+    - Channels of images or signals have scales that differ by more than ten, so that
+      each is divided by its own, and R² in the units of X is below that of PCA by more
+      than 0.005.
     - One column of a table holds more than 99 % of the variance; or R² of all entries
       is above 0.999, but that of some column below 0.5.
     - A linear code has more units than X has features.

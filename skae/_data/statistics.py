@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,13 +58,21 @@ class Statistics:
         )
 
 
+def _chunk_size(rows: np.ndarray) -> int:
+    return max(1, _CHUNK_BYTES // max(1, 8 * rows.shape[1]))
+
+
+def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    size = _chunk_size(rows)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
 def compute_statistics(rows: np.ndarray) -> Statistics:
     """Return the statistics of the rows of an array of any numeric type."""
-    n_chunk = max(1, _CHUNK_BYTES // max(1, 8 * rows.shape[1]))
-    buffer = np.empty((min(n_chunk, len(rows)), rows.shape[1]))
+    buffer = np.empty((min(_chunk_size(rows), len(rows)), rows.shape[1]))
     result: Statistics | None = None
-    for start in range(0, len(rows), n_chunk):
-        chunk = rows[start : start + n_chunk]
+    for chunk in _chunks(rows):
         # Differences from a row of the chunk: constant features have none, and the
         # square of their mean is at most as many variances as there are rows.
         origin = chunk[0].astype(np.float64)
@@ -80,3 +90,28 @@ def compute_statistics(rows: np.ndarray) -> Statistics:
     if result is None:
         raise ValueError("there are no rows to describe")
     return result
+
+
+def effective_share(rows: Any) -> float:
+    """Return Kish's effective number of rows in the variance, as a share of all [1]_.
+
+    It is 1 if all rows are equally far from their mean, and near 0 if few distant ones
+    make up most of the variance.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        An array of any numeric type, or another source of rows.
+
+    References
+    ----------
+    .. [1] Kish, "Survey sampling", Wiley, 1965.
+    """
+    statistics = compute_statistics(rows)
+    total = squares = 0.0
+    for chunk in _chunks(rows):
+        offset = (chunk - statistics.mean) / statistics.scale
+        distance = np.einsum("ij,ij->i", offset, offset)
+        total += float(distance.sum())
+        squares += float((distance**2).sum())
+    return total**2 / (len(rows) * squares) if squares else 1.0

@@ -443,7 +443,8 @@ class BaseAutoencoder(
         each feature. It is comparable to ``PCA(...).explained_variance_ratio_.sum()``,
         and is not the mean of `score_samples`. It grows with the size of the code, and
         every penalty lowers it: choose the weights of penalties by the score of the
-        downstream model, such as a classifier.
+        downstream model, such as a classifier. It is in the units of X, also where
+        training divides channels in different units by a scale of their own.
 
         Parameters
         ----------

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skae._data.statistics import compute_statistics
+from skae._data.statistics import Statistics, compute_statistics
+from skae._data.units import ConvertedRows
 from skae._model.model import TrainedModel
 from skae._networks.linear_path import compute_principal_axes
 
@@ -46,6 +47,7 @@ def review(model: TrainedModel, rows: np.ndarray) -> list[str]:
     r2 = 1 - error.sum() / variance.sum()
     findings = [
         _below_pca(model, rows, r2),
+        _channels_in_other_units(model, rows, some),
         _unscaled_columns(model, variance, error, r2),
         _spare_units(model),
     ]
@@ -67,8 +69,7 @@ def _error_of_columns(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
 
 def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
     plan, net, task = model.trained_with, model.net, model.trained_with.task
-    is_variational = plan.networks.module_class.n_columns_per_unit > 1
-    if is_variational or len(net.history) < _FEWEST_EPOCHS:
+    if not _is_compared(model):
         return None
     is_alone = task.loss.degree == 2 and not task.penalties and task.corruption is None
     is_alone = is_alone and plan.networks.code_activation is None
@@ -79,7 +80,9 @@ def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
         return None  # of augmented rows PCA explains less
     if start is not None and plan.training.early_stopping:
         return None  # PCA was a candidate
-    pca = _r2_of_pca(model, rows) if start is None else start
+    pca = start
+    if pca is None:
+        pca = _r2_of_pca(rows, model.statistics, model.n_components)
     if r2 >= pca - (_MARGIN if is_alone else _MARGIN_OF_OTHERS):
         return None
     remedies = "early_stopping='auto', which keeps the better of both, or more epochs"
@@ -93,26 +96,51 @@ def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
     )
 
 
-def _r2_of_pca(model: TrainedModel, rows: np.ndarray) -> float:
-    """Return R² of PCA, for a network that did not start there.
+def _is_compared(model: TrainedModel) -> bool:
+    is_variational = model.trained_with.networks.module_class.n_columns_per_unit > 1
+    return not is_variational and len(model.net.history) >= _FEWEST_EPOCHS
+
+
+def _channels_in_other_units(
+    model: TrainedModel, rows: Any, some: np.ndarray
+) -> str | None:
+    """Tell where a scale for each channel costs R² in the units of X."""
+    if not (isinstance(rows, ConvertedRows) and _is_compared(model)):
+        return None
+    ratio = rows.units.ratio
+    if np.ptp(ratio) == 0:
+        return None
+    r2 = model.r2(some)
+    source: Any = rows.rows  # in the units of X
+    pca = _r2_of_pca(source, compute_statistics(source), model.n_components)
+    if r2 >= pca - _MARGIN:
+        return None
+    factor = ratio.max() / ratio.min()
+    return (
+        f"The channels of X have scales that differ by a factor of {factor:.3g}, and "
+        "each is divided by its own, so that small ones count as well. R² in the "
+        f"units of X is {r2:.3f} on training rows, and that of PCA, which follows the "
+        f"largest channel, {pca:.3f}. If that is what matters, pass flat rows to "
+        "AutoencoderTransformer."
+    )
+
+
+def _r2_of_pca(rows: Any, statistics: Statistics, n_components: int) -> float:
+    """Return R² of PCA of rows.
 
     If PCA is computed from some of the rows, it is measured on others.
     """
     n_rows, n_features = rows.shape
-    n_fit = int(max(_MAX_PRODUCTS // n_features**2, 4 * model.n_components, 256))
+    n_fit = int(max(_MAX_PRODUCTS // n_features**2, 4 * n_components, 256))
     step = max(1, math.ceil(n_rows / n_fit))
+    fitted = np.arange(0, n_rows, step)
     axes = compute_principal_axes(
-        rows,
-        np.arange(0, n_rows, step),
-        model.n_components,
-        statistics=model.statistics,
-        seed=0,
+        rows, fitted, n_components, statistics=statistics, seed=0
     )
     if step == 1:
         return axes.share
     others = np.arange(1, n_rows, step)[:_MAX_ROWS]
-    taken = rows.take(others, axis=0)
-    centred = (taken - model.statistics.mean) / model.statistics.scale
+    centred = (rows.take(others, axis=0) - statistics.mean) / statistics.scale
     kept = np.square(centred @ axes.directions.T).sum()
     return float(kept / np.square(centred).sum())
 

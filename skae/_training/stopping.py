@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from skorch.callbacks import EarlyStopping
 
+from skae._data.batches import RowDataset
+from skae._data.statistics import effective_share
+
 STOPPING = "early_stopping"  # name of the callback that ends a fit early
+
+# Share of rows that make up the variance, and how many of them have to be held out.
+_LEAST_SHARE = 0.1
+_FEWEST_EFFECTIVE = 10
 
 
 class Stopping(EarlyStopping):
@@ -75,6 +82,7 @@ class Stopping(EarlyStopping):
             net.module_.load_state_dict(self.best_model_weights_)
             best = _Candidate(self.best_model_weights_, *net.measure(self.held_out_))
         is_better = best is not None and best.is_better_than(self.start_)
+        is_better = is_better and not _is_dominated(self.held_out_)
         if not is_better:
             net.module_.load_state_dict(self.start_.weights)
             self.best_epoch_ = 0
@@ -93,12 +101,22 @@ class _Candidate:
     def is_better_than(self, start: _Candidate) -> bool:
         """Tell whether the objective is lower by more than one standard error.
 
-        With few rows it has to be lower by more, as by a t-test of the same level; from
-        a single row nothing follows.
+        With few rows it has to be lower by more; from a single row nothing follows.
         """
         gain = start.losses - self.losses
         if (n := len(gain) - 1) == 0:
             return False
-        n_errors = 1 + 0.5 / n + 0.25 / n**2  # quantile of t, by Cornish and Fisher
         error = gain.std(ddof=1) / np.sqrt(len(gain))
-        return bool(start.objective - self.objective > n_errors * error)
+        return bool(start.objective - self.objective > (1 + 3 / n) * error)
+
+
+def _is_dominated(held_out: Any) -> bool:
+    """Tell whether few rows make up the variance, and hardly any of them is held out.
+
+    The others then say nothing of the squared error of new rows.
+    """
+    source = getattr(held_out, "dataset", None)
+    if not isinstance(source, RowDataset):
+        return False  # held-out rows of the user's own
+    share = effective_share(source.rows)
+    return share < _LEAST_SHARE and share * len(held_out) < _FEWEST_EFFECTIVE
