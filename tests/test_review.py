@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import skae
 from skae import (
     AutoencoderTransformer,
+    ConvAutoencoder,
     DenoisingAutoencoder,
     Dense,
     FitWarning,
@@ -153,6 +154,26 @@ def test_images_need_no_scaled_columns():
 
 
 # Units --------------------------------------------------------------------------------
+
+
+def test_channels_in_other_units_are_warned_of_where_they_cost_r2():
+    rng = np.random.RandomState(0)
+    X = np.cumsum(rng.normal(size=(200, 3, 32)), axis=2)
+    X[:, 1] *= 15
+    X[:, 2] *= 0.01
+    ae = ConvAutoencoder(4, layout="signal", max_epochs=14, random_state=0)
+    with pytest.warns(FitWarning, match=r"factor of 1.*PCA.*flat rows") as found:
+        ae.fit(X)
+    assert len(found) == 1
+    flat = X.reshape(200, -1)
+    pca = PCA(4).fit(flat).explained_variance_ratio_.sum()
+    assert f"is {ae.score(X):.3f} on" in str(found[0].message)
+    assert f"{pca:.3f}." in str(found[0].message)
+    same = AutoencoderTransformer(4, max_epochs=10, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FitWarning)
+        assert same.fit(flat).score(flat) > pca - 1e-3  # the way out
+        ae.fit(X / X.std(axis=(0, 2), keepdims=True))
 
 
 def test_more_units_than_features_are_warned_of():

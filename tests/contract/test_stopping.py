@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae._data.batches import HoldOut
+from skae._data.statistics import effective_share
 from skae._training.stopping import _Candidate
 
 
@@ -162,8 +163,9 @@ def test_the_start_is_kept_unless_an_epoch_is_better():
     [
         ([1.0], False),  # nothing follows from one row
         ([1.0, 1.0], True),
-        ([1.0, 0.0], False),  # 0.5, of an error of 0.5 and a quantile of 1.84
-        ([1.9, -0.1] * 2, True),  # 0.9, of an error of 0.58 and a quantile of 1.2
+        ([1.0, 0.0], False),  # 0.5, and 4 errors of 0.5 are needed
+        ([1.9, -0.1] * 2, False),  # 0.9, and 2 errors of 0.58
+        ([2.3, 0.3] * 2, True),  # 1.3
         ([-1.0, -1.0], False),
     ],
 )
@@ -171,6 +173,28 @@ def test_one_standard_error_is_more_with_few_rows(gains, is_better):
     start = _Candidate({}, 5.0, np.full(len(gains), 5.0))
     best = _Candidate({}, 5.0 - np.mean(gains), 5.0 - np.array(gains))
     assert best.is_better_than(start) is is_better
+
+
+@pytest.mark.parametrize(("factor", "is_pca"), [(1, False), (10, True), (100, True)])
+def test_pca_is_kept_where_few_rows_make_up_the_variance(factor, is_pca):
+    """The others, and so most held-out rows, say nothing of their errors."""
+    rng = np.random.RandomState(0)
+    X = np.sin(2 * rng.normal(size=(600, 2)) @ rng.normal(size=(2, 12)))
+    X += 0.1 * rng.normal(size=X.shape)
+    X[rng.choice(600, 5, replace=False)] *= factor
+    ae = AutoencoderTransformer(2, random_state=0).fit(X)
+    r2 = PCA(2).fit(X).explained_variance_ratio_.sum()
+    assert (abs(ae.score(X) - r2) < 1e-4) == is_pca
+    assert ae.score(X) > r2 - 1e-4
+
+
+def test_the_effective_share_of_rows_is_that_of_kish():
+    X = np.zeros((100, 3))
+    X[:, 0] = [-1, 1] * 50
+    assert effective_share(X) == pytest.approx(1)
+    assert effective_share(np.ones((5, 2))) == 1
+    X[0, 0], X[1, 0] = -1e3, 1e3
+    assert effective_share(X) == pytest.approx(0.02, rel=1e-3)  # two of a hundred
 
 
 def test_the_last_epochs_train_on_all_rows():
