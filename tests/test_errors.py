@@ -90,12 +90,12 @@ BAD_X = [
     (_with(X, np.inf), "contains infinity"),
     (_with(X, 1e300), r"too large for dtype\('float32'\)"),
     (X + 1j, "Complex data not supported"),
-    (X.astype(str).astype(object) + "a", "could not convert string to float"),
+    (X.astype(str).astype(object) + "a", "text in 40 of 40 samples"),
     (np.empty((0, 8, 8)), r"0 sample\(s\)"),
     (np.empty((5, 0)), r"0 feature\(s\)"),
     (FLAT[0], "Expected 2D array, got 1D array"),
     (np.float32(3), "Expected 2D array, got scalar"),
-    ([[1.0, 2.0], [3.0]], "inhomogeneous|setting an array element"),
+    ([[1.0, 2.0], [3.0]], "2 different shapes"),
     (X.reshape(40, 2, 2, 4, 4), "5 axes"),
 ]
 
@@ -646,12 +646,6 @@ def test_one_sample_is_not_a_batch():
     signals = FLAT[:, np.newaxis]
     ae = AutoencoderTransformer(**SMALL, layout="signal").fit(signals)
     assert_array_equal(ae.transform(signals[0]), ae.transform(FLAT[:1]))
-
-
-def test_log_likelihood_refuses_values_outside_the_domain():
-    vae = VariationalAutoencoder(**SMALL, loss="binary_cross_entropy").fit(X)
-    with pytest.raises(ValueError, match="needs X between 0 and 1"):
-        vae.log_likelihood(X + 2)
 
 
 @pytest.mark.parametrize("bad", ["a", -1, 1.5])

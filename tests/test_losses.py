@@ -167,12 +167,12 @@ def test_cross_entropy_refuses_values_outside_0_to_1(extremes):
     low, high = extremes
     match = f"between 0 and 1, but X runs from {low:g} to {high:g}.*MinMaxScaler"
     with pytest.raises(ValueError, match=match):
-        LOSSES["binary_cross_entropy"].check(low, high)
+        LOSSES["binary_cross_entropy"].checked(np.array([extremes]), low, high)
 
 
 def test_poisson_refuses_negative_values():
     with pytest.raises(ValueError, match="counts of at least 0, but X holds -1"):
-        LOSSES["poisson"].check(-1.0, 5.0)
+        LOSSES["poisson"].checked(np.array([[-1.0, 5.0]]), -1.0, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,9 @@ def test_poisson_refuses_negative_values():
     ],
 )
 def test_losses_take_their_whole_range(name, extremes):
-    LOSSES[name].check(*extremes)
+    rows = np.array([extremes])
+    assert LOSSES[name].checked(rows, *extremes) is rows
+    assert LOSSES[name].clipped(rows) is rows
 
 
 def test_the_same_names_are_losses_and_likelihoods():

@@ -240,6 +240,7 @@ def _taker(
 
     def take_each(indices: Sequence[int]) -> Batch:
         items = [dataset[int(index)] for index in indices]
-        return Batch(torch.stack([x[0] if isinstance(x, tuple) else x for x in items]))
+        rows = [x[0] if isinstance(x, tuple) else x for x in items]
+        return Batch(torch.stack([torch.as_tensor(x) for x in rows]))
 
     return take_each, order

@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skae._data.faults import check_masked, check_numeric, explained
+
 
 class Rows(Protocol):
     """A source of rows: an array, or any object with these methods.
@@ -62,11 +64,12 @@ def first_rows(
     """
     X = _to_host(X)
     shape = _shape_of(X)
-    if len(shape) > 2:
-        X = _flatten(X, shape)
-    rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
+    with explained(X):
+        flat = _flatten(X, shape) if len(shape) > 2 else X
+        rows = check_array(flat, dtype="numeric", order="C", estimator=estimator)
+    check_numeric(rows, X)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
-    return rows, sample_shape, _feature_names(X)
+    return rows, sample_shape, _feature_names(flat)
 
 
 def _feature_names(X: Any) -> np.ndarray | None:
@@ -100,14 +103,19 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
         raise ValueError(
             f"X is one sample of shape {shape}. Pass a batch: X[np.newaxis]."
         )
-    if len(shape) > 2:
-        if shape[1:] != sample_shape:
-            raise ValueError(
-                f"X has samples of shape {shape[1:]}, but fit saw samples of shape "
-                f"{sample_shape}. Pass that shape, or rows of "
-                f"{math.prod(sample_shape)} features."
-            )
-        X = _flatten(X, shape)
+    if len(shape) > 2 and shape[1:] != sample_shape:
+        raise ValueError(
+            f"X has samples of shape {shape[1:]}, but fit saw samples of shape "
+            f"{sample_shape}. Pass that shape, or rows of "
+            f"{math.prod(sample_shape)} features."
+        )
+    with explained(X):
+        rows = _checked(_flatten(X, shape) if len(shape) > 2 else X, estimator)
+    check_numeric(rows, X)
+    return rows
+
+
+def _checked(X: Any, estimator: Any) -> np.ndarray:
     if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
         # There are no names: looking for them takes longer than encoding a row.
         rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
@@ -116,15 +124,30 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
     return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
 
 
-def check_range(rows: np.ndarray, dtype: np.dtype) -> None:
-    """Refuse values that are infinite in the type of the computation."""
+def check_range(
+    rows: np.ndarray, dtype: np.dtype, names: np.ndarray | None = None
+) -> None:
+    """Refuse values that are infinite in the type of the computation.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Finite values.
+    dtype : numpy.dtype
+        The type of the computation.
+    names : ndarray of shape (n_features,) or None
+        Names of the features, for the message.
+    """
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
     largest = np.finfo(dtype).max
     if rows.max() > largest or rows.min() < -largest:
+        row, column = np.argwhere(np.abs(rows) > largest)[0]
+        name = column if names is None else repr(str(names[column]))
         raise ValueError(
-            f"Input X contains a value too large for dtype({dtype.name!r}). Scale X, "
-            "for instance with StandardScaler, or set dtype='float64'."
+            f"Input X contains a value too large for dtype({dtype.name!r}): column "
+            f"{name} holds {rows[row, column]:g} in row {row}. Scale X, for instance "
+            "with StandardScaler, or set dtype='float64'."
         )
 
 
@@ -136,6 +159,7 @@ def resolve_dtype(dtype: str, X: np.ndarray) -> np.dtype:
 
 
 def _to_host(X: Any) -> Any:
+    check_masked(X)
     return X.detach().cpu().numpy() if torch.is_tensor(X) else X
 
 

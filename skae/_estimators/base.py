@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.optim import Optimizer
 
+from skae._data.faults import explained
 from skae._data.rows import check_rows
 from skae._estimators.fitting import (
     checked_rows,
@@ -392,7 +393,8 @@ class BaseAutoencoder(
             `fit` saw.
         """
         model = self._fitted()
-        codes = check_array(X, dtype=model.dtype, estimator=self)
+        with explained(X):
+            codes = check_array(X, dtype=model.dtype, estimator=self)
         if codes.shape[1] != model.n_components:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was "

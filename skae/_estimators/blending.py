@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._data.faults import explained
 from skae._estimators.base import BaseAutoencoder, blender_of
 from skae._model.blending import Blender
 
@@ -182,4 +183,5 @@ def _check_content(first: Any, batch: Any, shape: tuple[int, ...]) -> np.ndarray
         validate_data(first, batch, reset=False, skip_check_array=True)
     else:
         batch = batch.reshape(len(batch), math.prod(shape))
-    return check_array(batch, dtype=[np.float64, np.float32], estimator=first)
+    with explained(batch):
+        return check_array(batch, dtype=[np.float64, np.float32], estimator=first)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 
 from skae._estimators.parameters import is_net_param
 from skae._objective.penalties import named_penalties
@@ -52,12 +53,26 @@ def check_net_params(estimator: Any) -> None:
             close = difflib.get_close_matches(name, _SKORCH, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"net_params holds {name!r}, which skorch lacks.{hint}")
+        _check_of_iterator(name, value, estimator.net_params)
         twin = _TWINS.get(name)
         if twin and own[twin] != default_of(estimator, twin):
             raise ValueError(
                 f"{twin}={own[twin]!r} and {name}={value!r} set the same "
                 "thing. Set one of them."
             )
+
+
+def _check_of_iterator(name: str, value: Any, net_params: dict[str, Any]) -> None:
+    """Refuse settings of a DataLoader where none is used."""
+    iterator, _, setting = name.partition("__")
+    if iterator not in ("iterator_train", "iterator_valid") or not setting:
+        return
+    if iterator not in net_params and setting not in ("batch_size", "shuffle"):
+        raise ValueError(
+            f"net_params={{{name!r}: {value!r}}} is a setting of torch's DataLoader, "
+            "but batches are taken from memory, without workers. Leave it out, or set "
+            f"{iterator!r} to torch.utils.data.DataLoader as well."
+        )
 
 
 def without_overridden(
@@ -103,6 +118,38 @@ def check_conflict(estimator: Any, first: str, second: str) -> None:
         )
 
 
+def _is_named(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+
+
+def _check_callback(callback: Any) -> None:
+    """Refuse what is no callback of skorch, or cannot be cloned."""
+    if isinstance(callback, FitCallback):
+        raise TypeError(
+            f"callbacks are those of skorch, but {callback!r} is one of scikit-learn: "
+            "use set_callbacks."
+        )
+    kind = callback if isinstance(callback, type) else type(callback)
+    if not issubclass(kind, Callback):
+        raise TypeError(
+            f"callbacks holds {callback!r}, which is no callback of skorch. Pass "
+            "instances of subclasses of skorch.callbacks.Callback, or pairs (name, "
+            "callback); a function can be their method on_epoch_end."
+        )
+    if isinstance(callback, type):
+        return
+    taken = inspect.signature(kind).parameters
+    is_open = any(x.kind is x.VAR_KEYWORD for x in taken.values())
+    own = [x for x in callback.get_params(deep=False) if x not in taken]
+    if own and not is_open:
+        raise TypeError(
+            f"callbacks holds a {kind.__name__}, which cannot be cloned: "
+            f"{', '.join(own)} are set in its __init__, but are no arguments of it. "
+            "Make them arguments, or set them in its method initialize or "
+            "on_train_begin, with names that end in '_'."
+        )
+
+
 def check_instances(estimator: Any) -> None:
     """Check the objects in the parameters of an estimator, and their parameters.
 
@@ -123,12 +170,7 @@ def check_instances(estimator: Any) -> None:
                 f"{_example(value)}."
             )
     for item in estimator.callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        if isinstance(callback, FitCallback):
-            raise TypeError(
-                f"callbacks={estimator.callbacks!r} are those of skorch, but "
-                f"{callback!r} is one of scikit-learn: use set_callbacks."
-            )
+        _check_callback(item[1] if _is_named(item) else item)
     networks = [
         (name, getattr(estimator, name, None)) for name in ("encoder", "decoder")
     ]

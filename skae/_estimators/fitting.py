@@ -48,9 +48,9 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
     rows, sample_shape, feature_names = first_rows(X, estimator)
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
-    check_range(rows, dtype)
+    check_range(rows, dtype, feature_names)
     statistics = compute_statistics(rows)
-    plan.task.loss.check(statistics.low, statistics.high)
+    rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
     units = None
     if plan.task.loss.degree == 2:
         units = choose_units(statistics, layout, dtype)
@@ -127,7 +127,7 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
     rows = check_rows(X, estimator, model.layout.sample_shape)
     rows = converted(rows, model.units)
     if model.units is None:
-        check_range(rows, model.dtype)
+        check_range(rows, model.dtype, model.feature_names)
     return rows
 
 
@@ -145,7 +145,7 @@ def _more_rows(
             )
     rows = checked_rows(X, estimator, model)
     statistics = compute_statistics(rows)
-    model.loss.check(statistics.low, statistics.high)
+    rows = model.loss.checked(rows, statistics.low, statistics.high)
     return rows, statistics
 
 
@@ -160,7 +160,8 @@ def _is_same(value: Any, copy: Any) -> bool:
 def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
     """Set the model of an estimator in training; restore the last one if that fails.
 
-    After divergence and Ctrl-C the weights are trained, and the model stays set.
+    After divergence the model stays set, with its last finite weights; after Ctrl-C or
+    another interrupt it does if an epoch was finished.
     """
     before = vars(estimator).get("_model")
     try:
@@ -169,12 +170,17 @@ def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
             yield
     except DivergenceError:
         raise
-    except Exception:
-        if before is None:
-            del estimator._model
-        else:
-            estimator._model = before
+    except BaseException as error:
+        if isinstance(error, Exception) or not len(model.net.history):
+            _put_back(estimator, before)
         raise
+
+
+def _put_back(estimator: Any, model: TrainedModel | None) -> None:
+    if model is None:
+        vars(estimator).pop("_model", None)
+    else:
+        estimator._model = model
 
 
 def train(

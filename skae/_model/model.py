@@ -182,7 +182,7 @@ class TrainedModel:
 
     def losses(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of each row, summed over features, in the units of X."""
-        self.check_domain(rows)
+        rows = self.in_domain(rows)
         module, loss, scale = self.module, self.loss, self.scale
         ratio = self._ratio()
 
@@ -246,7 +246,8 @@ class TrainedModel:
             x = torch.from_numpy(np.array(rows).astype(self.dtype))
             return corruption(x, stream.on("cpu")).numpy()
 
-    def check_domain(self, rows: np.ndarray) -> None:
-        """Refuse rows outside the domain of the loss."""
-        if self.units is None:  # else the loss takes any values
-            self.loss.check(float(rows.min()), float(rows.max()))
+    def in_domain(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the domain of the loss; others are clipped, and told of."""
+        if self.units is not None:  # the loss takes any values then
+            return rows
+        return self.loss.clipped(rows)

@@ -85,7 +85,7 @@ def log_likelihood(
     -------
     ndarray of shape (n_rows,)
     """
-    model.check_domain(rows)
+    rows = model.in_domain(rows)
     module: Any = model.module
     device = model.net.device
     generator = torch.Generator(device=device).manual_seed(draw_seed(source))

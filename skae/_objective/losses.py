@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skae._exceptions import warn
+
+_ROUNDING = 1e-6  # of values at the end of a domain
+
 
 class Exp(nn.Module):
     """The exponential: from log-rates to rates."""
@@ -235,7 +239,7 @@ class Loss:
     domain : (float, float)
         Lowest and highest value of X that the loss can take.
     refusal : str
-        Error message for other values, with ``{low:g}`` and ``{high:g}``, those of X.
+        Error message for other values, with ``{low}`` and ``{high}``, those of X.
     log_density : callable or None
         ``(decoded, x, variance)`` to the log-density of each entry. None where the loss
         is not a likelihood: then no noise can be drawn.
@@ -278,10 +282,47 @@ class Loss:
         low, high = self.domain
         return low <= value <= high
 
-    def check(self, low: float, high: float) -> None:
-        """Refuse X whose extremes are outside the domain."""
-        if low < self.domain[0] or high > self.domain[1]:
+    def checked(self, rows: np.ndarray, low: float, high: float) -> np.ndarray:
+        """Return rows in the domain: rounding is clipped, other values are refused.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            The rows.
+        low, high : float
+            Their extremes.
+        """
+        least, most = self.domain
+        if least <= low and high <= most:
+            return rows
+        if low < least - _ROUNDING or high > most + _ROUNDING:
             raise ValueError(self.refusal.format(low=low, high=high))
+        return rows.clip(least, most)
+
+    def clipped(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the domain, with a warning if more than rounding is clipped.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            Rows that the network was not trained on.
+        """
+        least, most = self.domain
+        low, high = rows.min(), rows.max()
+        if least <= low and high <= most:
+            return rows
+        outside = (rows < least - _ROUNDING) | (rows > most + _ROUNDING)
+        if outside.any():
+            n_outside = int(outside.any(axis=1).sum())
+            warn(
+                f"{n_outside} of {len(rows)} rows of X have values outside the range "
+                f"of the loss, {least:g} to {most:g}: X runs from {low:.6g} to "
+                f"{high:.6g}. They are scored as the nearest value of that range. "
+                "Clip X, for instance with MinMaxScaler(clip=True), or use "
+                "loss='squared_error'.",
+                UserWarning,
+            )
+        return rows.clip(least, most)
 
 
 LOSSES = {
@@ -303,8 +344,8 @@ LOSSES = {
         domain=(0, 1),
         refusal=(
             "loss='binary_cross_entropy' needs X between 0 and 1, but X runs from "
-            "{low:g} to {high:g}. Rescale X, for instance with MinMaxScaler, or use "
-            "loss='squared_error'."
+            "{low:.8g} to {high:.8g}. Rescale X, for instance with "
+            "MinMaxScaler(clip=True), or use loss='squared_error'."
         ),
         log_density=_bernoulli_log_density,
         draw=_draw_bernoulli,

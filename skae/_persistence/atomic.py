@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -15,12 +16,21 @@ def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:
     ----------
     path : str or path-like
         Where to write. The target of a symbolic link is replaced, and not the link. A
-        replaced file passes its permissions on.
+        replaced file passes its permissions on. A program that is killed meanwhile
+        leaves a file ``.NAME.unfinished-...`` beside it, which can be removed.
     content : bytes
         Content of the file.
     """
-    path = os.path.realpath(os.fsdecode(path))
-    unfinished = f"{path}.{uuid.uuid4().hex}"
+    given, path = path, os.path.realpath(os.fsdecode(path))
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            errno.ENOENT, "The folder of path does not exist, create it first", given
+        )
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = IsADirectoryError if os.path.isdir(path) else OSError
+        raise kind(errno.EINVAL, "path is no plain file, and is not replaced", given)
+    unfinished = os.path.join(folder, f".{name}.unfinished-{uuid.uuid4().hex}")
     try:
         with open(unfinished, "xb") as file:
             file.write(content)

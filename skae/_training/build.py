@@ -16,7 +16,7 @@ from skae._data.statistics import Statistics
 from skae._networks.assembly import Assembly
 from skae._training.callbacks import check_callback_names
 from skae._training.net import AutoencoderNet
-from skae._training.plan import Plan, resolve_device
+from skae._training.plan import Plan, check_device, resolve_device
 from skae._training.precision import resolve_precision
 from skae._training.rates import has_layer_rates, resolve_lr
 from skae._training.stopping import STOPPING, Stopping
@@ -160,6 +160,8 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
     """Return the arguments of the net, by skorch's names."""
     training = plan.training
     device = resolve_device(training.device)
+    if device.type != "cpu":
+        check_device(device)
     settings = {
         "iterator_train": BatchIterator,
         "iterator_valid": BatchIterator,

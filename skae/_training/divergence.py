@@ -52,6 +52,26 @@ class FiniteWeights:
             x.copy_(copy)
 
 
+def check_start(loss: Tensor, terms: Mapping[str, Tensor]) -> None:
+    """Raise a DivergenceError if the loss is not finite before any step.
+
+    Parameters
+    ----------
+    loss : Tensor
+        The objective of the first batch.
+    terms : dict of str to Tensor
+        The mean of each of its terms.
+    """
+    if torch.isfinite(loss):
+        return
+    bad = [name for name, value in terms.items() if not torch.isfinite(value).all()]
+    raise DivergenceError(
+        f"The loss of the first batch is not finite (terms: {', '.join(bad)}), before "
+        "any step of the optimizer. The learning rate is not the reason, but the "
+        "loss, a penalty, or the weights that a module was given with."
+    )
+
+
 def check_finite(means: Mapping[str, float], epoch: int, lr: float) -> None:
     """Raise a DivergenceError if the mean loss of an epoch is not finite.
 

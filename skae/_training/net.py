@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -19,8 +18,13 @@ from skae._data.batches import Batch
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 from skae._training.callbacks import PrintLog, StopTraining, is_stop_of_callback
-from skae._training.divergence import FiniteWeights, check_finite, is_finite
-from skae._training.fused_adam import make_step
+from skae._training.divergence import (
+    FiniteWeights,
+    check_finite,
+    check_start,
+    is_finite,
+)
+from skae._training.epochs import can_take_fast_path, run_fast_epoch
 from skae._training.history import EpochTerms
 from skae._training.plan import Task
 from skae._training.rates import group_by_layer
@@ -29,10 +33,6 @@ from skae._training.settings import without_split
 from skae._training.stopping import STOPPING
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
-
-# Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
-# calls all of them.
-_STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
 
 # Attributes of callbacks that hold weights or data, and end with a fit.
 _OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
@@ -154,7 +154,7 @@ class AutoencoderNet(NeuralNet):
             batch = Batch(to_tensor(y_true, device=self.device))
         return self._get_loss(y_pred, batch)
 
-    def _receive(self, pair: Any) -> Batch:
+    def receive(self, pair: Any) -> Batch:
         """Return a batch on the device of the net, augmented."""
         batch = Batch.of(pair)
         x = self._on_device(batch.x)
@@ -185,18 +185,20 @@ class AutoencoderNet(NeuralNet):
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
         if self.epoch_terms_.n_rows == 0 and self.module_.training:
+            if self.module_.n_epochs == 0:
+                check_start(loss, terms)
             self.finite_weights_.update(output["reconstruction"])
         self.epoch_terms_.add(batch, loss, terms)
         return loss
 
-    def _evaluate(self, batch: Batch) -> dict[str, Any]:
+    def evaluate(self, batch: Batch) -> dict[str, Any]:
         """Compute the output and the loss of a batch, by the names of skorch."""
         output = self._infer(batch.x)
         return {"loss": self._get_loss(output, batch), "y_pred": output}
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, in either loop."""
-        step = self._evaluate(Batch.of(batch))
+        step = self.evaluate(Batch.of(batch))
         step["loss"].backward()
         return step
 
@@ -205,13 +207,13 @@ class AutoencoderNet(NeuralNet):
         self._set_training(True)
         self.learning_rate_.advance()
         with self.own_global_generator():
-            return super().train_step(self._receive(batch).pair(), **fit_params)
+            return super().train_step(self.receive(batch).pair(), **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a held-out batch in skorch's own loop."""
         self._set_training(False)
         with self.own_global_generator(), torch.no_grad():
-            return self._evaluate(self._receive(batch))
+            return self.evaluate(self.receive(batch))
 
     def own_global_generator(self, stream: RandomStream | None = None) -> Any:
         """Run user-defined code with a stream as torch's global generator."""
@@ -233,7 +235,7 @@ class AutoencoderNet(NeuralNet):
         with self.validation_noise(), torch.no_grad():
             for pair in self.get_iterator(dataset, training=False):
                 with self.own_global_generator():
-                    batch = self._receive(pair)
+                    batch = self.receive(pair)
                     output = self._infer(batch.x)
                     total, each = self.criterion_.measure(output, batch, self.module_)
                 found.append((total, batch.total_weight, each.double().cpu().numpy()))
@@ -256,8 +258,8 @@ class AutoencoderNet(NeuralNet):
         if training and self.learning_rate_.n_steps is None:
             self.learning_rate_.n_steps = len(iterator) * self.n_epochs_
         with nullcontext() if training else self.validation_noise():
-            if self._can_take_fast_path():
-                self._run_fast_epoch(iterator, training, prefix)
+            if can_take_fast_path(self):
+                run_fast_epoch(self, iterator, training, prefix)
             else:
                 super().run_single_epoch(
                     iterator, training, prefix, step_fn, **fit_params
@@ -267,54 +269,6 @@ class AutoencoderNet(NeuralNet):
             self.history.record(f"{prefix}_{name}", value)
         if training:
             check_finite(means, len(self.history), self.lr)
-
-    def _run_fast_epoch(self, iterator: Any, training: bool, prefix: str) -> None:
-        """Run an epoch without skorch's per-batch callbacks and history."""
-        module, optimizer = self.module_, self.optimizer_
-        trained = [x for group in optimizer.param_groups for x in group["params"]]
-        step = make_step(optimizer)
-        advance = self.learning_rate_.advance
-        receive, train_step_single = self._receive, self.train_step_single
-        module.train(training)
-        with torch.set_grad_enabled(training):
-            for batch in iterator:
-                with self.own_global_generator():
-                    received = receive(batch)
-                    if training:
-                        advance()
-                        train_step_single(received)
-                        step()
-                        for x in trained:
-                            x.grad = None
-                    else:
-                        self._evaluate(received)
-        # The entries that skorch's own callbacks expect.
-        self.history.new_batch()
-        self.history.record_batch(f"{prefix}_loss", self.epoch_terms_.means()["loss"])
-        self.history.record_batch(f"{prefix}_batch_size", self.epoch_terms_.n_rows)
-        self.history.record(f"{prefix}_batch_count", 1)
-
-    def _can_take_fast_path(self) -> bool:
-        """Tell whether an epoch can run on the fast path.
-
-        It cannot with a callback for batches, an optimizer that needs a closure, or a
-        subclass that overrides a step.
-        """
-        hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-        is_watched = any(
-            getattr(type(callback), hook, None) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
-            for hook in hooks
-        )
-        closure = inspect.signature(self.optimizer_.step).parameters.get("closure")
-        needs_closure = (
-            closure is not None and closure.default is inspect.Parameter.empty
-        )
-        is_overridden = any(
-            getattr(type(self), name) is not getattr(AutoencoderNet, name)
-            for name in _STEPS
-        )
-        return not (is_watched or needs_closure or is_overridden)
 
     @contextmanager
     def validation_noise(self) -> Iterator[None]:
@@ -343,6 +297,7 @@ class AutoencoderNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.finite_weights_, self.learning_rate_ = FiniteWeights(self.module_), None
+        is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
             self.notify("on_train_begin", X=X, y=y)
             with suppress(StopTraining):
@@ -350,6 +305,10 @@ class AutoencoderNet(NeuralNet):
             self.notify("on_train_end", X=X, y=y)
         except DivergenceError:
             self.finite_weights_.restore(self.optimizer_)
+            raise
+        except BaseException:
+            if is_new and self.module_.n_epochs == n_before:
+                self.optimizer_.state.clear()  # perhaps of some parameters only
             raise
         finally:
             self._finish_training()

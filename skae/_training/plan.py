@@ -229,4 +229,27 @@ def resolve_device(device: Any) -> torch.device:
     """Return the torch device of a name; "auto" is CUDA if it is available."""
     if str(device) == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not known to torch. Use 'auto', 'cpu', or 'cuda' "
+            "with a GPU of NVIDIA and 'mps' with one of Apple."
+        ) from error
+
+
+def check_device(device: torch.device) -> None:
+    """Refuse a device that this machine, or this build of torch, does not have.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device to compute on.
+    """
+    try:
+        torch.zeros(1, device=device).sum().item()
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(
+            f"device={str(device)!r} cannot be used: {str(error).splitlines()[0]}. Use "
+            "device='auto', which takes a GPU only where there is one, or 'cpu'."
+        ) from error

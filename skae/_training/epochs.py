@@ -1,0 +1,79 @@
+"""Epochs without skorch's records of each batch, where nothing needs them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+
+from skae._training.fused_adam import make_step
+
+# Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
+# calls all of them.
+_STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
+
+
+def run_fast_epoch(net: Any, iterator: Any, training: bool, prefix: str) -> None:
+    """Run an epoch without skorch's per-batch callbacks and history.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        The net.
+    iterator : iterable
+        Its batches.
+    training : bool
+        Whether to train, or to validate.
+    prefix : {"train", "valid"}
+        Prefix of the entries of the history.
+    """
+    module, optimizer = net.module_, net.optimizer_
+    trained = [x for group in optimizer.param_groups for x in group["params"]]
+    step = make_step(optimizer)
+    advance = net.learning_rate_.advance
+    receive, train_step_single = net.receive, net.train_step_single
+    module.train(training)
+    with torch.set_grad_enabled(training):
+        for batch in iterator:
+            with net.own_global_generator():
+                received = receive(batch)
+                if training:
+                    advance()
+                    train_step_single(received)
+                    step()
+                    for x in trained:
+                        x.grad = None
+                else:
+                    net.evaluate(received)
+    # The entries that skorch's own callbacks expect.
+    net.history.new_batch()
+    net.history.record_batch(f"{prefix}_loss", net.epoch_terms_.means()["loss"])
+    net.history.record_batch(f"{prefix}_batch_size", net.epoch_terms_.n_rows)
+    net.history.record(f"{prefix}_batch_count", 1)
+
+
+def can_take_fast_path(net: Any) -> bool:
+    """Tell whether an epoch can run on the fast path.
+
+    It cannot with a callback for batches, an optimizer that needs a closure, or a
+    subclass that overrides a step.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        The net, initialised.
+    """
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    is_watched = any(
+        getattr(type(callback), hook, None) is not getattr(Callback, hook)
+        for _, callback in net.callbacks_
+        for hook in hooks
+    )
+    closure = inspect.signature(net.optimizer_.step).parameters.get("closure")
+    needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+    is_overridden = any(
+        not getattr(type(net), name).__module__.startswith("skae.") for name in _STEPS
+    )
+    return not (is_watched or needs_closure or is_overridden)
