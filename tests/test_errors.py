@@ -830,7 +830,7 @@ def test_penalties_must_be_pairs():
 @every_class
 def test_a_device_that_is_not_there_is_refused(Estimator):
     ae = Estimator(**SMALL).fit(X)
-    with KeepsItsFit(ae), pytest.raises(RuntimeError, match="device"):
+    with KeepsItsFit(ae), pytest.raises(ValueError, match="device='abacus' is not"):
         ae.set_params(device="abacus").fit(X)
 
 

@@ -109,6 +109,8 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
             f"{sample_shape}. Pass that shape, or rows of "
             f"{math.prod(sample_shape)} features."
         )
+    if hasattr(X, "columns"):  # wrong names are told before wrong values
+        validate_data(estimator, X, reset=False, skip_check_array=True)
     with explained(X):
         rows = _checked(_flatten(X, shape) if len(shape) > 2 else X, estimator)
     check_numeric(rows, X)

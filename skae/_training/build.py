@@ -75,6 +75,7 @@ def build_net(
             rows, _training_rows(plan, len(rows), seed), own["augmentation"]
         )
         module = replace(assembly, axes=axes)
+    check_device(resolve_device(plan.training.device))
     net = AutoencoderNet(
         module,
         seed=seed,
@@ -160,8 +161,6 @@ def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:
     """Return the arguments of the net, by skorch's names."""
     training = plan.training
     device = resolve_device(training.device)
-    if device.type != "cpu":
-        check_device(device)
     settings = {
         "iterator_train": BatchIterator,
         "iterator_valid": BatchIterator,
