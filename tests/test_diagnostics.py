@@ -520,7 +520,7 @@ def test_many_rows_are_sampled(monkeypatch, small):
 @pytest.mark.parametrize("Estimator", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("n_components", [1, 16, 40])
 def test_ordinary_use_gives_no_warning(Estimator, n_components, digits):
-    ae = Estimator(n_components, max_epochs=10, random_state=0)
+    ae = Estimator(n_components, max_epochs=15, random_state=0)
     assert gives_no_warning(ae, digits[0][:400].reshape(-1, 8, 8))
 
 

@@ -71,7 +71,7 @@ from skae._training.build import resume_net
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Networks, Plan, Task
-from skae._training.settings import as_stream
+from skae._training.settings import as_stream, trains
 
 
 @parameters
@@ -204,6 +204,7 @@ class BaseAutoencoder(
     # Fitting ----------------------------------------------------------------------
 
     @with_callbacks
+    @trains
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train the autoencoder on X.
 
@@ -249,6 +250,7 @@ class BaseAutoencoder(
         return self
 
     @with_callbacks
+    @trains
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one epoch on a chunk of data.
 

@@ -32,6 +32,8 @@ from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task
 from skae._training.settings import restored_on_error
 
+_N_CHECKED = 32  # rows whose output has to be finite after training
+
 
 def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
     """Return a new model, not yet trained, and the rows of X.
@@ -239,12 +241,24 @@ def warn_of_fit(model: TrainedModel, rows: np.ndarray, remedies: list[str]) -> N
     remedies : list of str
         Suggestions against a collapsed code.
     """
+    _check_evaluation(model, rows)
     collapse = detect_collapse(model, rows)
     if collapse is not None:
         warn(collapse.message(remedies), CollapsedCodeWarning)
         return
     for finding in review(model, rows):
         warn(finding, FitWarning)
+
+
+def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
+    """Refuse a network whose output is finite in training alone."""
+    some = np.asarray(rows[:_N_CHECKED])
+    if not np.isfinite(model.reconstruct(some)).all():
+        raise DivergenceError(
+            "The reconstructions of training rows are not finite, though the training "
+            "loss was: a module or a batch normalisation computes something else in "
+            "evaluation."
+        )
 
 
 def restore(base: type, saved: Saved) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sklearn.utils import Bunch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skae._data.batches import Batch
 from skae._networks.autoencoder import AutoencoderModule
@@ -15,7 +15,7 @@ from skae._objective.losses import Loss, sum_entries
 Penalty = Callable[[Tensor, Any, Any], Tensor]
 
 
-class Objective:
+class Objective(nn.Module):
     r"""The mean over rows of :math:`L(x, \hat x) + \sum_k P_k(x)`.
 
     A batch may carry a weight for each row, and a mask of the entries that count.
@@ -29,10 +29,11 @@ class Objective:
     """
 
     def __init__(self, loss: Loss, penalties: Sequence[tuple[str, Penalty]]) -> None:
+        super().__init__()
         self.loss = loss
         self.penalties = list(penalties)
 
-    def __call__(
+    def forward(
         self, output: dict[str, Tensor], batch: Batch, module: AutoencoderModule
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective of a batch and each of its terms.

@@ -43,6 +43,7 @@ from skae._persistence.state import load_state, state_of
 from skae._persistence.writer import Writer
 from skae._training.build import build_net, resume_net
 from skae._training.plan import Plan, resolve_device
+from skae._training.settings import default_torch
 
 _FORMAT = 4
 _NO_DIGEST = b"0" * 64
@@ -347,7 +348,7 @@ def from_bytes(
     with _refused(source, document):
         names = {str(name) for name in (document["estimator"], *names_in(document))}
     check_trusted(names - set(classes), trusted, source)
-    with _refused(source, document):
+    with _refused(source, document), default_torch():
         reader = Reader(safetensors.torch.load(data), trusted)
         return make(_read(document, reader, classes))
 

@@ -163,7 +163,12 @@ class TrainingHistoryDisplay:
 
 def _terms(history):
     """Return the names of the terms; the loss, first, only if it has several."""
-    names = [name for epoch in history for name in epoch if name != "epoch"]
+    names = [
+        name
+        for epoch in history
+        for name in epoch
+        if name.startswith(("train_", "valid_"))
+    ]
     terms = list(dict.fromkeys(name.partition("_")[2] for name in names))
     return [t for t in terms if t != "loss"] if len(terms) == 2 else terms
 

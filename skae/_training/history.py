@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class EpochTerms:
 
 
 def terms_of(epoch: dict[str, Any]) -> dict[str, Any]:
-    """Return the number of an epoch and its terms of the objective.
+    """Return the number of an epoch, its terms, and the numbers of callbacks.
 
     Parameters
     ----------
@@ -51,11 +52,12 @@ def terms_of(epoch: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value if name == "epoch" else float(value)
         for name, value in epoch.items()
-        if name == "epoch" or _is_term(name, epoch)
+        if name == "epoch" or _is_term(name, value, epoch)
     }
 
 
-def _is_term(name: str, epoch: dict[str, Any]) -> bool:
+def _is_term(name: str, value: Any, epoch: dict[str, Any]) -> bool:
     marks_best = name.endswith("_best") and name.removesuffix("_best") in epoch
     counts = name.endswith(("_batch_size", "_batch_count"))
-    return name.startswith(("train_", "valid_")) and not (marks_best or counts)
+    is_number = isinstance(value, Number) and not isinstance(value, bool)
+    return is_number and not (marks_best or counts or name == "dur")

@@ -69,6 +69,7 @@ class AutoencoderNet(NeuralNet):
     # Attributes that skorch sets, and those that exist during a fit.
     callbacks_: list[tuple[str, Callback]]
     train_split: Any
+    cuda_dependent_attributes_: list[str]
     finite_weights_: Any
     epoch_terms_: Any
     learning_rate_: Any
@@ -101,10 +102,17 @@ class AutoencoderNet(NeuralNet):
 
     def take_on(self, task: Task) -> None:
         """Set the task that the net is trained for."""
-        self.criterion, self.criterion_ = task.criterion, task.criterion()
-        # Not by setattr, in which skorch refuses modules of torch.
         assembly = self.module
-        self.__dict__.update(task.transformations(assembly.statistics, assembly.layout))
+        # Not by setattr, in which skorch refuses modules of torch.
+        self.__dict__.update(
+            criterion=task.criterion,
+            criterion_=task.criterion(),
+            **task.transformations(assembly.statistics, assembly.layout),
+        )
+        # It holds no tensors; skorch would pickle it apart, without functions by value.
+        self.cuda_dependent_attributes_ = [
+            name for name in self.cuda_dependent_attributes_ if name != "criterion_"
+        ]
         self.module_.keeps_activations = task.needs_activations
         if task.has_user_code:
             self.has_user_code = True
@@ -214,6 +222,13 @@ class AutoencoderNet(NeuralNet):
         self._set_training(False)
         with self.own_global_generator(), torch.no_grad():
             return self.evaluate(self.receive(batch))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the reconstructions of rows, which scorers in callbacks compare."""
+        link = self.module_.link
+        with torch.no_grad():  # outputs that a callback has kept may need gradients
+            found = [link(out["reconstruction"]) for out in self.forward_iter(X)]
+        return torch.cat(found).detach().cpu().numpy()
 
     def own_global_generator(self, stream: RandomStream | None = None) -> Any:
         """Run user-defined code with a stream as torch's global generator."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
+
+import torch
 
 from skae._exceptions import DivergenceError
 from skae._training.schedules import steady
@@ -15,6 +19,63 @@ _RESTORED = (
     *("criterion", "criterion_", "final_share", "has_user_code", "lr", "lr_by_layer"),
     *("lr_schedule", "max_epochs", "precision", "train_split", "verbose"),
 )
+
+
+# Estimators that are being trained, by their identity.
+_IN_TRAINING: set[int] = set()
+_LOCK = threading.Lock()
+
+
+def trains(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method of an estimator one that trains it.
+
+    It is refused while another thread trains the same estimator, and does not depend on
+    global settings of torch.
+    """
+
+    @wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with _alone(self), default_torch():
+            return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+@contextmanager
+def _alone(owner: Any) -> Iterator[None]:
+    """Refuse to train an estimator that is being trained."""
+    key, is_entered = id(owner), False
+    try:
+        with _LOCK:
+            if key in _IN_TRAINING:
+                raise RuntimeError(
+                    f"This {type(owner).__name__} is being trained, in another "
+                    "thread or by a callback of the same. Wait for it, or train a "
+                    "clone: sklearn.base.clone(estimator)."
+                )
+            is_entered = True
+            _IN_TRAINING.add(key)
+        yield
+    finally:
+        if is_entered:
+            _IN_TRAINING.discard(key)
+
+
+@contextmanager
+def default_torch() -> Iterator[None]:
+    """Use torch's own default type, device and mode of gradients inside the block."""
+    with ExitStack() as stack:
+        dtype = torch.get_default_dtype()
+        if dtype != torch.float32:
+            stack.callback(torch.set_default_dtype, dtype)
+            torch.set_default_dtype(torch.float32)
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            stack.enter_context(torch.enable_grad())
+        yield
 
 
 @contextmanager
