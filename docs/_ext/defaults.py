@@ -16,9 +16,10 @@ def _defaults(name):
     """Return the default of each parameter of a class, as it is written in code."""
     cls = getattr(skae, name)
     found = {}
-    for key, parameter in inspect.signature(cls).parameters.items():
+    parameters = inspect.signature(cls).parameters
+    dense = getattr(cls, "_dense", None) if "hidden_layer_sizes" in parameters else None
+    for key, parameter in parameters.items():
         default = parameter.default
-        dense = getattr(cls, "_dense", None)
         if key in ("hidden_layer_sizes", "activation") and default is None and dense:
             default = getattr(dense, key)  # what None stands for
         found[key] = _code(default)
