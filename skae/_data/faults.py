@@ -72,21 +72,19 @@ _KINDS = (_TEXT, _DATES, _DURATIONS, _OBJECTS, _NAN, _INFINITY)
 
 
 @contextmanager
-def explained(X: Any, name: str = "X") -> Iterator[None]:
+def explained(X: Any) -> Iterator[None]:
     """Explain the error of a check of X, if the reason is found in its values.
 
     Parameters
     ----------
     X : object
         The value that is checked inside the block.
-    name : str
-        The name of the argument, for the message.
     """
     try:
         yield
     except (TypeError, ValueError) as error:
         try:
-            reason = find_fault(X, name)
+            reason = find_fault(X)
         except Exception:  # of a container that is like no other: the error stands
             reason = None
         if reason is None:
@@ -97,25 +95,23 @@ def explained(X: Any, name: str = "X") -> Iterator[None]:
         raise kind(reason) from error
 
 
-def check_masked(X: Any, name: str = "X") -> None:
+def check_masked(X: Any) -> None:
     """Refuse masked entries, which scikit-learn takes as what lies under the mask.
 
     Parameters
     ----------
     X : object
         The value of an argument.
-    name : str
-        The name of the argument, for the message.
     """
     if isinstance(X, np.ma.MaskedArray) and (n_masked := int(np.ma.count_masked(X))):
         raise ValueError(
-            f"{name} is a masked array with {n_masked} masked entries. Pass "
-            f"{name}.filled(np.nan) to an imputer such as SimpleImputer, or "
-            f"{name}.filled(value)."
+            f"X is a masked array with {n_masked} masked entries. Pass "
+            f"X.filled(np.nan) to an imputer such as SimpleImputer, or "
+            f"X.filled(value)."
         )
 
 
-def check_numeric(rows: np.ndarray, X: Any, name: str = "X") -> None:
+def check_numeric(rows: np.ndarray, X: Any) -> None:
     """Refuse dates and durations, which scikit-learn lets through as they are.
 
     Parameters
@@ -124,61 +120,54 @@ def check_numeric(rows: np.ndarray, X: Any, name: str = "X") -> None:
         X, as scikit-learn's check returns it.
     X : object
         The value of an argument.
-    name : str
-        The name of the argument, for the message.
     """
     if rows.dtype.kind not in "biuf" or _has_dates(X):
         raise TypeError(
-            find_fault(X, name)
-            or f"{name} has dtype {rows.dtype}. Convert it to numbers."
+            find_fault(X) or f"X has dtype {rows.dtype}. Convert it to numbers."
         )
 
 
-def find_fault(X: Any, name: str = "X") -> str | None:
+def find_fault(X: Any) -> str | None:
     """Return what is wrong with the values of X, or None if nothing is found.
 
     Parameters
     ----------
     X : object
         The value of an argument.
-    name : str
-        The name of the argument, for the message.
     """
     if hasattr(X, "toarray"):
         return (
-            f"Sparse data was passed for {name}, but dense data is required. Use "
-            f"'{name}.toarray()'; OneHotEncoder and TfidfVectorizer may have made it: "
+            "Sparse data was passed for X, but dense data is required. Use "
+            "'X.toarray()'; OneHotEncoder and TfidfVectorizer may have made it: "
             "OneHotEncoder(sparse_output=False) gives an array."
         )
     if any(hasattr(x, "fill_value") for x in getattr(X, "dtypes", ())):
         return (
-            f"Columns of {name} are sparse, but dense data is required. Use "
-            f"'{name}.sparse.to_dense()', or astype for some of the columns."
+            "Columns of X are sparse, but dense data is required. Use "
+            "'X.sparse.to_dense()', or astype for some of the columns."
         )
     if getattr(getattr(X, "dtype", None), "names", None):
         return (
-            f"{name} is a structured array. Use "
-            f"numpy.lib.recfunctions.structured_to_unstructured({name})."
+            "X is a structured array. Use "
+            "numpy.lib.recfunctions.structured_to_unstructured(X)."
         )
     if isinstance(X, (list, tuple)):
-        ragged = _find_ragged(X, name)
+        ragged = _find_ragged(X)
         if ragged is not None:
             return ragged
     if getattr(X, "ndim", 2) > 2 or (
         not _is_frame(X) and np.ndim(np.asarray(X, dtype=object)) > 2
     ):
-        return _fault_of_samples(np.asarray(X), name)
-    found: dict[str, list[_Found]] = {}
+        return _fault_of_samples(np.asarray(X))
+    found: dict[_Kind, list[_Found]] = {}
     for column, values in _columns(X):
         for kind, wrong in _wrong_entries(values).items():
             at = np.flatnonzero(wrong)
-            example = values[at[0]]
-            found.setdefault(kind.what, []).append(
-                _Found(column, len(at), len(values), int(at[0]), example)
-            )
+            first = _Found(column, len(at), len(values), int(at[0]), values[at[0]])
+            found.setdefault(kind, []).append(first)
     for kind in _KINDS:
-        if kind.what in found:
-            return _tell(kind, found[kind.what], name)
+        if kind in found:
+            return _tell(kind, found[kind])
     return None
 
 
@@ -196,14 +185,14 @@ class _Found:
     example: Any
 
 
-def _tell(kind: _Kind, found: list[_Found], name: str) -> str:
+def _tell(kind: _Kind, found: list[_Found]) -> str:
     first = max(found, key=lambda x: x.n_wrong) if kind is _NAN else found[0]
     count = f"{first.n_wrong} of {first.n_rows} rows"
     example = ""
     if kind not in (_NAN, _INFINITY):
         example = f", such as {_shortened(first.example)}"
     text = (
-        f"Input {name} contains {kind.what}: column {_quoted(first.column)}{example} "
+        f"Input X contains {kind.what}: column {_quoted(first.column)}{example} "
         f"({count}, the first is row {first.row})"
     )
     others = [x.column for x in found if x is not first]
@@ -302,7 +291,7 @@ def _kind_of_number(value: Any) -> _Kind | None:
 # Images and signals -------------------------------------------------------------------
 
 
-def _fault_of_samples(X: np.ndarray, name: str) -> str | None:
+def _fault_of_samples(X: np.ndarray) -> str | None:
     found = _wrong_entries(X.ravel())
     for kind in _KINDS:
         if kind not in found:
@@ -310,14 +299,14 @@ def _fault_of_samples(X: np.ndarray, name: str) -> str | None:
         samples = found[kind].reshape(len(X), -1).any(axis=1)
         first = np.unravel_index(int(np.argmax(found[kind])), X.shape)
         return (
-            f"Input {name} contains {kind.what} in {samples.sum()} of {len(X)} samples "
-            f"({found[kind].sum()} entries, the first is {name}"
+            f"Input X contains {kind.what} in {samples.sum()} of {len(X)} samples "
+            f"({found[kind].sum()} entries, the first is X"
             f"[{', '.join(map(str, first))}]). {kind.way_out_of_samples}"
         )
     return None
 
 
-def _find_ragged(X: Any, name: str) -> str | None:
+def _find_ragged(X: Any) -> str | None:
     """Return what is wrong with a list of samples of different shapes."""
     shapes = [_shape(x) for x in X]
     different = sorted(set(shapes), key=shapes.index)
@@ -325,8 +314,8 @@ def _find_ragged(X: Any, name: str) -> str | None:
         return None
     first, other = different[:2]
     return (
-        f"The samples of {name} have {len(different)} different shapes: {name}[0] has "
-        f"shape {first}, {name}[{shapes.index(other)}] has {other}. Pad or cut them to "
+        f"The samples of X have {len(different)} different shapes: X[0] has "
+        f"shape {first}, X[{shapes.index(other)}] has {other}. Pad or cut them to "
         "one length, and pass an array."
     )
 

@@ -42,7 +42,7 @@ from skae._persistence.registry import check_trusted
 from skae._persistence.state import load_state, state_of
 from skae._persistence.writer import Writer
 from skae._training.build import build_net, resume_net
-from skae._training.plan import Plan, resolve_device
+from skae._training.plan import Plan, check_device, resolve_device
 from skae._training.settings import default_torch
 
 _FORMAT = 4
@@ -413,8 +413,8 @@ def _available_device(device: Any) -> torch.device:
     """Return the device of a parameter, or the CPU if it is not available."""
     found = resolve_device(device)
     try:
-        torch.empty(0, device=found)
-    except (AssertionError, ImportError, RuntimeError):  # of torch without the device
+        check_device(found)
+    except ValueError:
         warn(f"device={device!r} is not there: the network is on the CPU.", UserWarning)
         return torch.device("cpu")
     return found
