@@ -26,7 +26,7 @@ class _Kind:
     Parameters
     ----------
     what : str
-        Its name, after "column 'a' holds".
+        Its name, after "Input X contains".
     way_out : str
         What to do about it in a table.
     way_out_of_samples : str

@@ -33,9 +33,7 @@ from skorch.exceptions import SkorchException
 
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
-from skae._networks.conv import Conv
-from skae._networks.dense import Dense
-from skae._networks.recurrent import Recurrent
+from skae._networks.factory import ARCHITECTURES
 from skae._persistence.legacy import as_they_were, networks_of_format
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
@@ -165,7 +163,7 @@ def _architectures_of(model: TrainedModel) -> dict[str, Any]:
     return {
         name: slot.resolved(model.layout)
         for name, slot in slots.items()
-        if type(slot) in (Conv, Dense, Recurrent)
+        if type(slot) in ARCHITECTURES.values()
     }
 
 
