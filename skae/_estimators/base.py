@@ -15,14 +15,14 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.optim import Optimizer
 
-from skae._data.faults import explained
 from skae._data.rows import check_rows
 from skae._estimators.fitting import (
+    check_parameters,
+    checked_codes,
     checked_rows,
     extend,
     holding,
@@ -395,14 +395,7 @@ class BaseAutoencoder(
             `fit` saw.
         """
         model = self._fitted()
-        with explained(X):
-            codes = check_array(X, dtype=model.dtype, estimator=self)
-        if codes.shape[1] != model.n_components:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but {type(self).__name__} was "
-                f"fitted with n_components={model.n_components}."
-            )
-        return model.to_samples(model.decode(codes))
+        return model.to_samples(model.decode(checked_codes(X, self, model)))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode X in one pass.
@@ -619,10 +612,11 @@ class BaseAutoencoder(
         TypeError
             If a parameter contains an object that cannot be stored.
         ValueError
-            If a parameter contains a function or a class that cannot be imported by
-            name.
+            If a parameter is not valid, or contains a function or a class that cannot
+            be imported by name.
         """
         data, _ = to_bytes(self._document(), include_optimizer)
+        check_parameters(self)  # as loading does
         write_whole(path, data)
 
     def to_onnx(self, path: Any, part: str = "encoder") -> None:
@@ -664,11 +658,11 @@ class BaseAutoencoder(
 
     def _document(self) -> Document:
         """Return the content of a file of the estimator."""
-        names = self.get_params(deep=False)
-        apart = {*names, "_model", "_skl_callbacks"}
+        parameters = self.get_params(deep=False)
+        apart = {*parameters, "_model", "_skl_callbacks"}
         return Document(
             cls=type(self),
-            parameters={name: getattr(self, name) for name in names},
+            parameters=parameters,
             attributes={k: v for k, v in vars(self).items() if k not in apart},
             model=self._fitted(),
         )

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
+from skae._data.faults import explained
 from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
@@ -112,6 +113,28 @@ def extend(
     check_net_params(estimator)
     rows, statistics = _more_rows(X, estimator, model)
     return replace(model, statistics=model.statistics.merge(statistics)), rows
+
+
+def checked_codes(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
+    """Return codes in the type of a model.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_codes, n_components)
+        The codes.
+    estimator : BaseAutoencoder
+        The estimator, for errors.
+    model : TrainedModel
+        Its model.
+    """
+    with explained(X):
+        codes = check_array(X, dtype=model.dtype, estimator=estimator)
+    if codes.shape[1] != model.n_components:
+        raise ValueError(
+            f"X has {codes.shape[1]} columns, but {type(estimator).__name__} was "
+            f"fitted with n_components={model.n_components}."
+        )
+    return codes
 
 
 def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
@@ -261,6 +284,12 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
         )
 
 
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters that `fit` would refuse, whatever X is."""
+    estimator._validate_params()
+    estimator._plan()
+
+
 def restore(base: type, saved: Saved) -> Any:
     """Return the estimator that was saved in a file.
 
@@ -285,6 +314,7 @@ def restore(base: type, saved: Saved) -> Any:
     builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
     for each in (builder, trainer):
         each._validate_params()
+    check_parameters(estimator)
     built_with = replace(builder._plan(), parameters=built)
     last = renew_plan(built_with, trainer, trainer._task())
     last = replace(last, parameters=trained)  # shared as in the file

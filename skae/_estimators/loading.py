@@ -12,6 +12,7 @@ from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
+from skae._persistence.atomic import read_whole
 from skae._persistence.format import estimator_name, from_bytes
 
 _CLASSES = {
@@ -28,7 +29,10 @@ _CLASSES = {
 
 
 def load(
-    path: str | os.PathLike, *, trusted: str | Collection[str] = ()
+    path: str | os.PathLike,
+    *,
+    trusted: str | Collection[str] = (),
+    max_bytes: int = 4_000_000_000,
 ) -> BaseAutoencoder:
     """Read a fitted estimator from a file that its method `save` has written.
 
@@ -50,6 +54,11 @@ def load(
         Full names of the functions and classes that may be imported and called, such
         as ``["mypackage.networks.Encoder"]``.
 
+    max_bytes : int, default=4000000000
+        Size of the largest file that is read. Loading takes a few times the memory of
+        the file, whatever it describes: shapes are compared with those of the stored
+        weights before a network is built. Trusted code can take more.
+
     Returns
     -------
     estimator
@@ -59,13 +68,15 @@ def load(
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the path leads to something else than a file, such as a folder or a device.
     ImportError
         If a trusted function or class cannot be imported.
     TypeError
         If `trusted` contains anything but names.
     ValueError
-        If the file is damaged, of a newer version or not written by skae, or if it
-        names functions or classes that are not trusted.
+        If the file is damaged, of a newer version, not written by skae or larger than
+        `max_bytes`, or if it names functions or classes that are not trusted.
 
     Examples
     --------
@@ -88,6 +99,5 @@ def load(
             "['mypackage.networks.Encoder']; the error without it lists them."
         )
     source = os.fspath(path)
-    with open(source, "rb") as file:
-        data = file.read()
+    data = read_whole(source, max_bytes)
     return from_bytes(data, _CLASSES, restored, names, source)

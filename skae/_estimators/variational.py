@@ -60,7 +60,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         number of inputs, and 0.3 times that to linear maps that start as PCA; custom
         modules and optimizers other than Adam and AdamW get 0.006.
 
-    max_epochs : int, default=50
+    max_epochs : int, default=45
         Maximum number of passes over the training rows in one `fit`.
 
     early_stopping : bool or "auto", default=False
@@ -277,7 +277,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     corruption: Callable | None = None
     optimizer: str | type[Optimizer] = "adam"
     lr: float | str = 3e-3
-    max_epochs: int = 50
+    max_epochs: int = 45
     early_stopping: bool | str = False
 
     _parameter_constraints: ClassVar = {

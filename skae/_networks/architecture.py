@@ -49,6 +49,11 @@ class Architecture(BaseEstimator, ABC):
     # Whether the decoder uses the weights of the encoder.
     tied: bool = False
 
+    @property
+    def depth(self) -> int:
+        """A number of layers that each network has at least."""
+        return 1
+
     def resolved(self, layout: Layout) -> Self:
         """Return a copy in which no parameter stands for a default that may change."""
         return clone(self)

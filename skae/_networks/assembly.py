@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skae._data.layout import Layout
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
-from skae._networks.factory import build_decoder, build_encoder
+from skae._networks.factory import build_decoder, build_encoder, is_outlined
 from skae._networks.layers import Standardize, ToImage, Unstandardize
 from skae._networks.linear_path import (
     Augment,
@@ -63,6 +63,8 @@ class Assembly:
         Whether the code gets coordinates after training.
     axes : PrincipalAxes or None, default=None
         Axes that linear paths start from; None leaves random weights.
+    is_known : bool, default=False
+        Whether weights will be loaded, so that no network has to be run.
     """
 
     module_class: type[AutoencoderModule]
@@ -79,6 +81,7 @@ class Assembly:
     dtype: str
     is_free: bool = False
     axes: PrincipalAxes | None = None
+    is_known: bool = False
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)
@@ -95,6 +98,8 @@ class Assembly:
             stream=RandomStream(self.seed),
             n_free=self.n_components if self.is_free else None,
         ).to(dtype)
+        if self.is_known:
+            return module
         x = mean.expand(2, -1).clone()
         code = check_width(module.encoder, x, n_out, "encoder")
         check_width(module.decoder, code[:, : self.n_components], len(mean), "decoder")
@@ -108,17 +113,72 @@ class Assembly:
         if isinstance(self.encoder, Architecture):
             if self.encoder.tied:
                 self.encoder.tie(encoder, decoder)
-            self.encoder.draw_weights(encoder)
+            if self._draws(self.encoder):
+                self.encoder.draw_weights(encoder)
             if self.encoder.starts_at_pca:
                 encoder = add_linear_path(encoder, n_features, n_out)
         if isinstance(self.decoder, Architecture):
-            self.decoder.draw_weights(decoder)
-            self.decoder.prepare_output(decoder, self.statistics)
+            if self._draws(self.decoder):
+                self.decoder.draw_weights(decoder)
+                self.decoder.prepare_output(decoder, self.statistics)
             if self.decoder.starts_at_pca:
                 decoder = add_linear_path(decoder, self.n_components, n_features)
         if self.axes is not None:
             self.set_start(encoder, decoder, self.axes)
         return encoder, decoder
+
+    def _draws(self, slot: Architecture) -> bool:
+        """Tell whether an architecture draws weights; the user's may do more then."""
+        return not (self.is_known and is_outlined(slot))
+
+    def check_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Refuse weights of other shapes than the networks have.
+
+        The networks are built without memory, on torch's meta device. Those whose code
+        is the user's are left out.
+
+        Parameters
+        ----------
+        weights : dict of Tensor
+            The state of a module that an equal assembly has built.
+        """
+        slots = {"encoder": self.encoder, "decoder": self.decoder}
+        ours = {name: slot for name, slot in slots.items() if is_outlined(slot)}
+        for name, slot in ours.items():
+            if isinstance(slot, Architecture) and slot.depth > len(weights):
+                raise ValueError(
+                    f"the {name} has {slot.depth} layers or more, but there are "
+                    f"{len(weights)} arrays of weights"
+                )
+        left_out: Any = dict.fromkeys(slots.keys() - ours.keys(), nn.Identity())
+        outline = replace(self, is_known=True, is_free=False, axes=None, **left_out)
+        with torch.device("meta"):
+            module = outline()
+        # A compiled module, which torch has wrapped, puts a prefix before each name.
+        given = {name.removeprefix("_orig_mod."): x for name, x in weights.items()}
+        expected = {
+            k: (tuple(x.shape), x.dtype) for k, x in module.state_dict().items()
+        }
+        if self.is_free and "coordinates.bias" in given:
+            expected |= self._coordinates(len(given["coordinates.bias"]))
+        for name, kind in expected.items():
+            x = given.get(name)
+            found = None if x is None else (tuple(x.shape), x.dtype)
+            if found != kind:
+                raise ValueError(
+                    f"size mismatch for {name}: {_text(found)} where the networks "
+                    f"have {_text(kind)}"
+                )
+
+    def _coordinates(self, n_kept: int) -> dict[str, tuple[tuple[int, ...], Any]]:
+        """Return shapes and types of coordinates of a code, some cut off."""
+        n_all, dtype = self.n_components, getattr(torch, self.dtype)
+        return {
+            "coordinates.weight": ((n_kept, n_all), dtype),
+            "coordinates.bias": ((n_kept,), dtype),
+            "inverse_coordinates.weight": ((n_all, n_kept), dtype),
+            "inverse_coordinates.bias": ((n_all,), dtype),
+        }
 
     def restart(
         self, module: AutoencoderModule, rows: Rows, augment: Augment | None = None
@@ -200,6 +260,10 @@ class Assembly:
         if self.link is not nn.Identity:
             return np.ones(self.layout.n_features)
         return self.decoder.output_scale(self.statistics)
+
+
+def _text(kind: tuple[tuple[int, ...], Any] | None) -> str:
+    return "nothing" if kind is None else f"{kind[1]} of shape {kind[0]}"
 
 
 def check_width(

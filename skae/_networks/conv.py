@@ -117,6 +117,11 @@ class Conv(Architecture):
         """Whether a linear map that starts as PCA is added to each network."""
         return self.init == "pca"
 
+    @property
+    def depth(self) -> int:
+        """A number of layers that each network has at least."""
+        return 1 + np.atleast_1d(self.channels).size
+
     def _shapes(self, layout: Layout) -> list[tuple[int, ...]]:
         """Return the shape of the map before the first and after each convolution."""
         if layout.image_shape is None:

@@ -116,6 +116,11 @@ class Dense(Architecture):
             layers.append(activation())
         return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
+    @property
+    def depth(self) -> int:
+        """A number of layers that each network has at least."""
+        return 1 + np.atleast_1d(self.hidden_layer_sizes).size  # type: ignore[arg-type]
+
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""
         widths = self.widths(layout.n_features)

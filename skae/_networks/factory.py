@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 from torch import nn
@@ -51,6 +52,24 @@ def resolve_network(slot: Any, name: str) -> Any:
             "torch.nn.Module nor a builder (n_in, n_out) -> torch.nn.Module."
         )
     return slot
+
+
+def is_outlined(slot: Any) -> bool:
+    """Tell whether a network can be built without memory, on torch's meta device.
+
+    It can if this package or torch builds it: other code may do anything, and a module
+    has its memory already.
+
+    Parameters
+    ----------
+    slot : Architecture, torch.nn.Module or callable
+        A resolved slot.
+    """
+    if isinstance(slot, nn.Module):
+        return False
+    made_by = slot.func if isinstance(slot, functools.partial) else slot
+    kind = made_by if isinstance(made_by, type) else type(made_by)
+    return kind.__module__.split(".")[0] in ("skae", "torch")
 
 
 def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:

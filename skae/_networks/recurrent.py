@@ -139,6 +139,11 @@ class Recurrent(Architecture):
         self.n_layers = n_layers
         self.n_frames = n_frames
 
+    @property
+    def depth(self) -> int:
+        """A number of layers that each network has at least."""
+        return 1 + self.n_layers
+
     def encoder(self, layout: Layout, n_out: int) -> nn.Module:
         """Build the network from rows to ``n_out`` columns."""
         channels, length, size = self._shape(layout)

@@ -1,4 +1,4 @@
-"""Writing a file completely or not at all."""
+"""Reading a file within limits, and writing one completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ import os
 import shutil
 import uuid
 from typing import Any
+
+
+def read_whole(path: str | bytes, max_bytes: int) -> bytes:
+    """Return the content of a plain file.
+
+    Parameters
+    ----------
+    path : str or bytes
+        The file. Devices and pipes are refused: they may have no end.
+    max_bytes : int
+        Size of the largest file that is read.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = IsADirectoryError if os.path.isdir(path) else OSError
+        raise kind(errno.EINVAL, "path is no plain file, and is not read", path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ValueError(
+                f"{os.fsdecode(path)} has {size} bytes, more than max_bytes="
+                f"{max_bytes}. Raise max_bytes if you expect a file of this size."
+            )
+        return file.read(size)
 
 
 def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:

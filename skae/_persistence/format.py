@@ -34,14 +34,22 @@ from skorch.exceptions import SkorchException
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
 from skae._networks.factory import ARCHITECTURES
+from skae._persistence.checks import (
+    check_derived,
+    check_history,
+    check_known,
+    check_networks,
+    check_state,
+    parse_json,
+)
 from skae._persistence.legacy import as_they_were, networks_of_format
 from skae._persistence.reader import Reader, check_attributes, names_in
 from skae._persistence.registry import check_trusted
 from skae._persistence.state import load_state, state_of
 from skae._persistence.writer import Writer
-from skae._training.build import build_net, resume_net
+from skae._training.build import rebuild_net, resume_net
 from skae._training.plan import Plan, check_device, resolve_device
-from skae._training.settings import default_torch
+from skae._training.settings import default_torch, one_thread
 
 _FORMAT = 4
 _NO_DIGEST = b"0" * 64
@@ -257,13 +265,18 @@ class Saved:
         built_with = replace(built_with, networks=networks)
         trained_with = replace(trained_with, networks=networks)
         layout, dtype = known["_layout"], known["_dtype"]
-        net = build_net(
-            built_with, layout, state["statistics"], dtype, seed=state["seed"]
+        net = rebuild_net(
+            built_with,
+            layout,
+            state["statistics"],
+            dtype,
+            seed=state["seed"],
+            weights=state["weights"],
         )
         resume_net(net, trained_with, layout.n_features)
         load_state(net, state)
         net.history_.extend(self.history)
-        return TrainedModel(
+        model = TrainedModel(
             net=net,
             layout=layout,
             statistics=known["_statistics"],
@@ -274,13 +287,15 @@ class Saved:
             units=known.get("_units"),
             noise_variance=known.get("noise_variance_"),
         )
+        check_derived(known, _attributes_of(model))
+        return model
 
 
 def _read_document(data: bytes, source: str) -> dict[str, Any]:
     """Return the JSON of a file, after checking its origin and its digest."""
     length = 8 + int.from_bytes(data[:8], "little")
     try:
-        metadata = json.loads(data[8:length]).get("__metadata__")
+        metadata = parse_json(data[8:length]).get("__metadata__")
     except (AttributeError, RecursionError, ValueError) as error:
         raise ValueError(
             f"{source} is not a file of skae, or is damaged: it does not begin as "
@@ -292,8 +307,10 @@ def _read_document(data: bytes, source: str) -> dict[str, Any]:
             "metadata have no entry 'skae'."
         )
     try:
-        document = json.loads(metadata["skae"])
+        document = parse_json(metadata["skae"])
         version_of_format = operator.index(document["format"])
+        if version_of_format < 1 or isinstance(document["format"], bool):
+            raise ValueError("there is no such format")
         digest = document["sha256"].encode()
     except (
         *(AttributeError, KeyError, RecursionError, TypeError, ValueError),
@@ -346,7 +363,7 @@ def from_bytes(
     with _refused(source, document):
         names = {str(name) for name in (document["estimator"], *names_in(document))}
     check_trusted(names - set(classes), trusted, source)
-    with _refused(source, document), default_torch():
+    with _refused(source, document), default_torch(), one_thread():
         reader = Reader(safetensors.torch.load(data), trusted)
         return make(_read(document, reader, classes))
 
@@ -362,15 +379,20 @@ def _read(
     networks = {}
     if document["format"] > 3:
         networks = reader.decode_value(document["networks"])
-    if not networks.keys() <= {"encoder", "decoder"}:
-        raise ValueError(f"the networks are {', '.join(networks)}")
+    check_networks(networks)
     attributes = reader.decode_value(document["attributes"])
     state = reader.decode_value(document["net_"])
     if document["format"] == 1:
         parameters = as_they_were(parameters)
         full = [as_they_were({**parameters, **x}) for x in (built_with, trained_with)]
         built_with, trained_with = full
-    history = json.loads(reader.tensors["net_.history"].numpy().tobytes())
+    history = reader.decode_value(
+        parse_json(reader.tensors["net_.history"].numpy().tobytes())
+    )
+    known = {k: v for k, v in attributes.items() if k in _KNOWN}
+    check_known(known)
+    check_state(state, known["_layout"].n_features)
+    check_history(history)
     cls = classes.get(name) or reader.find(name)
     check_attributes(cls, name, set(attributes) - _KNOWN)
     if _is_compiled(parameters, built_with, trained_with):
@@ -383,9 +405,9 @@ def _read(
         networks=networks,
         device=_available_device(built_with.get("device", parameters["device"])),
         attributes={k: v for k, v in attributes.items() if k not in _KNOWN},
-        known={k: v for k, v in attributes.items() if k in _KNOWN},
+        known=known,
         state=state,
-        history=reader.decode_value(history),
+        history=history,
         format=document["format"],
     )
 
@@ -413,6 +435,8 @@ def _available_device(device: Any) -> torch.device:
     try:
         check_device(found)
     except ValueError:
+        if found.type == "meta":  # it is everywhere, but holds no values
+            raise
         warn(f"device={device!r} is not there: the network is on the CPU.", UserWarning)
         return torch.device("cpu")
     return found

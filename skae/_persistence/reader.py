@@ -15,6 +15,7 @@ from skae._persistence.registry import find
 
 # Attributes that torch calls instead of `forward`, if they are set.
 _CALLED = ("_compiled_call_impl",)
+_SHORT = 1024  # characters, which an array may have room for in any case
 
 
 def names_in(description: Any) -> Iterator[str]:
@@ -93,14 +94,20 @@ def _to_torch_dtype(text: str) -> torch.dtype:
 
 def _read_scalar(reader: Reader, found: Any) -> Any:
     kind, value = np.dtype(found["dtype"]), reader.decode_value(found["value"])
+    if kind.kind not in "biufU" or (kind.kind == "U" and not isinstance(value, str)):
+        raise TypeError(f"{kind} is not the type of the value of a scalar")
     if kind.kind in "iu" and not np.iinfo(kind).min <= value <= np.iinfo(kind).max:
         raise OverflowError(f"{value} does not fit into {kind}")  # numpy 1 would wrap
     return kind.type(value)
 
 
 def _read_texts(reader: Reader, found: Any) -> np.ndarray:
-    array = np.empty(len(found["items"]), dtype=found["dtype"])
-    array[:] = reader.decode_value(found["items"])
+    items, dtype = reader.decode_value(found["items"]), np.dtype(found["dtype"])
+    longest = max((len(item) for item in items if isinstance(item, str)), default=0)
+    if dtype.kind not in "OU" or dtype.itemsize > 4 * max(longest, _SHORT):
+        raise TypeError(f"{dtype} is not the type of texts of {longest} characters")
+    array = np.empty(len(items), dtype=dtype)
+    array[:] = items
     return array.reshape(found["shape"])
 
 
@@ -183,6 +190,8 @@ def _read_object(reader: Reader, found: Any) -> Any:
         return values
 
     if "parameters" in found:
+        if not hasattr(cls, "get_params"):
+            raise TypeError(f"{found['name']} has no parameters")
         made = cls(**values("parameters"))
         vars(made).update(values("attributes"))
         return made
@@ -194,6 +203,8 @@ def _read_object(reader: Reader, found: Any) -> Any:
         made.__setstate__(attributes)
     else:
         vars(made).update(attributes)
+    if isinstance(made, nn.Module) and ":" not in found["name"]:
+        made.extra_repr()  # fails if an attribute is missing
     return made
 
 

@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 
 from skae._exceptions import warn
+from skae._persistence.checks import (
+    check_optimizer,
+    check_same_kind,
+    check_weights_are_finite,
+)
 from skae._persistence.legacy import with_coordinates
-from skae._training.fused_adam import check_fused
+from skae._training.rates import groups_of
 
 # Types of the state of callbacks that is stored.
 _PLAIN = (type(None), bool, int, float, str, np.bool_, np.float32, np.float64, np.int64)
@@ -41,7 +46,7 @@ def state_of(net: Any, include_optimizer: bool) -> dict[str, Any]:
         "n_epochs": module.n_epochs,
         "stream": module.stream.__getstate__(),
         "callbacks": {
-            name: {k: v for k, v in vars(callback).items() if _is_plain_data(v)}
+            name: _plain_state(callback, vars(callback))
             for name, callback in net.callbacks_
         },
         "optimizer": net.optimizer_.state_dict() if include_optimizer else None,
@@ -59,48 +64,55 @@ def load_state(net: Any, state: dict[str, Any]) -> None:
         What `state_of` returned.
     """
     module, weights = net.module_, state["weights"]
-    if module.coordinates is not None:
-        weights = with_coordinates(weights, len(module.coordinates.bias))
+    if net.module.is_free:
+        weights = with_coordinates(weights, net.module.n_components)
         module.match_coordinates(weights)
     module.load_state_dict(weights)
+    check_weights_are_finite(module)
     module.n_epochs = state["n_epochs"]
     module.stream.__setstate__(state["stream"])
     module.eval()
-    net.set_params(lr=state["lr"])
     for name, own in _NET.items():
         setattr(net, own, state[name])
-    if _has_groups_of(net.optimizer_, state["optimizer"]):
-        net.optimizer_.load_state_dict(state["optimizer"])
-        check_fused(net.optimizer_)
+    stored, groups = state["optimizer"], groups_of(net)
+    if stored is not None and not _has_merged_groups(stored, groups):
+        check_optimizer(stored, groups, net.optimizer)
+        net.state_of_optimizer = stored
     for name, callback in net.callbacks_:
-        stored = state["callbacks"].get(name, {})
-        vars(callback).update({k: v for k, v in stored.items() if _is_plain_data(v)})
+        plain = _plain_state(callback, state["callbacks"].get(name, {}))
+        for k, value in plain.items():
+            check_same_kind(f"{name}.{k}", value, vars(callback).get(k))
+        vars(callback).update(plain)
 
 
-def _has_groups_of(optimizer: Any, state: Any) -> bool:
-    """Tell whether the state of an optimizer, which may be missing, can be loaded.
+def _has_merged_groups(stored: Any, groups: list[dict[str, Any]]) -> bool:
+    """Tell whether the state of an optimizer has other groups, as older files have.
 
     Some files of format 3 and before have a linear path and layers of one rate in one
     group: training then goes on with a new optimizer.
     """
-    if state is None:
-        return False
-    sizes = [len(group["params"]) for group in optimizer.state_dict()["param_groups"]]
-    stored = [len(group["params"]) for group in state["param_groups"]]
-    is_merged = len(stored) < len(sizes) and sum(stored) == sum(sizes)
+    own = [len(group["params"]) for group in groups]
+    given = [len(group["params"]) for group in stored["param_groups"]]
+    is_merged = len(given) < len(own) and sum(given) == sum(own)
     if is_merged:
         warn(
             "The state of the optimizer is of an older version, and is not loaded: "
             "more training starts with a new one.",
             UserWarning,
         )
-    return not is_merged
+    return is_merged
 
 
-def _is_plain_data(value: Any) -> bool:
+def _plain_state(callback: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a callback that are plain data, and no parameters."""
+    parameters = callback.get_params(deep=False)
+    return {k: v for k, v in values.items() if k not in parameters and _is_plain(v)}
+
+
+def _is_plain(value: Any) -> bool:
     """Tell whether the state of a callback consists of numbers and text."""
     if type(value) is dict:
         value = [*value, *value.values()]
     if type(value) in (list, tuple):
-        return all(map(_is_plain_data, value))
+        return all(map(_is_plain, value))
     return type(value) in _PLAIN

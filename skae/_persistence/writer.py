@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skae._persistence.checks import is_moderate
 from skae._persistence.registry import qualified_name
 
 
@@ -90,6 +91,12 @@ def _refuse(where: str, value: Any, reason: str) -> TypeError:
 
 
 def _write_plain(writer: Writer, value: Any, where: str) -> Any:
+    return value
+
+
+def _write_int(writer: Writer, value: int, where: str) -> int:
+    if not is_moderate(value):
+        raise _refuse(where, value, "it is too large")
     return value
 
 
@@ -231,7 +238,7 @@ def _object_attributes(value: Any, where: str) -> dict[str, Any]:
 _WRITERS: dict[type, Callable[[Writer, Any, str], Any]] = {
     type(None): _write_plain,
     bool: _write_plain,
-    int: _write_plain,
+    int: _write_int,
     str: _write_plain,
     float: _write_float,
     list: _write_list,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
+from torch import Tensor
 
 from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
@@ -29,7 +31,7 @@ def build_net(
     dtype: np.dtype,
     *,
     seed: int,
-    rows: np.ndarray | None = None,
+    rows: np.ndarray,
 ) -> AutoencoderNet:
     """Build and initialise a net.
 
@@ -45,15 +47,69 @@ def build_net(
         Type to compute in.
     seed : int
         Seed of the net.
-    rows : ndarray of shape (n_rows, n_features) or None
-        The training rows, or None if the weights will be loaded.
+    rows : ndarray of shape (n_rows, n_features)
+        The training rows.
 
     Returns
     -------
     AutoencoderNet
     """
+    assembly = _assemble(plan, layout, statistics, dtype, seed)
+    axes = None
+    if assembly.has_linear_paths:
+        own = plan.task.transformations(statistics, layout)
+        axes = assembly.find_axes(
+            rows, _training_rows(plan, len(rows), seed), own["augmentation"]
+        )
+    net = _make_net(plan, replace(assembly, axes=axes), seed)
+    net.initialize()
+    net.take_on(plan.task)
+    net.pca_r2_ = None if axes is None else axes.share
+    net.module = assembly  # without the axes, which are not to be pickled
+    check_callback_names(plan.training.settings, net.callbacks_)
+    return net
+
+
+def rebuild_net(
+    plan: Plan,
+    layout: Layout,
+    statistics: Statistics,
+    dtype: np.dtype,
+    *,
+    seed: int,
+    weights: Mapping[str, Tensor],
+) -> AutoencoderNet:
+    """Build and initialise a net whose weights are known, without running it.
+
+    The weights are not loaded, but their shapes are checked before any memory is taken.
+    The optimizer is built when it is first needed.
+
+    Parameters
+    ----------
+    plan, layout, statistics, dtype, seed
+        As for `build_net`.
+    weights : dict of Tensor
+        The weights.
+
+    Returns
+    -------
+    AutoencoderNet
+    """
+    assembly = _assemble(plan, layout, statistics, dtype, seed)
+    assembly.check_weights(weights)
+    net = _make_net(plan, replace(assembly, is_known=True, is_free=False), seed)
+    net.has_late_optimizer = True
+    net.initialize()
+    net.take_on(plan.task)
+    net.module = assembly
+    return net
+
+
+def _assemble(
+    plan: Plan, layout: Layout, statistics: Statistics, dtype: np.dtype, seed: int
+) -> Assembly:
     networks, loss = plan.networks, plan.task.loss
-    assembly = Assembly(
+    return Assembly(
         module_class=networks.module_class,
         encoder=networks.encoder,
         decoder=networks.decoder,
@@ -68,26 +124,16 @@ def build_net(
         dtype=dtype.name,
         is_free=plan.has_free_coordinates,
     )
-    module: Assembly = assembly
-    if rows is not None and assembly.has_linear_paths:
-        own = plan.task.transformations(statistics, layout)
-        axes = assembly.find_axes(
-            rows, _training_rows(plan, len(rows), seed), own["augmentation"]
-        )
-        module = replace(assembly, axes=axes)
+
+
+def _make_net(plan: Plan, assembly: Assembly, seed: int) -> AutoencoderNet:
     check_device(resolve_device(plan.training.device))
-    net = AutoencoderNet(
-        module,
+    return AutoencoderNet(
+        assembly,
         seed=seed,
-        has_user_code=networks.have_user_code,
-        **_settings(plan, layout.n_features, seed),
+        has_user_code=plan.networks.have_user_code,
+        **_settings(plan, assembly.layout.n_features, seed),
     )
-    net.initialize()
-    net.take_on(plan.task)
-    net.pca_r2_ = None if module.axes is None else module.axes.share
-    net.module = assembly  # without the axes, which are not to be pickled
-    check_callback_names(plan.training.settings, net.callbacks_)
-    return net
 
 
 def resume_net(net: AutoencoderNet, plan: Plan, n_features: int) -> None:
@@ -138,7 +184,8 @@ def prepare_net(
     batch_shape = (min(n_batch, n_rows), n_features)
     net.precision = resolve_precision(precision, net.module_, batch_shape, net.device)
     net.batch_size = n_batch
-    net.lr_by_layer = lr == "auto" and has_layer_rates(net.optimizer_)
+    has_rates = has_layer_rates(net.optimizer_)
+    net.lr_by_layer = lr == "auto" and has_rates
     rate = resolve_lr(lr, by_layer=net.lr_by_layer)
     if net.lr != rate:
         net.set_params(lr=rate)

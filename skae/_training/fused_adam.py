@@ -105,16 +105,3 @@ def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
         group["params"],
         *([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq", "step")),
     )
-
-
-def check_fused(optimizer: Optimizer) -> None:
-    """Refuse tensors of wrong shape: the fused kernels would read beyond them."""
-    for group in optimizer.param_groups:
-        for x in group["params"] if group.get("fused") else ():
-            for name, value in optimizer.state.get(x, {}).items():
-                expected = () if name == "step" else x.shape
-                if torch.is_tensor(value) and value.shape != expected:
-                    raise ValueError(
-                        f"{name} of the optimizer has shape {tuple(value.shape)}, but "
-                        f"{tuple(expected)} is expected"
-                    )

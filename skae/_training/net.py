@@ -76,6 +76,10 @@ class AutoencoderNet(NeuralNet):
 
     # R² of PCA of the training rows, if the networks started there.
     pca_r2_: float | None = None
+    # Whether the optimizer is built when it is first needed, and the state that it gets
+    # then. For the first one torch imports its compiler, which takes a second.
+    has_late_optimizer = False
+    state_of_optimizer: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -122,6 +126,22 @@ class AutoencoderNet(NeuralNet):
     def initialize_module(self) -> AutoencoderNet:
         with RandomStream(self.seed).as_global():
             return super().initialize_module()
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> AutoencoderNet:
+        if not self.has_late_optimizer:
+            return super().initialize_optimizer(*args, **kwargs)
+        self._register_attribute("optimizer_", None)  # its settings are known
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "optimizer_" or not vars(self).get("has_late_optimizer"):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        self.has_late_optimizer = False
+        self._initialize_optimizer()
+        if self.state_of_optimizer is not None:
+            self.optimizer_.load_state_dict(self.state_of_optimizer)
+            self.state_of_optimizer = None
+        return self.optimizer_
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)

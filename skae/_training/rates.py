@@ -101,6 +101,22 @@ def group_by_layer(module: nn.Module, weight_decay: float | None) -> list[dict]:
     ]
 
 
+def groups_of(net: Any) -> list[dict[str, Any]]:
+    """Return the groups of parameters, and their settings, that an optimizer gets.
+
+    Parameters
+    ----------
+    net : NeuralNet
+        The net, whose optimizer need not exist.
+    """
+    named = net.get_all_learnable_params()
+    (groups,), settings = net.get_params_for_optimizer("optimizer", named)
+    groups = list(groups)
+    if not isinstance(groups[0], dict):
+        groups = [{"params": groups}]
+    return [{**settings, **group} for group in groups]
+
+
 def _regularization(module: nn.Module) -> _Regularization:
     convolutions = [x for x in module.modules() if isinstance(x, _ConvNd)]
     if not convolutions:

@@ -79,6 +79,21 @@ def default_torch() -> Iterator[None]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread of torch inside the block.
+
+    The threads of torch do not survive a fork: a process that has started them must not
+    be forked. One that has only loaded a model may be.
+    """
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@contextmanager
 def restored_on_error(net: Any) -> Iterator[None]:
     """Restore the settings of a net if the block fails.
 

@@ -251,7 +251,7 @@ STATE = "net_.optimizer.state.0"
         ),
         (
             with_entry({"type": "object", "name": "torch.nn.ReLU"}, "net_", "lr"),
-            "Skorch",
+            "'ReLU' object has no attribute 'inplace'",
         ),
         (tensor_entry("net_.weights.encoder.1.layers.0.bias", None), "KeyError"),
         (

@@ -59,6 +59,53 @@ def make_files_of_format_1():  # pragma: no cover
     np.savez(DATA / "format_1.npz", **expected)
 
 
+WITH_DEFAULTS = {
+    "dense": AutoencoderTransformer,
+    "conv": ConvAutoencoder,
+    "variational": VariationalAutoencoder,
+}
+
+
+def rows_of(name):
+    return ROWS.reshape(-1, 8, 8) if name == "conv" else ROWS[:, 24:32]
+
+
+def make_files_of_defaults():  # pragma: no cover
+    """Write the files with the defaults of format 4; never to be called again."""
+    expected = {}
+    for name, cls in WITH_DEFAULTS.items():
+        X = rows_of(name)
+        ae = cls().fit(X)
+        ae.save(DATA / f"format_4_{name}.skae", include_optimizer=False)
+        expected[f"{name}_codes"] = ae.transform(X)
+        expected[f"{name}_reconstructions"] = ae.reconstruct(X)
+    np.savez(DATA / "format_4.npz", **expected)
+
+
+@pytest.mark.parametrize("name", WITH_DEFAULTS)
+def test_later_defaults_change_no_file(name, monkeypatch):
+    """Whatever a parameter that is not set stands for in a later version."""
+    for cls in WITH_DEFAULTS.values():
+        for parameter, value in {
+            **{"optimizer": "sgd", "lr": 1e-4, "max_epochs": 3},
+            **{"lr_schedule": "constant", "weight_decay": 7.0, "tol": 1e-9},
+        }.items():
+            monkeypatch.setattr(cls, parameter, value)
+            monkeypatch.setitem(cls.__init__.__kwdefaults__, parameter, value)
+    monkeypatch.setattr("skae._networks.dense._WIDTH", 7)
+    monkeypatch.setattr(VariationalAutoencoder, "_dense", Dense((3,), init="random"))
+    monkeypatch.setattr("skae._estimators.variational._DECODER", (5,))
+    monkeypatch.setattr(Conv, "_activation_for", lambda self, shape: "tanh")
+    X, expected = rows_of(name), np.load(DATA / "format_4.npz")
+    loaded = skae.load(DATA / f"format_4_{name}.skae")
+    close = {"atol": 1e-5, "rtol": 1e-5}
+    assert_allclose(loaded.transform(X), expected[f"{name}_codes"], **close)
+    drawn = expected[f"{name}_reconstructions"]
+    assert_allclose(loaded.reconstruct(X), drawn, **close)
+    assert loaded.n_components == 16
+    loaded.partial_fit(X)
+
+
 @pytest.mark.parametrize("name", ["denoising", "variational"])
 def test_files_of_format_1_can_be_loaded(name):
     path = DATA / f"format_1_{name}.skae"
