@@ -1,6 +1,7 @@
 """What surrounds a fit changes nothing: settings of torch, threads, callbacks."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -216,6 +217,37 @@ def test_scores_of_callbacks_are_in_the_history():
     assert {"r2", "on_training", "mine"} < set(ae.history_[0])
     assert ae.history_[0]["mine"] == 0.25
     skae.TrainingHistoryDisplay.from_estimator(ae)
+
+
+class Recorder:
+    """A client and a run of MLflow that keep what they get."""
+
+    def __init__(self):
+        self.info = SimpleNamespace(run_id="run")
+        self.metrics, self.artifacts, self.ended = [], [], []
+
+    def log_metric(self, run_id, key, value, step):
+        self.metrics.append((key, value, step))
+
+    def log_artifact(self, run_id, path):
+        assert path.stat().st_size > 0
+        self.artifacts.append(path.name)
+
+    def set_terminated(self, run_id):
+        self.ended.append(run_id)
+
+    def __deepcopy__(self, memo):
+        return self  # a connection, of which there is one
+
+
+def test_mlflow():
+    run = Recorder()
+    logger = skorch.callbacks.MlflowLogger(run, run)
+    AutoencoderTransformer(3, max_epochs=2, callbacks=[logger]).fit(X)
+    assert [step for key, _, step in run.metrics if key == "train_loss"] == [1, 2]
+    names = ["params.pth", "optimizer.pth", "criterion.pth", "history.json"]
+    assert run.artifacts == names
+    assert run.ended == ["run"]
 
 
 def test_the_parameters_of_the_criterion_can_be_saved(tmp_path):

@@ -24,12 +24,14 @@ from skae._estimators.fitting import (
     check_parameters,
     checked_codes,
     checked_rows,
+    document_of,
     extend,
     holding,
     restore,
     resume,
     start,
     train,
+    validated,
     warn_of_fit,
 )
 from skae._estimators.parameters import (
@@ -205,7 +207,7 @@ class BaseAutoencoder(
 
     @with_callbacks
     @trains
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train the autoencoder on X.
 
         Parameters
@@ -216,6 +218,13 @@ class BaseAutoencoder(
 
         y : Ignored
             Not used, present for consistency.
+
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
+            Rows of your own to hold out, in the layout of X, instead of a part of X:
+            the objective is measured on them after each epoch, and with
+            `early_stopping` they decide which weights remain. They are not trained on.
+            A Pipeline passes them on, transformed, with metadata routing and
+            ``transform_input=["X_val"]``.
 
         Returns
         -------
@@ -241,11 +250,13 @@ class BaseAutoencoder(
         if is_resumed:
             model, rows = resume(X, self, self._model, self._task())
         else:
-            model, rows = start(X, self, self._plan())
+            plan = self._plan()
+            model, rows = start(X, self, plan if X_val is None else plan.validated())
         with holding(self, model):
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
-            train(self, model, rows, self.max_epochs, self._describe)
+            with validated(self, model, X_val):
+                train(self, model, rows, self.max_epochs, self._describe)
         warn_of_fit(model, rows, common_remedies(self, self._remedies(), self._noise()))
         return self
 
@@ -504,6 +515,30 @@ class BaseAutoencoder(
         """
         return self._fitted().jacobian_norms(self._check_X(X))
 
+    def hidden_layer(self, X: Any, layer: int = -1) -> np.ndarray:
+        """Return the activations of a hidden layer of the encoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        layer : int, default=-1
+            Which of the hidden layers: 0 is the first one, -1 the last one. The
+            hidden layers are what each layer with weights takes, but the first.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units) or (n_samples, channels, ...)
+            The activations; those of a convolution are maps.
+
+        Raises
+        ------
+        ValueError
+            If the encoder has no such layer.
+        """
+        return self._fitted().hidden_layer(self._check_X(X), layer)
+
     def blend(
         self, X1: Any, X2: Any, alpha: Any = 0.5, *, kind: str = "representation"
     ) -> np.ndarray:
@@ -658,14 +693,7 @@ class BaseAutoencoder(
 
     def _document(self) -> Document:
         """Return the content of a file of the estimator."""
-        parameters = self.get_params(deep=False)
-        apart = {*parameters, "_model", "_skl_callbacks"}
-        return Document(
-            cls=type(self),
-            parameters=parameters,
-            attributes={k: v for k, v in vars(self).items() if k not in apart},
-            model=self._fitted(),
-        )
+        return document_of(self, self._fitted())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         with pickled():

@@ -119,7 +119,9 @@ class ConvAutoencoder(BaseAutoencoder):
         callable returns the factor of `lr` for a fraction between 0 and 1.
 
     max_epochs : int, default=30
-        Maximum number of passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`. With 0, `fit`
+        trains nothing: modules that are trained already, given as `encoder` and
+        `decoder`, keep their weights, and shipped networks are PCA.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at

@@ -26,12 +26,12 @@ from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, 
 from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
 from skae._model.review import review
-from skae._persistence.format import Saved
+from skae._persistence.format import Document, Saved
 from skae._random import draw_seed
 from skae._training.build import build_net, prepare_net
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task
-from skae._training.settings import restored_on_error
+from skae._training.settings import held_out, restored_on_error
 
 _N_CHECKED = 32  # rows whose output has to be finite after training
 
@@ -201,6 +201,34 @@ def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def validated(estimator: Any, model: TrainedModel, X_val: Any) -> Iterator[None]:
+    """Hold out rows of the user's own during a fit, if there are any.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        It holds the model already.
+    model : TrainedModel
+        The model.
+    X_val : array-like of shape (n_val, n_features) or (n_val, ...), or None
+        The rows.
+    """
+    if X_val is None:
+        yield
+        return
+    fraction, settings = estimator.validation_fraction, estimator.net_params or {}
+    if fraction is not None or "train_split" in settings:
+        other = "train_split" if fraction is None else "validation_fraction"
+        raise ValueError(f"X_val and {other} both hold out rows. Give one of them.")
+    try:
+        rows = model.in_domain(checked_rows(X_val, estimator, model))
+    except ValueError as error:
+        raise ValueError(f"X_val cannot be used: {error}") from error
+    with held_out(model.net, RowDataset(rows, model.dtype)):
+        yield
+
+
 def _put_back(estimator: Any, model: TrainedModel | None) -> None:
     if model is None:
         vars(estimator).pop("_model", None)
@@ -282,6 +310,18 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
             "loss was: a module or a batch normalisation computes something else in "
             "evaluation."
         )
+
+
+def document_of(estimator: Any, model: TrainedModel) -> Document:
+    """Return the content of a file of an estimator and its model."""
+    parameters = estimator.get_params(deep=False)
+    apart = {*parameters, "_model", "_skl_callbacks"}
+    return Document(
+        cls=type(estimator),
+        parameters=parameters,
+        attributes={k: v for k, v in vars(estimator).items() if k not in apart},
+        model=model,
+    )
 
 
 def check_parameters(estimator: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
 import torch
@@ -66,7 +66,7 @@ SHARED: dict[str, list[Any]] = {
     "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "weight_decay": [WEIGHT, None],
     "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
-    "max_epochs": [COUNT],
+    "max_epochs": [Interval(Integral, 0, None, closed="left")],
     "batch_size": [COUNT, StrOptions({"auto"})],
     "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
     "early_stopping": ["boolean", StrOptions({"auto"})],

@@ -61,7 +61,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         modules and optimizers other than Adam and AdamW get 0.006.
 
     max_epochs : int, default=45
-        Maximum number of passes over the training rows in one `fit`.
+        Maximum number of passes over the training rows in one `fit`. With 0, `fit`
+        trains nothing: modules that are trained already, given as `encoder` and
+        `decoder`, keep their weights, and shipped networks are PCA.
 
     early_stopping : bool or "auto", default=False
         Whether the loss on held-out rows decides which weights remain: those of the

@@ -20,6 +20,7 @@ from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, RowEncoder
 from skae._networks.jacobian import exact_squared_norm
 from skae._networks.layers import FromUnits, Standardize, ToUnits
+from skae._networks.linear_path import hidden_layers
 from skae._objective.losses import Loss, sum_entries
 from skae._random import RandomStream, draw_seed
 from skae._training.history import terms_of
@@ -179,6 +180,20 @@ class TrainedModel:
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """Return the reconstructions of rows, in one pass."""
         return self.apply(self.module.reconstruct, rows)
+
+    def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
+        """Return the activations of a hidden layer of the encoder for rows."""
+
+        def of_rows(x: Tensor) -> Tensor:
+            found = hidden_layers(self.module.encoder, x, copy=self.net.has_user_code)
+            if not -len(found) <= layer < len(found):
+                raise ValueError(
+                    f"layer={layer} is not there: the encoder has {len(found)} hidden "
+                    "layers."
+                )
+            return found[layer]
+
+        return self.apply(of_rows, rows)
 
     def losses(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of each row, summed over features, in the units of X."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
 from skae._networks.layers import LinearPath, PrincipalMap
-from skae._networks.tracing import is_plain
+from skae._networks.tracing import is_plain, leaves, run
 
 # Up to this width PCA is computed from the covariance, else by iteration: of all rows,
 # unless that takes more products than these.
@@ -51,6 +51,29 @@ def add_linear_path(network: nn.Module, n_in: int, n_out: int) -> nn.Module:
         for weight in last.parameters():
             weight.zero_()
     return LinearPath(linear, network)
+
+
+def hidden_layers(encoder: nn.Module, x: Tensor, *, copy: bool = False) -> list[Tensor]:
+    """Return what each layer with weights takes, but the first.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        An encoder, of which linear paths are left out.
+    x : Tensor of shape (n_rows, n_features)
+        Rows.
+    copy : bool, default=False
+        Whether layers may work in place.
+    """
+    layers = [
+        layer.layers if is_plain(layer, LinearPath) else layer
+        for layer in leaves(encoder)
+    ]
+    _, steps = run(nn.Sequential(*layers), x, copy=copy)
+    weighted = [
+        x for layer, x, _ in steps if next(layer.parameters(), None) is not None
+    ]
+    return weighted[1:]
 
 
 def _path_of(network: nn.Module) -> PrincipalMap:

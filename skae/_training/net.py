@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor
@@ -27,7 +26,7 @@ from skae._training.divergence import (
 from skae._training.epochs import can_take_fast_path, run_fast_epoch
 from skae._training.history import EpochTerms
 from skae._training.plan import Task
-from skae._training.rates import group_by_layer
+from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
 from skae._training.settings import without_split
 from skae._training.stopping import STOPPING
@@ -38,7 +37,7 @@ Noise = Callable[[Tensor, torch.Generator], Tensor]
 _OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
 
 
-class AutoencoderNet(NeuralNet):
+class AutoencoderNet(LayerwiseNet):
     """A skorch net whose target is its input.
 
     Beside skorch's own parameters it takes:
@@ -76,10 +75,6 @@ class AutoencoderNet(NeuralNet):
 
     # R² of PCA of the training rows, if the networks started there.
     pca_r2_: float | None = None
-    # Whether the optimizer is built when it is first needed, and the state that it gets
-    # then. For the first one torch imports its compiler, which takes a second.
-    has_late_optimizer = False
-    state_of_optimizer: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -126,32 +121,6 @@ class AutoencoderNet(NeuralNet):
     def initialize_module(self) -> AutoencoderNet:
         with RandomStream(self.seed).as_global():
             return super().initialize_module()
-
-    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> AutoencoderNet:
-        if not self.has_late_optimizer:
-            return super().initialize_optimizer(*args, **kwargs)
-        self._register_attribute("optimizer_", None)  # its settings are known
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "optimizer_" or not vars(self).get("has_late_optimizer"):
-            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        self.has_late_optimizer = False
-        self._initialize_optimizer()
-        if self.state_of_optimizer is not None:
-            self.optimizer_.load_state_dict(self.state_of_optimizer)
-            self.state_of_optimizer = None
-        return self.optimizer_
-
-    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
-        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
-        is_divided = "param_groups" in self.get_params_for(prefix)
-        if self.lr_by_layer and not is_divided:
-            decay = kwargs.pop("weight_decay", None)
-            if decay is None and self.optimizer is not torch.optim.AdamW:
-                decay = 0.0
-            args = (group_by_layer(self.module_, decay),)
-        return args, kwargs
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -353,10 +322,14 @@ class AutoencoderNet(NeuralNet):
         self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any
     ) -> AutoencoderNet:
         """Run epochs, select the best one, and run the final ones on all rows."""
-        n_epochs = epochs or self.max_epochs
+        n_epochs = self.max_epochs if epochs is None else epochs
         n_final = int(n_epochs * self.final_share)
         stopping: Any = dict(self.callbacks_).get(STOPPING)
         is_fresh = self.module_.n_epochs == 0
+        if n_epochs == 0:
+            if self.final_share and is_fresh:
+                self._restart(X.rows)
+            return self
         self._begin_epochs(n_epochs - n_final, self.lr_schedule)
         try:
             super().fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
@@ -372,9 +345,13 @@ class AutoencoderNet(NeuralNet):
                 self._begin_epochs(n_final, final if self.lr_schedule else None)
                 super().fit_loop(X, y, epochs=n_final, **fit_params)
         elif self.final_share and is_fresh and not is_better:
-            self.pca_r2_ = self.module.restart(self.module_, X.rows, self.augmentation)
-            self.optimizer_.state.clear()
+            self._restart(X.rows)
         return self
+
+    def _restart(self, rows: Any) -> None:
+        """Start again, from PCA of all rows with the shipped networks."""
+        self.pca_r2_ = self.module.restart(self.module_, rows, self.augmentation)
+        self.optimizer_.state.clear()
 
     def _begin_epochs(self, n_epochs: int, schedule: Schedule | None) -> None:
         self.n_epochs_ = n_epochs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -207,6 +207,11 @@ class Plan:
     dtype: str
     task: Task
     training: Training
+
+    def validated(self) -> Plan:
+        """Return the plan for held-out rows of the user's own: none of X are."""
+        training = replace(self.training, hold_out=None, final_share=0.0)
+        return replace(self, training=training)
 
     @property
     def has_free_coordinates(self) -> bool:

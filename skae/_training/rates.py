@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from skorch import NeuralNet
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.optim import Optimizer
@@ -136,3 +138,41 @@ def _factor(layer: Any) -> float:
     else:
         return _LR_CUSTOM / LR
     return min(1.0, _N_INPUTS / n_inputs)
+
+
+class LayerwiseNet(NeuralNet):
+    """A skorch net with learning rates by layer, whose optimizer may be built late.
+
+    It is then built when it is first needed: for the first one torch imports its
+    compiler, which takes a second that inference need not spend.
+    """
+
+    lr_by_layer: bool
+    has_late_optimizer = False
+    state_of_optimizer: dict[str, Any] | None = None  # that it gets then
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.has_late_optimizer:
+            return super().initialize_optimizer(*args, **kwargs)
+        self._register_attribute("optimizer_", None)  # its settings are known
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "optimizer_" or not vars(self).get("has_late_optimizer"):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        self.has_late_optimizer = False
+        self._initialize_optimizer()
+        if self.state_of_optimizer is not None:
+            self.optimizer_.load_state_dict(self.state_of_optimizer)
+            self.state_of_optimizer = None
+        return self.optimizer_
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        is_divided = "param_groups" in self.get_params_for(prefix)
+        if self.lr_by_layer and not is_divided:
+            decay = kwargs.pop("weight_decay", None)
+            if decay is None and self.optimizer is not torch.optim.AdamW:
+                decay = 0.0
+            args = (group_by_layer(self.module_, decay),)
+        return args, kwargs

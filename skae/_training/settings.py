@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 import torch
+from skorch.helper import predefined_split
 
 from skae._exceptions import DivergenceError
 from skae._training.schedules import steady
@@ -125,6 +126,17 @@ def without_split(net: Any) -> Iterator[None]:
         yield
     finally:
         net.train_split, net.callbacks_ = before
+
+
+@contextmanager
+def held_out(net: Any, dataset: Any) -> Iterator[None]:
+    """Validate on a data set, and train on all others, inside the block."""
+    before = net.train_split, net.final_share
+    net.train_split, net.final_share = predefined_split(dataset), 0.0
+    try:
+        yield
+    finally:
+        net.train_split, net.final_share = before
 
 
 @contextmanager

@@ -241,7 +241,7 @@ NOT_A_NUMBER = {"type": "float", "value": "nan"}
         (with_entry("meta", "parameters", "device"), "device='meta' cannot be used"),
         (with_entry(-1, "format"), "its JSON cannot be read"),
         (with_entry(True, "format"), "its JSON cannot be read"),
-        (with_entry(0, "parameters", "max_epochs"), "'max_epochs' parameter"),
+        (with_entry(-1, "parameters", "max_epochs"), "'max_epochs' parameter"),
         (with_entry("x", "parameters", "callbacks"), "'callbacks' parameter"),
         (with_entry(-1, "net_", "seed"), "seed is -1"),
         (with_entry("fast", "net_", "lr"), "lr is 'fast'"),
