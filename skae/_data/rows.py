@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._data.faults import check_masked, check_numeric, explained
+from skae._data.statistics import Statistics
 
 
 class Rows(Protocol):
@@ -150,6 +151,26 @@ def check_range(
             f"Input X contains a value too large for dtype({dtype.name!r}): column "
             f"{name} holds {rows[row, column]:g} in row {row}. Scale X, for instance "
             "with StandardScaler, or set dtype='float64'."
+        )
+
+
+def check_squares(rows: np.ndarray, statistics: Statistics) -> None:
+    """Refuse rows whose variance leaves the range of float64.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Finite values.
+    statistics : Statistics
+        Their statistics.
+    """
+    variance = statistics.variance
+    vanishes = not variance.any() and bool((rows != rows[:1]).any())
+    if vanishes or not np.isfinite(variance).all():
+        what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")
+        raise ValueError(
+            f"Input X contains values too {what}: their variance {then} in float64. "
+            "Scale X, for instance with MinMaxScaler."
         )
 
 

@@ -68,6 +68,9 @@ def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[start : start + size]
 
 
+@np.errstate(
+    over="ignore", invalid="ignore"
+)  # an infinite variance is told by `check_squares`
 def compute_statistics(rows: np.ndarray) -> Statistics:
     """Return the statistics of the rows of an array of any numeric type."""
     buffer = np.empty((min(_chunk_size(rows), len(rows)), rows.shape[1]))

@@ -1,7 +1,8 @@
 """Units of training: what is subtracted from X, and what its channels are divided by.
 
 A network computes in float32. Values far from zero, such as times in seconds, would
-lose their digits there, and channels in different units would not count alike. Such
+lose their digits there, the squares of extremely large or small ones are out of its
+range, and channels in different units would not count alike. Such
 rows are converted as they are taken, in float64, and results are converted back.
 """
 
@@ -36,6 +37,12 @@ class Units:
 
     origin: np.ndarray
     ratio: np.ndarray
+
+    @property
+    def common(self) -> float:
+        """A factor of all ratios, 1 unless X is extremely large or small."""
+        largest = float(self.ratio.max())
+        return 1.0 if _is_moderate(largest) else largest
 
     def convert(self, rows: np.ndarray) -> np.ndarray:
         """Return rows in the units of training, in float64."""
@@ -104,9 +111,16 @@ def choose_units(
     ratio = _ratio_of_channels(statistics, layout)
     lost = np.finfo(dtype).eps * np.abs(statistics.mean).max()
     is_far = lost > _LOST_DIGITS * statistics.scale
+    if not _is_moderate(statistics.scale):
+        ratio = ratio * statistics.scale
     if not is_far and (ratio == 1).all():
         return None
     return Units(statistics.mean, ratio)
+
+
+def _is_moderate(scale: float) -> bool:
+    """Tell whether squares of values of a scale are in the range of float32."""
+    return 1e-12 < scale < 1e12
 
 
 def _ratio_of_channels(statistics: Statistics, layout: Layout) -> np.ndarray:

@@ -342,7 +342,7 @@ class BaseAutoencoder(
     @property
     def scale_(self) -> float:
         """Training scale of X: the root mean squared deviation from `mean_`."""
-        return self._fitted().scale
+        return self._fitted().scale * self._fitted().unit
 
     @property
     def sample_shape_(self) -> tuple[int, ...]:

@@ -12,7 +12,13 @@ from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
 from skae._data.faults import explained
-from skae._data.rows import check_range, check_rows, first_rows, resolve_dtype
+from skae._data.rows import (
+    check_range,
+    check_rows,
+    check_squares,
+    first_rows,
+    resolve_dtype,
+)
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
 from skae._estimators.checks import (
@@ -53,6 +59,7 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
     statistics = compute_statistics(rows)
+    check_squares(rows, statistics)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
     units = None
     if plan.task.loss.degree == 2:

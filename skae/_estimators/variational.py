@@ -317,7 +317,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         variance = self._fitted().noise_variance
         if variance is None:
             raise AttributeError("noise_variance_: the loss has no variance.")
-        return variance
+        return variance * self._fitted().unit ** 2
 
     def posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the distribution of the code of each sample.

@@ -59,6 +59,8 @@ def set_coordinates(model: TrainedModel, rows: np.ndarray, *, whiten: bool) -> N
         varies = variances > _LEAST * max(variances[0], 0.0)
         deviations = np.sqrt(np.where(varies, variances, 1.0))[:, np.newaxis]
         weight, inverse = weight / deviations, inverse * deviations.T
+    else:
+        weight, inverse = weight * model.unit, inverse / model.unit
     _set(model, (weight, -weight @ mean), (inverse, mean))
 
 

@@ -91,6 +91,11 @@ class TrainedModel:
         return self.module.scale
 
     @property
+    def unit(self) -> float:
+        """Unit of the network in those of X, 1 unless X is extremely large or small."""
+        return 1.0 if self.units is None else self.units.common
+
+    @property
     def encoder(self) -> nn.Module:
         """The encoder, from flat rows in the units of X to codes."""
         layers = self.module.encoder_layers()
@@ -199,13 +204,14 @@ class TrainedModel:
         """Return the loss of each row, summed over features, in the units of X."""
         rows = self.in_domain(rows)
         module, loss, scale = self.module, self.loss, self.scale
-        ratio = self._ratio()
+        ratio, unit = self._ratio(), self.unit
 
         def of_rows(x: Tensor) -> Tensor:
             decoded = module.decode_unlinked(module.encode(x))
             return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
 
-        return self.apply(of_rows, rows)
+        found = self.apply(of_rows, rows)
+        return found if unit == 1.0 else found.astype(np.float64) * unit**2
 
     def r2(self, rows: np.ndarray) -> float:
         """Return R² of the reconstructions of rows, against the training mean."""
@@ -226,7 +232,7 @@ class TrainedModel:
         """
         found = compute_statistics(rows)
         offset = (found.mean - self.statistics.mean) ** 2
-        ratio = 1.0 if self.units is None else self.units.ratio
+        ratio = 1.0 if self.units is None else self.units.ratio / self.unit
         entries = (found.variance + offset) * (ratio / self.scale) ** 2
         total = found.n_rows * entries.sum()
         if total == 0:
@@ -236,18 +242,26 @@ class TrainedModel:
     def jacobian_norms(self, rows: np.ndarray) -> np.ndarray:
         """Return the Frobenius norm of the Jacobian of the code of each row."""
         encoder: nn.Module = self.module.encoder_layers().eval()
-        ratio = self._ratio()
+        ratio, factor = self._ratio(), 1.0
         if self.units is not None:
             to_ratio = Standardize(torch.zeros_like(ratio), ratio)
             encoder = nn.Sequential(to_ratio, encoder)
+        if self.unit != 1.0 and self.module.coordinates is not None:
+            largest = self.module.coordinates.weight.abs().max()  # the unit of the code
+            encoder = nn.Sequential(encoder, Standardize(0 * largest, largest))
+            factor = float(largest)
         norm = partial(exact_squared_norm, encoder, create_graph=False)
-        return np.sqrt(self.apply(lambda x: norm(x * ratio), rows, inference=False))
+        found = self.apply(lambda x: norm(x * ratio), rows, inference=False)
+        return np.sqrt(found) * (factor / self.unit)
 
     def _ratio(self) -> Any:
-        """Return the units of X in those of the network, a factor of each feature."""
+        """Return the units of X in those of the network, a factor of each feature.
+
+        They are divided by `unit`, so that squares stay in the range of the type.
+        """
         if self.units is None:
             return 1.0
-        return self._unit_tensors()[1].to(self._dtype)
+        return (self._unit_tensors()[1] / self.unit).to(self._dtype)
 
     def corrupt(self, rows: np.ndarray, source: np.random.RandomState) -> np.ndarray:
         """Return rows with the noise of training, drawn from a random state."""

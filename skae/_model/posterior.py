@@ -106,4 +106,7 @@ def log_likelihood(
         density: Any = model.loss.log_density
         return density(decoded, x, model.noise_variance).sum(1)
 
-    return model.apply(estimate, rows)
+    found = model.apply(estimate, rows)
+    if model.units is None:
+        return found
+    return found - np.log(model.units.ratio).sum()  # of the change of units

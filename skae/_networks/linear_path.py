@@ -65,15 +65,12 @@ def hidden_layers(encoder: nn.Module, x: Tensor, *, copy: bool = False) -> list[
     copy : bool, default=False
         Whether layers may work in place.
     """
-    layers = [
-        layer.layers if is_plain(layer, LinearPath) else layer
+    layers: list[Any] = [
+        layer.layers if isinstance(layer, LinearPath) else layer
         for layer in leaves(encoder)
     ]
     _, steps = run(nn.Sequential(*layers), x, copy=copy)
-    weighted = [
-        x for layer, x, _ in steps if next(layer.parameters(), None) is not None
-    ]
-    return weighted[1:]
+    return [x for layer, x, _ in steps if any(True for _ in layer.parameters())][1:]
 
 
 def _path_of(network: nn.Module) -> PrincipalMap:

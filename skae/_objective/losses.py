@@ -82,19 +82,16 @@ def mean_squared_error(reconstruction: Tensor, x: Tensor, scale: float) -> Tenso
 
     x is taken in units of the scale.
     """
-    reconstruction, x, scale = _in_range(reconstruction, x, scale)
     return F.mse_loss(reconstruction, x, reduction="sum") * (0.5 / (scale**2 * len(x)))
 
 
 def mean_gaussian(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
     """Gaussian negative log-likelihood of a row, on average: see `gaussian_profile`."""
-    reconstruction, x, scale = _in_range(reconstruction, x, scale)
     error = F.mse_loss(reconstruction, x) / scale**2
     return _gaussian_at_optimum(error, x[0].numel())
 
 
 def _mean_huber(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
-    reconstruction, x, scale = _in_range(reconstruction, x, scale)
     total = F.huber_loss(reconstruction, x, reduction="sum", delta=scale)
     return total / (scale**2 * len(x))
 
@@ -105,15 +102,6 @@ def _mean_binary_cross_entropy(logits: Tensor, x: Tensor, scale: float) -> Tenso
 
 def _mean_poisson(log_rate: Tensor, x: Tensor, scale: float) -> Tensor:
     return F.poisson_nll_loss(log_rate, x, log_input=True, reduction="sum") / len(x)
-
-
-def _in_range(
-    reconstruction: Tensor, x: Tensor, scale: float
-) -> tuple[Tensor, Tensor, float]:
-    """Divide by the scale first where squares would leave the range of float32."""
-    if 1e-12 < scale < 1e12:
-        return reconstruction, x, scale
-    return reconstruction / scale, x / scale, 1.0
 
 
 # Densities and draws ------------------------------------------------------------------
@@ -272,10 +260,8 @@ class Loss:
 
     def for_training(self, reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
         """Return the values of entries or rows, with x in units of the scale."""
-        if self.degree == 0:
-            return self.function(reconstruction, x, scale)
-        reconstruction, x, scale = _in_range(reconstruction, x, scale)
-        return self.function(reconstruction, x, scale) / scale**self.degree
+        values = self.function(reconstruction, x, scale)
+        return values / scale**self.degree if self.degree else values
 
     def can_take(self, value: float) -> bool:
         """Tell whether a value of X is in the domain."""

@@ -178,7 +178,7 @@ def _best_epoch(net):
     best = [
         callback.best_epoch_
         for _, callback in net.callbacks_
-        if getattr(callback, "load_best", False)
+        if getattr(callback, "selects", getattr(callback, "load_best", False))
         and getattr(callback, "best_epoch_", 0)
         and callback.monitor in net.history[-1]  # else `partial_fit` has trained since
     ]

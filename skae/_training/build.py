@@ -239,7 +239,7 @@ def _make_callbacks(plan: Plan, n_features: int) -> list[Any]:
             # The loss is summed over features, tol is for one of them.
             threshold=training.tol * n_features,
             threshold_mode="abs",
-            load_best=training.early_stopping,
+            selects=training.early_stopping,
         )
         callbacks.append((STOPPING, stopping))
     return callbacks

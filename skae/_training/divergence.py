@@ -34,21 +34,21 @@ class FiniteWeights:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.module = module
-        self._copies = [x.detach().clone() for x in _state(module)]
+        self._weights = _state(module)
+        self._copies = [x.detach().clone() for x in self._weights]
 
     @torch.no_grad()
     def update(self, reconstruction: Tensor) -> None:
         """Copy the weights if their output is finite."""
         if torch.isfinite(reconstruction).all():
-            for copy, x in zip(self._copies, _state(self.module), strict=True):
+            for copy, x in zip(self._copies, self._weights, strict=True):
                 copy.copy_(x)
 
     @torch.no_grad()
     def restore(self, optimizer: Optimizer) -> None:
         """Restore the copy, and discard averages of gradients that are not finite."""
         optimizer.state.clear()
-        for copy, x in zip(self._copies, _state(self.module), strict=True):
+        for copy, x in zip(self._copies, self._weights, strict=True):
             x.copy_(copy)
 
 

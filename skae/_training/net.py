@@ -262,7 +262,7 @@ class AutoencoderNet(LayerwiseNet):
         if training and self.learning_rate_.n_steps is None:
             self.learning_rate_.n_steps = len(iterator) * self.n_epochs_
         with nullcontext() if training else self.validation_noise():
-            if can_take_fast_path(self):
+            if self.is_fast_:
                 run_fast_epoch(self, iterator, training, prefix)
             else:
                 super().run_single_epoch(
@@ -336,7 +336,7 @@ class AutoencoderNet(LayerwiseNet):
         except StopTraining:
             if stopping is None or not stopping.has_stopped_:
                 n_final = 0  # a callback of the user ends all
-        if stopping is None or not stopping.load_best:
+        if stopping is None or not stopping.selects:
             return self
         is_better = stopping.select(self)
         if n_final and is_better:
@@ -354,7 +354,7 @@ class AutoencoderNet(LayerwiseNet):
         self.optimizer_.state.clear()
 
     def _begin_epochs(self, n_epochs: int, schedule: Schedule | None) -> None:
-        self.n_epochs_ = n_epochs
+        self.n_epochs_, self.is_fast_ = n_epochs, can_take_fast_path(self)
         optimizer, by_layer = self.optimizer_, self.lr_by_layer
         self.learning_rate_ = LearningRate(optimizer, schedule, by_layer)
 

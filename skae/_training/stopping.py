@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from skorch.callbacks import EarlyStopping
 
 from skae._data.batches import RowDataset
@@ -29,15 +30,18 @@ class Stopping(EarlyStopping):
     ----------
     warmup : int
         Number of epochs in which the weight of a penalty rises, to be ignored.
+    selects : bool
+        Whether the weights of the best epoch are kept. Those before the first epoch are
+        a candidate, too, and the one to keep unless the best epoch is better by more
+        than one standard error.
     **kwargs : dict
-        Parameters of skorch's own class. With ``load_best`` the weights before the
-        first epoch are a candidate, too, and the one to keep unless the best epoch is
-        better by more than one standard error.
+        Parameters of skorch's own class.
     """
 
-    def __init__(self, *, warmup: int, **kwargs: Any) -> None:
+    def __init__(self, *, warmup: int, selects: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.warmup = warmup
+        self.selects = selects
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy of the net in training holds neither weights twice nor data.
@@ -50,7 +54,7 @@ class Stopping(EarlyStopping):
         self.start_: _Candidate | None = None
 
     def on_epoch_begin(self, net: Any, dataset_valid: Any = None, **kw: Any) -> None:
-        if self.load_best and self.start_ is None and dataset_valid is not None:
+        if self.selects and self.start_ is None and dataset_valid is not None:
             self.held_out_ = dataset_valid
             weights = copy.deepcopy(net.module_.state_dict())
             self.start_ = _Candidate(weights, *net.measure(dataset_valid))
@@ -59,7 +63,7 @@ class Stopping(EarlyStopping):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         is_rising = net.learning_rate_.is_rising
         monitored = self.monitor in net.history[-1]
-        ignored = is_rising and not self.load_best
+        ignored = is_rising and not self.selects
         if net.module_.n_epochs <= self.warmup or ignored or not monitored:
             return
         try:
@@ -67,8 +71,22 @@ class Stopping(EarlyStopping):
         except KeyboardInterrupt:
             self.has_stopped_ = True
             raise
+        if self.selects and self.best_epoch_ == net.history[-1, "epoch"]:
+            self._keep(net.module_.state_dict())
         if is_rising:
             self.misses_ = 0
+
+    def _keep(self, weights: dict[str, Any]) -> None:
+        """Copy weights, into the last copies: skorch copies them anew in each epoch."""
+        kept = self.best_model_weights_
+        if kept is None:
+            self.best_model_weights_ = copy.deepcopy(weights)
+            return
+        for name, value in weights.items():
+            if torch.is_tensor(value):
+                kept[name].copy_(value)
+            else:  # of a custom module
+                kept[name] = copy.deepcopy(value)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Do nothing: the net calls `select`, and may train further."""
