@@ -12,9 +12,10 @@ from torch import Tensor
 # The kernels of torch process blocks of rows, and round remaining rows differently.
 # Batches are padded to whole blocks, so that a row gives the same bits in any batch.
 # For matrix products these are 16 rows with AVX-512 and 24 with AVX2; for functions
-# like tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512.
+# like tanh, on any number of columns, 32 and 16. A few rows are one block of AVX-512;
+# other processors take other kernels for so few.
 _BLOCK = 96
-_SMALL_BLOCK = 32
+_SMALL_BLOCK = 32 if torch.backends.cpu.get_cpu_capability() == "AVX512" else _BLOCK
 _BATCH_SIZE = 10 * _BLOCK
 
 

@@ -1,5 +1,8 @@
 """Rows, types and memory."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -128,3 +131,45 @@ def test_y_is_ignored_whatever_it_holds():
         assert_array_equal(ae.transform(IMAGES), codes)
         ae.partial_fit(IMAGES, y)
         ae.score(IMAGES, y)
+
+
+WIDTHS = """
+import sys, warnings
+import numpy as np, torch
+from skae import AutoencoderTransformer
+
+torch.set_num_threads(1)
+warnings.simplefilter("ignore")
+X = np.random.RandomState(0).randn(70, 64)
+order = np.random.RandomState(1).permutation(70)
+for dtype in ("float32", "float64"):
+    for width in range(1, 65):
+        for hidden in ((), (width,)):
+            k, p = (3, 9) if hidden else (width, max(width, 9))
+            rows = X[:, :p].astype(dtype)
+            ae = AutoencoderTransformer(
+                k, hidden_layer_sizes=hidden, dtype=dtype, max_epochs=1, random_state=0
+            ).fit(rows)
+            codes, decoded = ae.transform(rows), ae.reconstruct(rows)
+            alone = [ae.transform(rows[i : i + 1]) for i in range(0, 70, 7)]
+            where = f"{dtype}, {hidden}, code of {k}"
+            assert (ae.transform(rows[order]) == codes[order]).all(), where
+            assert (ae.reconstruct(rows[order]) == decoded[order]).all(), where
+            assert (np.concatenate(alone) == codes[::7]).all(), where
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_rows_are_independent_of_their_place_for_every_width(capability):
+    """Shuffled or alone, behind layers of 1 to 64 units: the same bits."""
+    best = torch.backends.cpu.get_cpu_capability()
+    if best not in ("AVX512", capability):
+        pytest.skip(f"the processor has {best}")
+    environment = {
+        **os.environ,
+        "ATEN_CPU_CAPABILITY": capability.lower(),
+        "MKL_ENABLE_INSTRUCTIONS": capability,
+        "ONEDNN_MAX_CPU_ISA": {"AVX2": "AVX2", "AVX512": "AVX512_CORE"}[capability],
+    }
+    subprocess.run([sys.executable, "-c", WIDTHS], env=environment, check=True)
