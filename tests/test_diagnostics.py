@@ -28,6 +28,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae._data.units import converted
 from skae._estimators.base import open_model
 from skae._model import collapse as _collapse
 from skae._model.model import TrainedModel
@@ -163,13 +164,14 @@ def test_r2_is_right_at_every_scale_of_x(scale, small):
     expected = report(ae, small)
     scaled = (small * scale).astype(np.float32)
     ae = clone(ae).fit(scaled)
-    _, r2 = _collapse._measure(open_model(ae), scaled)
+    model = open_model(ae)
+    _, r2 = _collapse._measure(model, np.asarray(converted(scaled, model.units)))
     # The code is measured in the coordinates of training.
     assert r2 == pytest.approx(ae.score(scaled), rel=1e-6)
     assert r2 == pytest.approx(expected.r2, abs=1e-4)
-    with np.errstate(over="ignore"):  # of the sensitivity
-        found = report(ae, scaled)
+    found = report(ae, scaled)
     assert found.pca_r2 == pytest.approx(expected.pca_r2, abs=1e-4)
+    assert found.sensitivity == pytest.approx(expected.sensitivity, rel=1e-3)
 
 
 def test_sensitivity_is_of_some_samples_by_random_state(small):

@@ -137,7 +137,7 @@ def test_links_undo_logits_and_log_rates():
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
-@pytest.mark.parametrize("scale", [0.5, 255.0, 1e-20, 1e20])
+@pytest.mark.parametrize("scale", [0.5, 255.0, 1e-10, 1e10])
 def test_mean_is_what_the_entries_give(name, scale):
     # Squared errors are taken in units of the scale, likelihoods are not.
     loss = LOSSES[name]
@@ -156,7 +156,7 @@ def test_gaussian_in_units_of_any_scale():
     reconstruction, x = (value.float() for value in _pair())
     values = [
         mean_gaussian(scale * reconstruction, scale * x, scale)
-        for scale in (1.0, 255.0, 1e-20, 1e20)
+        for scale in (1.0, 255.0, 1e-10, 1e10)
     ]
     for value in values[1:]:
         torch.testing.assert_close(value, values[0], rtol=1e-5, atol=0)

@@ -34,6 +34,12 @@ COLUMNS = {
         "seconds": "seconds",
         "speed_up": "speed-up",
     },
+    "bench_calls": {
+        "contestant": "call",
+        "median_ms": "median, ms",
+        "p99_ms": "99th percentile, ms",
+        "ratio": "ratio of medians",
+    },
     "bench_search_start": {"stage": "stage", "seconds": "seconds"},
     "bench_import": {"contestant": "import", "seconds": "seconds", "ratio": "ratio"},
 }

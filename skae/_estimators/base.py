@@ -27,8 +27,10 @@ from skae._estimators.fitting import (
     document_of,
     extend,
     holding,
+    later,
     restore,
     resume,
+    settled,
     start,
     train,
     validated,
@@ -290,7 +292,7 @@ class BaseAutoencoder(
         else:
             model, rows = extend(X, self, self._model)
         with holding(self, model), as_stream(model.net, is_auto=self.lr == "auto"):
-            train(self, model, rows, 1, self._describe)
+            train(self, model, rows, 1, later(self._describe))
         return self
 
     def _describe(self, model: TrainedModel, rows: np.ndarray) -> None:
@@ -303,11 +305,15 @@ class BaseAutoencoder(
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)
 
-    def _fitted(self) -> TrainedModel:
+    def _trained(self) -> TrainedModel:
         """Return the model, or raise scikit-learn's NotFittedError."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)  # which takes longer than to encode a row
         return self._model
+
+    def _fitted(self) -> TrainedModel:
+        """Return the model, with what it needs beside its weights."""
+        return settled(self._trained(), self._describe)
 
     @property
     def net_(self) -> AutoencoderNet:
@@ -327,49 +333,49 @@ class BaseAutoencoder(
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict for each epoch: its number and every term of the objective."""
-        return self._fitted().history
+        return self._trained().history
 
     @property
     def n_iter_(self) -> int:
         """Number of epochs trained so far."""
-        return len(self._fitted().net.history)
+        return len(self._trained().net.history)
 
     @property
     def mean_(self) -> np.ndarray:
         """Training mean of each feature."""
-        return self._fitted().mean
+        return self._trained().mean
 
     @property
     def scale_(self) -> float:
         """Training scale of X: the root mean squared deviation from `mean_`."""
-        return self._fitted().scale * self._fitted().unit
+        return self._trained().scale * self._trained().unit
 
     @property
     def sample_shape_(self) -> tuple[int, ...]:
         """Shape of one sample of X."""
-        return self._fitted().layout.sample_shape
+        return self._trained().layout.sample_shape
 
     @property
     def image_shape_(self) -> tuple[int, ...] | None:
         """Shape of a sample as the input of a convolution, None for rows."""
-        return self._fitted().layout.image_shape
+        return self._trained().layout.image_shape
 
     @property
     def n_features_in_(self) -> int:
         """Number of features of a flattened sample."""
-        return self._fitted().n_features
+        return self._trained().n_features
 
     @property
     def feature_names_in_(self) -> np.ndarray:
         """Names of the features, where X has names that are all strings."""
-        names = self._fitted().feature_names
+        names = self._trained().feature_names
         if names is None:
             raise AttributeError("feature_names_in_: fit saw no names of features.")
         return names
 
     @property
     def _n_features_out(self) -> int:
-        return self._fitted().n_components
+        return self._trained().n_components
 
     def _sk_visual_block_(self) -> Any:
         return draw(self._model) if self.__sklearn_is_fitted__() else draw_plain(self)

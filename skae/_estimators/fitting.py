@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,9 +38,13 @@ from skae._random import draw_seed
 from skae._training.build import build_net, prepare_net
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task
-from skae._training.settings import held_out, restored_on_error
+from skae._training.settings import default_torch, held_out, restored_on_error
 
 _N_CHECKED = 32  # rows whose output has to be finite after training
+_N_PENDING = 256  # rows of a stream from which a model is described when it is used
+_PENDING_LOCK = threading.RLock()
+
+_Describe = Callable[[TrainedModel, np.ndarray], None]
 
 
 def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
@@ -248,7 +253,7 @@ def train(
     model: TrainedModel,
     rows: np.ndarray,
     n_epochs: int,
-    describe: Callable[[TrainedModel, np.ndarray], None],
+    describe: _Describe,
 ) -> None:
     """Train a model, show or report its epochs, and describe it.
 
@@ -285,6 +290,31 @@ def train(
         describe(model, rows)
         raise
     describe(model, rows)
+
+
+def later(describe: _Describe) -> _Describe:
+    """Return a function that lets a model of few rows be described when it is used.
+
+    In a stream of small chunks that would take longer than to train on them.
+    """
+
+    def of_few_rows(model: TrainedModel, rows: np.ndarray) -> None:
+        if len(rows) > _N_PENDING:
+            describe(model, rows)
+        else:
+            model.pending = np.array(rows)
+
+    return of_few_rows
+
+
+def settled(model: TrainedModel, describe: _Describe) -> TrainedModel:
+    """Return a model after measuring what it needs beside its weights."""
+    if model.pending is not None:
+        with _PENDING_LOCK, default_torch():
+            if model.pending is not None:
+                describe(model, model.pending)
+                model.pending = None
+    return model
 
 
 def warn_of_fit(model: TrainedModel, rows: np.ndarray, remedies: list[str]) -> None:

@@ -50,6 +50,9 @@ class TrainedModel:
         Units of the rows that the network takes and gives. None is those of X.
     noise_variance : float or None
         Variance of a Gaussian decoder, in squared units of X.
+    pending : ndarray of shape (n_rows, n_features) or None
+        The last rows of a stream, from which what the model needs beside its weights
+        has still to be measured.
     """
 
     net: AutoencoderNet
@@ -61,6 +64,7 @@ class TrainedModel:
     trained_with: Plan
     units: Units | None = None
     noise_variance: float | None = None
+    pending: np.ndarray | None = None
 
     @property
     def module(self) -> AutoencoderModule:

@@ -12,15 +12,6 @@ from torch.optim import Optimizer
 from skae._exceptions import DivergenceError
 
 
-def _state(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
-
-
-def is_finite(module: nn.Module) -> bool:
-    """Tell whether all weights and buffers of a module are finite."""
-    return all(bool(torch.isfinite(x).all()) for x in _state(module))
-
-
 class FiniteWeights:
     """A copy of the last weights of a module with a finite output.
 
@@ -34,21 +25,32 @@ class FiniteWeights:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._weights = _state(module)
-        self._copies = [x.detach().clone() for x in self._weights]
+        self._weights = [*module.parameters(), *module.buffers()]
+        self._copies: list[Tensor] | None = None  # None while they are as they were
 
     @torch.no_grad()
     def update(self, reconstruction: Tensor) -> None:
-        """Copy the weights if their output is finite."""
-        if torch.isfinite(reconstruction).all():
+        """Copy the weights before the first step, and if their output is finite."""
+        if self._copies is None:
+            self._copies = [x.detach().clone() for x in self._weights]
+        elif torch.isfinite(reconstruction).all():
             for copy, x in zip(self._copies, self._weights, strict=True):
                 copy.copy_(x)
+
+    @torch.no_grad()
+    def are_now(self) -> bool:
+        """Tell whether all weights and buffers are finite."""
+        floating = [x for x in self._weights if x.is_floating_point()]
+        norms = torch._foreach_norm(floating, 2)  # in one call, but it may overflow
+        if math.isfinite(sum(x.item() for x in norms)):
+            return True
+        return all(bool(torch.isfinite(x).all()) for x in floating)
 
     @torch.no_grad()
     def restore(self, optimizer: Optimizer) -> None:
         """Restore the copy, and discard averages of gradients that are not finite."""
         optimizer.state.clear()
-        for copy, x in zip(self._copies, self._weights, strict=True):
+        for copy, x in zip(self._copies or self._weights, self._weights, strict=True):
             x.copy_(copy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -71,9 +72,15 @@ def can_take_fast_path(net: Any) -> bool:
         for _, callback in net.callbacks_
         for hook in hooks
     )
-    closure = inspect.signature(net.optimizer_.step).parameters.get("closure")
-    needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+    optimizer: Any = type(net.optimizer_)
+    needs_closure = _needs_closure(optimizer)
     is_overridden = any(
         not getattr(type(net), name).__module__.startswith("skae.") for name in _STEPS
     )
     return not (is_watched or needs_closure or is_overridden)
+
+
+@functools.cache
+def _needs_closure(optimizer: Any) -> bool:
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty

@@ -21,7 +21,6 @@ from skae._training.divergence import (
     FiniteWeights,
     check_finite,
     check_start,
-    is_finite,
 )
 from skae._training.epochs import can_take_fast_path, run_fast_epoch
 from skae._training.history import EpochTerms
@@ -364,7 +363,7 @@ class AutoencoderNet(LayerwiseNet):
 
     def _finish_training(self) -> None:
         """Leave finite weights and complete epochs; free gradients and copies."""
-        if not is_finite(self.module_):
+        if not self.finite_weights_.are_now():
             self.finite_weights_.restore(self.optimizer_)
         if len(self.history) and "train_loss" not in self.history[-1]:
             del self.history[-1]  # interrupted

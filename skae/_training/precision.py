@@ -36,6 +36,8 @@ def resolve_precision(
     device : str
         Where the module is trained.
     """
+    if precision == "float32":
+        return precision
     is_double = any(x.dtype == torch.float64 for x in module.parameters())
     if precision == "bfloat16" and is_double:
         raise ValueError(
