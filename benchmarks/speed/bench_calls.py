@@ -25,7 +25,7 @@ def cases(X):
     """Yield the name of a call, and the contestants; the first is the reference."""
     ae = skae.AutoencoderTransformer(N_COMPONENTS, random_state=0).partial_fit(X)
     layers = (WIDTH, N_COMPONENTS, WIDTH)
-    mlp = MLPRegressor(layers, random_state=0).partial_fit(X, X)
+    mlp = MLPRegressor(hidden_layer_sizes=layers, random_state=0).partial_fit(X, X)
     for n_rows in (1, 32, 100):
         chunk = X[:n_rows]
         yield (
