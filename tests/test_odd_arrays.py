@@ -100,6 +100,10 @@ CONTAINERS = {
     "arrow frame": lambda X: frame(X).convert_dtypes(dtype_backend="pyarrow"),
     "polars": lambda X: pl.DataFrame(frame(X)),
 }
+try:
+    CONTAINERS["arrow frame"](np.zeros((1, 1)))
+except (ImportError, NameError):  # an old numpy, which pyarrow does not take
+    del CONTAINERS["arrow frame"]
 TYPES = [
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "float32", "float64"),

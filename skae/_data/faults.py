@@ -111,7 +111,7 @@ def check_masked(X: Any) -> None:
         )
 
 
-def check_numeric(rows: np.ndarray, X: Any) -> None:
+def as_numbers(rows: np.ndarray, X: Any) -> np.ndarray:
     """Refuse dates and durations, which scikit-learn lets through as they are.
 
     Parameters
@@ -120,11 +120,19 @@ def check_numeric(rows: np.ndarray, X: Any) -> None:
         X, as scikit-learn's check returns it.
     X : object
         The value of an argument.
+
+    Returns
+    -------
+    ndarray
+        The rows; numbers that older versions of scikit-learn leave as text are
+        converted.
     """
-    if rows.dtype.kind not in "biuf" or _has_dates(X):
-        raise TypeError(
-            find_fault(X) or f"X has dtype {rows.dtype}. Convert it to numbers."
-        )
+    if rows.dtype.kind in "biuf" and not _has_dates(X):
+        return rows
+    fault = find_fault(X)
+    if fault is None and rows.dtype.kind in "OU":
+        return rows.astype(np.float64)
+    raise TypeError(fault or f"X has dtype {rows.dtype}. Convert it to numbers.")
 
 
 def find_fault(X: Any) -> str | None:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skae._data.faults import check_masked, check_numeric, explained
+from skae._data.faults import as_numbers, check_masked, explained
 from skae._data.statistics import Statistics
 
 
@@ -68,7 +68,7 @@ def first_rows(
     with explained(X):
         flat = _flatten(X, shape) if len(shape) > 2 else X
         rows = check_array(flat, dtype="numeric", order="C", estimator=estimator)
-    check_numeric(rows, X)
+    rows = as_numbers(rows, X)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
     return rows, sample_shape, _feature_names(flat)
 
@@ -114,7 +114,7 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
         validate_data(estimator, X, reset=False, skip_check_array=True)
     with explained(X):
         rows = _checked(_flatten(X, shape) if len(shape) > 2 else X, estimator)
-    check_numeric(rows, X)
+    rows = as_numbers(rows, X)
     return rows
 
 

@@ -104,7 +104,8 @@ def _read_scalar(reader: Reader, found: Any) -> Any:
 def _read_texts(reader: Reader, found: Any) -> np.ndarray:
     items, dtype = reader.decode_value(found["items"]), np.dtype(found["dtype"])
     longest = max((len(item) for item in items if isinstance(item, str)), default=0)
-    if dtype.kind not in "OU" or dtype.itemsize > 4 * max(longest, _SHORT):
+    is_short = 0 <= dtype.itemsize <= 4 * max(longest, _SHORT)  # numpy 1 overflows
+    if dtype.kind not in "OU" or not is_short:
         raise TypeError(f"{dtype} is not the type of texts of {longest} characters")
     array = np.empty(len(items), dtype=dtype)
     array[:] = items
