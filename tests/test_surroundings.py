@@ -219,6 +219,17 @@ def test_scores_of_callbacks_are_in_the_history():
     skae.TrainingHistoryDisplay.from_estimator(ae)
 
 
+@pytest.mark.parametrize("on_train", [False, True])
+def test_scores_where_a_penalty_needs_activations(on_train):
+    callback = skorch.callbacks.EpochScoring("r2", name="r2", on_train=on_train)
+    for ae in (
+        skae.ContractiveAutoencoder(3, max_epochs=1),
+        AutoencoderTransformer(3, max_epochs=1, penalty=skae.Contraction(0.1)),
+    ):
+        ae.set_params(callbacks=[callback]).fit(X)
+        assert np.isfinite(ae.history_[0]["r2"])
+
+
 class Recorder:
     """A client and a run of MLflow that keep what they get."""
 

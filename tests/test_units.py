@@ -182,3 +182,40 @@ def test_copies_keep_the_units(name, tmp_path):
         assert_array_equal(other.reconstruct(X), ae.reconstruct(X))
         assert other.score(X) == ae.score(X)
         assert other.partial_fit(X).score(X) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("noise", "is_right"),
+    [
+        (skae.MaskingNoise(0.5, value=0), lambda new: np.abs(new + 1e6) < 1),
+        (skae.SaltAndPepperNoise(0.5), lambda new: np.abs(new - new.round()) < 0.01),
+        (
+            skae.GaussianNoise(9.0, relative=False, clip=(1e6, 1e6 + 1)),
+            lambda new: (new > -0.01) & (new < 1.01),
+        ),
+    ],
+)
+def test_noise_is_in_the_units_of_x_far_from_zero(noise, is_right, digits):
+    X = digits[0][:100, :32].astype(np.float64) + 1e6
+    ae = skae.DenoisingAutoencoder(3, noise=noise, max_epochs=1, random_state=0).fit(X)
+    noisy = ae.corrupt(X, random_state=0)
+    is_new = np.abs(noisy - X) > 0.01
+    assert 0.1 < is_new.mean() < 0.9
+    assert is_right(noisy[is_new] - 1e6).all()
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e13])
+def test_absolute_noise_at_extreme_scales(scale, digits):
+    X = digits[0][:100].astype(np.float64) * scale
+    noise = skae.GaussianNoise(0.5 * scale, relative=False)
+    ae = skae.DenoisingAutoencoder(3, noise=noise, max_epochs=1, random_state=0).fit(X)
+    spread = (ae.corrupt(X, random_state=0) - X).std()
+    assert spread == pytest.approx(0.5 * scale, rel=0.05)
+
+
+def test_own_losses_far_from_zero_are_told(digits):
+    ae = AutoencoderTransformer(
+        3, loss=torch.nn.L1Loss(reduction="none"), max_epochs=1, random_state=0
+    )
+    with pytest.warns(skae.FitWarning, match="far from zero, .* loss is your own"):
+        ae.fit(digits[0][:50] + 1e9)

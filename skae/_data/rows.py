@@ -154,8 +154,8 @@ def check_range(
         )
 
 
-def check_squares(rows: np.ndarray, statistics: Statistics) -> None:
-    """Refuse rows whose variance leaves the range of float64.
+def check_squares(rows: np.ndarray, statistics: Statistics, dtype: np.dtype) -> None:
+    """Refuse rows whose variance leaves the range of float64, or of a computation.
 
     Parameters
     ----------
@@ -163,8 +163,17 @@ def check_squares(rows: np.ndarray, statistics: Statistics) -> None:
         Finite values.
     statistics : Statistics
         Their statistics.
+    dtype : numpy.dtype
+        Type of the computation.
     """
     variance = statistics.variance
+    lowest = 1e4 * float(np.finfo(dtype).tiny)
+    if variance.any() and statistics.scale < lowest:
+        raise ValueError(
+            f"Input X contains values too close for dtype {dtype.name!r}: their "
+            f"deviation is {statistics.scale:.3g}. Scale X, for instance with "
+            "StandardScaler, or set dtype='float64'."
+        )
     vanishes = not variance.any() and bool((rows != rows[:1]).any())
     if vanishes or not np.isfinite(variance).all():
         what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")

@@ -33,6 +33,11 @@ class Noise(BaseEstimator):
     mean_: Tensor | float = 0.0
     scale_: float = 1.0
 
+    @property
+    def ignores_units(self) -> bool:
+        """Whether the noise is the same for rows in any units."""
+        return False
+
     def in_units(self, mean: np.ndarray, scale: float) -> Noise:
         """Return a copy for rows with a training mean and a training scale."""
         copy = clone(self)
@@ -85,6 +90,11 @@ class GaussianNoise(Noise):
         self.clip = clip
         self.relative = relative
 
+    @property
+    def ignores_units(self) -> bool:
+        """Whether the noise is the same for rows in any units."""
+        return self.relative and self.clip is None
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         deviation = self.level * (self.scale_ if self.relative else 1.0)
         noise = torch.empty_like(x).normal_(generator=generator)
@@ -126,6 +136,11 @@ class MaskingNoise(Noise):
     def __init__(self, level: float = 0.3, *, value: float | None = None) -> None:
         self.level = level
         self.value = value
+
+    @property
+    def ignores_units(self) -> bool:
+        """Whether the noise is the same for rows in any units."""
+        return self.value is None
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         value = self.mean_ if self.value is None else self.value
@@ -205,6 +220,11 @@ class SwapNoise(Noise):
 
     def __init__(self, level: float = 0.3) -> None:
         self.level = level
+
+    @property
+    def ignores_units(self) -> bool:
+        """Whether the noise is the same for rows in any units."""
+        return True
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         donors = torch.randint(

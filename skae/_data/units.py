@@ -8,10 +8,12 @@ rows are converted as they are taken, in float64, and results are converted back
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from skae._data.layout import Layout
 from skae._data.rows import Rows
@@ -48,9 +50,39 @@ class Units:
         """Return rows in the units of training, in float64."""
         return np.subtract(rows, self.origin, dtype=np.float64) / self.ratio
 
+    def describe_x(self, statistics: Statistics) -> Statistics:
+        """Return statistics of rows in the units of training, in those of X."""
+        return replace(
+            statistics,
+            mean=self.restore(statistics.mean),
+            variance=statistics.variance * self.ratio**2,
+        )
+
     def restore(self, rows: np.ndarray) -> np.ndarray:
         """Return rows in the units of X, in float64."""
         return rows * self.ratio + self.origin
+
+
+class InUnitsOfX:
+    """A transformation of batches in the units of X, for batches in those of training.
+
+    Parameters
+    ----------
+    transformation : callable
+        ``(x, generator)`` to other rows.
+    units : Units
+        The units of training.
+    """
+
+    def __init__(self, transformation: Any, units: Units) -> None:
+        self.transformation = transformation
+        self.units = units
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        origin = torch.from_numpy(self.units.origin).to(x.device)
+        ratio = torch.from_numpy(self.units.ratio).to(x.device)
+        changed = self.transformation(x * ratio + origin, generator)
+        return ((changed - origin) / ratio).to(x.dtype)
 
 
 class ConvertedRows:

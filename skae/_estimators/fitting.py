@@ -41,6 +41,11 @@ from skae._training.plan import Plan, Task
 from skae._training.settings import default_torch, held_out, restored_on_error
 
 _N_CHECKED = 32  # rows whose output has to be finite after training
+_OWN_LOSS_IN_OTHER_UNITS = (
+    "X is far from zero, or extremely large or small, and loss is your own, which may "
+    "depend on the values as they are: they lose digits in float32. Scale X, for "
+    "instance with StandardScaler, or set dtype='float64'."
+)
 _N_PENDING = 256  # rows of a stream from which a model is described when it is used
 _PENDING_LOCK = threading.RLock()
 
@@ -64,17 +69,21 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
     statistics = compute_statistics(rows)
-    check_squares(rows, statistics)
+    check_squares(rows, statistics, dtype)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
-    units = None
-    if plan.task.loss.degree == 2:
-        units = choose_units(statistics, layout, dtype)
+    units = choose_units(statistics, layout, dtype)
+    if units is not None and plan.task.loss.degree != 2:
+        units = None
+        if plan.task.loss.is_custom and layout.image_shape is None:
+            warn(_OWN_LOSS_IN_OTHER_UNITS, FitWarning)
     if units is not None:
         rows = converted(rows, units)
         statistics = compute_statistics(rows)
     seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
-        net=build_net(plan, layout, statistics, dtype, seed=seed, rows=rows),
+        net=build_net(
+            plan, layout, statistics, dtype, seed=seed, rows=rows, units=units
+        ),
         layout=layout,
         statistics=statistics,
         dtype=dtype,
@@ -235,8 +244,8 @@ def validated(estimator: Any, model: TrainedModel, X_val: Any) -> Iterator[None]
         raise ValueError(f"X_val and {other} both hold out rows. Give one of them.")
     try:
         rows = model.in_domain(checked_rows(X_val, estimator, model))
-    except ValueError as error:
-        raise ValueError(f"X_val cannot be used: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"X_val cannot be used: {error}") from error
     with held_out(model.net, RowDataset(rows, model.dtype)):
         yield
 

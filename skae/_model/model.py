@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_scalar
 from torch import Tensor, nn
 
 from skae._data.layout import Layout
@@ -192,6 +194,7 @@ class TrainedModel:
 
     def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder for rows."""
+        check_scalar(layer, "layer", Integral)
 
         def of_rows(x: Tensor) -> Tensor:
             found = hidden_layers(self.module.encoder, x, copy=self.net.has_user_code)

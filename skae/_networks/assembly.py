@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skae._data.layout import Layout
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
+from skae._data.units import Units
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.factory import build_decoder, build_encoder, is_outlined
@@ -65,6 +66,8 @@ class Assembly:
         Axes that linear paths start from; None leaves random weights.
     is_known : bool, default=False
         Whether weights will be loaded, so that no network has to be run.
+    units : Units or None, default=None
+        Units of the training rows, None for those of X.
     """
 
     module_class: type[AutoencoderModule]
@@ -82,6 +85,7 @@ class Assembly:
     is_free: bool = False
     axes: PrincipalAxes | None = None
     is_known: bool = False
+    units: Units | None = None
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)

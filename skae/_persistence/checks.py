@@ -21,6 +21,8 @@ from skae._networks.factory import ARCHITECTURES
 
 _MOST_DIGITS = 100
 
+# Settings of an optimizer that depend on the device, or on the version of torch.
+_KERNELS = {"foreach", "fused"}
 # Their state consists of tensors of the shape of a weight, and a step.
 _ADAM = (Adam, AdamW)
 
@@ -239,7 +241,7 @@ def check_state(state: Mapping[str, Any], n_features: int) -> None:
     _refuse_others(
         state,
         {
-            "seed": ("a seed", _is_count),
+            "seed": ("a seed", lambda x: _is_count(x) and x < 2**32),
             "lr": ("a learning rate", lambda x: _is_number(x, 0)),
             "batch_size": ("a number of rows", lambda x: _is_count(x, 1) or x == -1),
             "precision": (" or ".join(formats), lambda x: x in formats),
@@ -265,6 +267,17 @@ def check_networks(networks: Any) -> None:
         if type(network) not in ARCHITECTURES.values():
             raise ValueError(f"the {name} is {_shown(network)}, and not shipped")
         network._validate_params()
+
+
+def check_attributes_of_scikit_learn(attributes: Mapping[str, Any]) -> None:
+    """Refuse a configuration of `set_output` that scikit-learn cannot have set."""
+    config = attributes.get("_sklearn_output_config", {})
+    kinds = (None, "default", "pandas", "polars")
+    is_config = isinstance(config, dict) and config.keys() <= {"transform"}
+    if not is_config or config.get("transform") not in kinds:
+        raise ValueError(f"the configuration of set_output is {_shown(config)}")
+    if "_skl_callbacks" in attributes:
+        raise ValueError("callbacks of scikit-learn are not in files")
 
 
 def check_history(history: Any) -> None:
@@ -345,9 +358,12 @@ def check_optimizer(
         if len(given["params"]) != len(own["params"]):
             raise ValueError("the groups of the optimizer have other sizes")
         settings = {**defaults, **own, "params": []}
-        for name in settings:
+        for name in settings.keys() - _KERNELS:
             if name in given or _is_needed(name, settings[name], optimizer):
                 check_same_kind(f"{name} of the optimizer", given[name], settings[name])
+        for name in ("capturable", "differentiable"):
+            if given.get(name, False) != settings.get(name, False):
+                raise ValueError(f"{name} of the optimizer is {_shown(given[name])}")
         numbers = [*given.values(), *given.get("betas", ())]
         if any(isinstance(x, Real) and not math.isfinite(x) for x in numbers):
             raise ValueError("a setting of the optimizer is not finite")

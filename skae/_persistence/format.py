@@ -35,6 +35,7 @@ from skae._exceptions import warn
 from skae._model.model import TrainedModel
 from skae._networks.factory import ARCHITECTURES
 from skae._persistence.checks import (
+    check_attributes_of_scikit_learn,
     check_derived,
     check_history,
     check_known,
@@ -272,6 +273,7 @@ class Saved:
             dtype,
             seed=state["seed"],
             weights=state["weights"],
+            units=known.get("_units"),
         )
         resume_net(net, trained_with, layout.n_features)
         load_state(net, state)
@@ -392,7 +394,11 @@ def _read(
     known = {k: v for k, v in attributes.items() if k in _KNOWN}
     check_known(known)
     check_state(state, known["_layout"].n_features)
+    check_attributes_of_scikit_learn(attributes)
     check_history(history)
+    for values in (parameters, built_with, trained_with):
+        if any(x is print for x in values.values()):  # known for PrintLog alone
+            raise ValueError("print is the value of a parameter")
     cls = classes.get(name) or reader.find(name)
     check_attributes(cls, name, set(attributes) - _KNOWN)
     if _is_compiled(parameters, built_with, trained_with):
@@ -435,7 +441,7 @@ def _available_device(device: Any) -> torch.device:
     try:
         check_device(found)
     except ValueError:
-        if found.type == "meta":  # it is everywhere, but holds no values
+        if found.type in ("cpu", "meta"):  # which cannot be missing
             raise
         warn(f"device={device!r} is not there: the network is on the CPU.", UserWarning)
         return torch.device("cpu")

@@ -16,6 +16,12 @@ from skae._persistence.registry import find
 # Attributes that torch calls instead of `forward`, if they are set.
 _CALLED = ("_compiled_call_impl",)
 _SHORT = 1024  # characters, which an array may have room for in any case
+_MOST_BYTES_OF_TEXTS = 2**28
+
+# Only these are described once and referred to then: a tower of tuples, each of which
+# holds the last one twice, would take for ever to walk.
+_SHARED = ("object", "partial", "RandomState")
+_MOST_HASHED = 10_000  # values that are no text, whose hashes may be chosen to be equal
 
 
 def names_in(description: Any) -> Iterator[str]:
@@ -43,6 +49,10 @@ class Reader:
     def __init__(self, tensors: dict[str, Tensor], trusted: Collection[str]) -> None:
         self.tensors = tensors
         self.trusted = trusted
+        self.n_bytes_of_texts = 0
+        # Sizes in a description of a layer of torch; constructors may loop over them.
+        sizes = [size for x in tensors.values() for size in x.shape]
+        self.largest_size = max([_SHORT, *sizes])
         self._made: dict[tuple[str, str], Any] = {}
         self._shared: dict[int, Any] = {}
 
@@ -55,8 +65,10 @@ class Reader:
         if description.get("type") == "again":
             return self._shared[description["id"]]
         if "type" in description:
-            made = _READERS[description["type"]](self, description)
-            return self.share(description, made)
+            kind = description["type"]
+            if "id" in description and kind not in _SHARED:
+                raise TypeError(f"a {kind} is not referred to")
+            return self.share(description, _READERS[kind](self, description))
         return {key: self.decode_value(value) for key, value in description.items()}
 
     def find(self, name: str) -> Any:
@@ -79,6 +91,21 @@ class Reader:
 
 def _read_items(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
     return make(reader.decode_value(found["items"]))
+
+
+def _read_hashed(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
+    if len(found["items"]) > _MOST_HASHED:
+        raise ValueError(f"a {found['type']} has more than {_MOST_HASHED} entries")
+    return _read_items(make, reader, found)
+
+
+def _check_sizes(reader: Reader, name: str, values: Iterable[Any]) -> None:
+    """Refuse numbers beyond all sizes in a file, for a layer of torch."""
+    if ":" in name or not name.startswith("torch."):
+        return
+    for value in values:
+        if isinstance(value, int) and abs(value) > reader.largest_size:
+            raise ValueError(f"{value} is no size of {name} in this file")
 
 
 def _read_text(make: Callable[[Any], Any], reader: Reader, found: Any) -> Any:
@@ -107,6 +134,9 @@ def _read_texts(reader: Reader, found: Any) -> np.ndarray:
     is_short = 0 <= dtype.itemsize <= 4 * max(longest, _SHORT)  # numpy 1 overflows
     if dtype.kind not in "OU" or not is_short:
         raise TypeError(f"{dtype} is not the type of texts of {longest} characters")
+    reader.n_bytes_of_texts += len(items) * dtype.itemsize
+    if reader.n_bytes_of_texts > _MOST_BYTES_OF_TEXTS:
+        raise ValueError("the arrays of text are too large")
     array = np.empty(len(items), dtype=dtype)
     array[:] = items
     return array.reshape(found["shape"])
@@ -152,6 +182,8 @@ def _read_partial(reader: Reader, found: Any) -> Any:
     function, args, keywords = (
         reader.decode_value(found[part]) for part in ("function", "args", "keywords")
     )
+    described = found["function"].get("name", "")
+    _check_sizes(reader, described, [*args, *keywords.values()])
     return functools.partial(function, *args, **keywords)
 
 
@@ -200,6 +232,7 @@ def _read_object(reader: Reader, found: Any) -> Any:
     if isinstance(made, nn.Module):
         nn.Module.__init__(made)
     attributes = values("attributes")
+    _check_sizes(reader, found["name"], attributes.values())
     if hasattr(made, "__setstate__"):
         made.__setstate__(attributes)
     else:
@@ -212,10 +245,10 @@ def _read_object(reader: Reader, found: Any) -> Any:
 _READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "float": functools.partial(_read_text, float),
     "tuple": functools.partial(_read_items, tuple),
-    "set": functools.partial(_read_items, set),
+    "set": functools.partial(_read_hashed, set),
     "Size": functools.partial(_read_items, torch.Size),
-    "dict": functools.partial(_read_items, dict),
-    "OrderedDict": functools.partial(_read_items, OrderedDict),
+    "dict": functools.partial(_read_hashed, dict),
+    "OrderedDict": functools.partial(_read_hashed, OrderedDict),
     "device": functools.partial(_read_text, torch.device),
     "torch.dtype": functools.partial(_read_text, _to_torch_dtype),
     "dtype": functools.partial(_read_text, np.dtype),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from skae._exceptions import warn
 from skae._persistence.checks import (
@@ -69,6 +70,10 @@ def load_state(net: Any, state: dict[str, Any]) -> None:
         module.match_coordinates(weights)
     module.load_state_dict(weights)
     check_weights_are_finite(module)
+    for name, weight in module.named_parameters():
+        stored_weight = weights[name]
+        if isinstance(stored_weight, nn.Parameter):
+            weight.requires_grad_(stored_weight.requires_grad)
     module.n_epochs = state["n_epochs"]
     module.stream.__setstate__(state["stream"])
     module.eval()
@@ -81,6 +86,8 @@ def load_state(net: Any, state: dict[str, Any]) -> None:
     for name, callback in net.callbacks_:
         plain = _plain_state(callback, state["callbacks"].get(name, {}))
         for k, value in plain.items():
+            if callable(getattr(type(callback), k, None)):
+                raise ValueError(f"{k} is a method of the callback {name}")
             check_same_kind(f"{name}.{k}", value, vars(callback).get(k))
         vars(callback).update(plain)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from skae._data.batches import BatchIterator
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
+from skae._data.units import Units
 from skae._networks.assembly import Assembly
 from skae._training.callbacks import check_callback_names
 from skae._training.net import AutoencoderNet
@@ -32,6 +33,7 @@ def build_net(
     *,
     seed: int,
     rows: np.ndarray,
+    units: Units | None = None,
 ) -> AutoencoderNet:
     """Build and initialise a net.
 
@@ -49,15 +51,17 @@ def build_net(
         Seed of the net.
     rows : ndarray of shape (n_rows, n_features)
         The training rows.
+    units : Units or None
+        Units of the rows, None for those of X.
 
     Returns
     -------
     AutoencoderNet
     """
-    assembly = _assemble(plan, layout, statistics, dtype, seed)
+    assembly = replace(_assemble(plan, layout, statistics, dtype, seed), units=units)
     axes = None
     if assembly.has_linear_paths:
-        own = plan.task.transformations(statistics, layout)
+        own = plan.task.transformations(statistics, layout, units)
         axes = assembly.find_axes(
             rows, _training_rows(plan, len(rows), seed), own["augmentation"]
         )
@@ -78,6 +82,7 @@ def rebuild_net(
     *,
     seed: int,
     weights: Mapping[str, Tensor],
+    units: Units | None,
 ) -> AutoencoderNet:
     """Build and initialise a net whose weights are known, without running it.
 
@@ -86,7 +91,7 @@ def rebuild_net(
 
     Parameters
     ----------
-    plan, layout, statistics, dtype, seed
+    plan, layout, statistics, dtype, seed, units
         As for `build_net`.
     weights : dict of Tensor
         The weights.
@@ -95,7 +100,7 @@ def rebuild_net(
     -------
     AutoencoderNet
     """
-    assembly = _assemble(plan, layout, statistics, dtype, seed)
+    assembly = replace(_assemble(plan, layout, statistics, dtype, seed), units=units)
     assembly.check_weights(weights)
     net = _make_net(plan, replace(assembly, is_known=True, is_free=False), seed)
     net.has_late_optimizer = True

@@ -105,7 +105,9 @@ class AutoencoderNet(LayerwiseNet):
         self.__dict__.update(
             criterion=task.criterion,
             criterion_=task.criterion(),
-            **task.transformations(assembly.statistics, assembly.layout),
+            **task.transformations(
+                assembly.statistics, assembly.layout, assembly.units
+            ),
         )
         # It holds no tensors; skorch would pickle it apart, without functions by value.
         self.cuda_dependent_attributes_ = [
@@ -140,7 +142,7 @@ class AutoencoderNet(LayerwiseNet):
     # One batch ------------------------------------------------------------------
 
     def infer(self, x: Tensor, **fit_params: Any) -> dict[str, Tensor]:
-        return self._infer(to_tensor(x, device=self.device))
+        return _without_activations(self._infer(to_tensor(x, device=self.device)))
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
@@ -176,7 +178,7 @@ class AutoencoderNet(LayerwiseNet):
             output = self.module_(x)
         # The loss and the penalties are computed in the type of the weights. The
         # activations of the encoder were not: penalties compute those they need again.
-        return {k: v.to(x.dtype) for k, v in output.items() if k != "activations"}
+        return {k: v.to(x.dtype) for k, v in _without_activations(output).items()}
 
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
@@ -190,7 +192,8 @@ class AutoencoderNet(LayerwiseNet):
     def evaluate(self, batch: Batch) -> dict[str, Any]:
         """Compute the output and the loss of a batch, by the names of skorch."""
         output = self._infer(batch.x)
-        return {"loss": self._get_loss(output, batch), "y_pred": output}
+        loss = self._get_loss(output, batch)
+        return {"loss": loss, "y_pred": _without_activations(output)}
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, in either loop."""
@@ -375,3 +378,8 @@ class AutoencoderNet(LayerwiseNet):
         for _, callback in self.callbacks_:
             for name in _OF_ONE_FIT & set(vars(callback)):
                 setattr(callback, name, None)
+
+
+def _without_activations(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output as callbacks of skorch may take it: of tensors alone."""
+    return {name: value for name, value in output.items() if name != "activations"}

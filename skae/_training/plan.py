@@ -14,6 +14,7 @@ from torch import nn
 from skae._data.batches import HoldOut
 from skae._data.layout import Layout, infer_layout
 from skae._data.statistics import Statistics
+from skae._data.units import InUnitsOfX, Units
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
@@ -109,14 +110,22 @@ class Task:
         """Factory of the objective."""
         return partial(Objective, self.loss, self.penalties)
 
-    def transformations(self, statistics: Statistics, layout: Layout) -> dict[str, Any]:
+    def transformations(
+        self, statistics: Statistics, layout: Layout, units: Units | None
+    ) -> dict[str, Any]:
         """Return augmentation and corruption, shipped ones for the training rows."""
         slots = {"augmentation": self.augmentation, "corruption": self.corruption}
         for name, slot in slots.items():
+            needs_x = units is not None and not getattr(slot, "ignores_units", False)
+            given = statistics
+            if units is not None and needs_x:
+                given = units.describe_x(statistics)
             if hasattr(slot, "in_units"):
-                slots[name] = slot.in_units(statistics.mean, statistics.scale)
+                slots[name] = slot.in_units(given.mean, given.scale)
             if hasattr(slot, "in_layout"):
                 slots[name] = slot.in_layout(layout)
+            if units is not None and needs_x and slot is not None:
+                slots[name] = InUnitsOfX(slots[name], units)
         return slots
 
     @property
@@ -252,6 +261,8 @@ def check_device(device: torch.device) -> None:
         The device to compute on.
     """
     try:
+        if device.type == "cpu" and device.index:
+            raise RuntimeError("there is one device of this type")
         torch.zeros(1, device=device).sum().item()
     except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
         raise ValueError(

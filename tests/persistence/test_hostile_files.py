@@ -284,6 +284,94 @@ def test_nonsense_is_refused(change, message, tmp_path):
         load_bytes(rewritten(change), tmp_path)
 
 
+def tower(depth):
+    """Describe tuples, each of which holds the last one twice."""
+    found = {"type": "tuple", "id": 1000, "items": ["a", "a"]}
+    for k in range(1, depth):
+        again = {"type": "again", "id": 999 + k}
+        found = {"type": "tuple", "id": 1000 + k, "items": [found, again]}
+    return found
+
+
+def built_by(name, *args, **keywords):
+    """Return a change of a file that builds both networks by a class of torch."""
+    function = {
+        "type": "partial",
+        "function": {"type": "name", "name": name},
+        "args": {"type": "tuple", "items": list(args)},
+        "keywords": keywords,
+    }
+
+    def change(document, tensors):
+        document["networks"].clear()
+        for kind in ("parameters", "built_with", "trained_with"):
+            document[kind].update(
+                encoder=function, decoder=function, hidden_layer_sizes=None
+            )
+
+    return change
+
+
+RECURRENT = {
+    "type": "object",
+    "name": "torch.nn.LSTM",
+    "attributes": {"_all_weights": [[1]], "num_layers": 10**12, "bidirectional": True},
+}
+EQUAL_HASHES = [(2**61 - 1) * i for i in range(1, 40_000)]
+NEW = ("attributes", "new_")
+PRINT_LOG = ("net_", "callbacks", "print_log")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            with_entry(
+                {
+                    "type": "texts",
+                    "dtype": "<U1024",
+                    "shape": [10**5],
+                    "items": [0] * 10**5,
+                },
+                *NEW,
+            ),
+            "arrays of text are too large",
+        ),
+        (with_entry(tower(40), *NEW), "a tuple is not referred to"),
+        (with_entry(tower(40), *PRINT_LOG, "x_"), "a tuple is not referred to"),
+        (built_by("torch.nn.Transformer", 2, 1, 10**7), "no size of torch.nn.Tr"),
+        (built_by("torch.nn.LSTM", num_layers=10**8), "no size of torch.nn.LSTM"),
+        (with_entry(RECURRENT, *NEW), "no size of torch.nn.LSTM"),
+        (with_entry({"type": "set", "items": EQUAL_HASHES}, *NEW), "a set has more"),
+        (with_entry(5, *PRINT_LOG, "on_epoch_end"), "on_epoch_end is a method of"),
+        (with_entry(5, *PRINT_LOG, "get_params"), "get_params is a method of"),
+        (
+            with_entry({"transform": "x"}, "attributes", "_sklearn_output_config"),
+            "configuration of set_output",
+        ),
+        (
+            with_entry(5, "attributes", "_sklearn_output_config"),
+            "configuration of set_output is 5",
+        ),
+        (with_entry([1], "attributes", "_skl_callbacks"), "callbacks of scikit-learn"),
+        (with_entry(2**40, "net_", "seed"), "seed is"),
+        (with_entry("cpu:3", "parameters", "device"), "device='cpu:3' cannot be used"),
+        (
+            with_entry(
+                {"type": "name", "name": "builtins.print"}, "parameters", "lr_schedule"
+            ),
+            "print is the value of a parameter",
+        ),
+    ],
+)
+def test_what_an_attacker_found_is_refused(change, message, tmp_path):
+    data = rewritten(change)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=message):
+        load_bytes(data, tmp_path)
+    assert time.process_time() - start < 2
+
+
 def test_huge_numbers_are_refused(tmp_path):
     changed = rewritten(with_entry(10**400, "parameters", "max_epochs"))
     with pytest.raises(ValueError, match="its JSON cannot be read"):

@@ -21,11 +21,13 @@ from saving import (
     N,
     assert_equal,
     every,
+    rewritten,
     saved_and_loaded,
 )
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Freezer
 
 import skae
 from skae import (
@@ -208,3 +210,34 @@ def test_callbacks_of_scikit_learn_are_not_saved(tmp_path):
     ae = pipe[-1].set_callbacks(callback.ProgressBar())
     other = saved_and_loaded(ae, tmp_path)
     assert vars(ae).keys() - vars(other).keys() == {"_skl_callbacks"}
+
+
+def test_frozen_weights_stay_frozen(tmp_path):
+    freezer = Freezer("encoder*")
+    ae = AutoencoderTransformer(**SMALL, early_stopping=False, callbacks=[freezer])
+    ae.fit(ROWS).save(tmp_path / "a.skae")
+    names = ["skorch.callbacks.training.Freezer", "skorch.utils.freeze_parameter"]
+    loaded = skae.load(tmp_path / "a.skae", trusted=names)
+    before = loaded.transform(ROWS)
+    weights = dict(loaded.net_.module_.named_parameters())
+    assert not any(x.requires_grad for k, x in weights.items() if "encoder" in k)
+    ae.partial_fit(ROWS)
+    loaded.partial_fit(ROWS)
+    assert_array_equal(loaded.transform(ROWS), ae.transform(ROWS))
+    assert before.shape == (len(ROWS), 3)
+
+
+def test_a_file_of_another_accelerator_is_loaded(tmp_path):
+    """Its optimizer has other kernels."""
+
+    def as_on_a_mac(document, tensors):
+        document["parameters"]["device"] = "mps"
+        for group in document["net_"]["optimizer"]["param_groups"]:
+            group["fused"] = None
+
+    (tmp_path / "a.skae").write_bytes(rewritten(as_on_a_mac))
+    with pytest.warns(UserWarning, match="device='mps' is not there"):
+        loaded = skae.load(tmp_path / "a.skae")
+    loaded.partial_fit(ROWS[:, :3]).save(tmp_path / "b.skae")
+    with pytest.warns(UserWarning, match="device='mps' is not there"):
+        skae.load(tmp_path / "b.skae")
