@@ -80,7 +80,11 @@ def test_a_warm_start_of_no_epoch_changes_nothing(small):
 
 def test_hidden_layers_of_dense_networks(small):
     ae = AutoencoderTransformer(
-        3, hidden_layer_sizes=(12, 5), activation="tanh", max_epochs=1
+        3,
+        hidden_layer_sizes=(12, 5),
+        activation="tanh",
+        early_stopping=False,
+        max_epochs=1,
     ).fit(small)
     first, second = ae.hidden_layer(small, 0), ae.hidden_layer(small)
     assert (first.shape, second.shape) == ((100, 12), (100, 5))
@@ -90,17 +94,17 @@ def test_hidden_layers_of_dense_networks(small):
     x = module.encoder[0](torch.from_numpy(small))
     assert_allclose(first, layers[:2](x).detach(), atol=1e-6)
     assert_allclose(second, layers[:4](x).detach(), atol=1e-6)
-    with pytest.raises(
-        ValueError, match=r"layer=2 is not there: .* has 2 hidden layers"
-    ):
+    with pytest.raises(ValueError, match=r"layer=2 is not there: .*: 2"):
         ae.hidden_layer(small, 2)
     linear = AutoencoderTransformer(3, hidden_layer_sizes=(), max_epochs=1).fit(small)
-    with pytest.raises(ValueError, match="has 0 hidden layers"):
+    with pytest.raises(ValueError, match="hidden layers of the encoder: 0"):
         linear.hidden_layer(small)
 
 
 def test_hidden_layers_of_other_networks(small):
-    conv = ConvAutoencoder(3, channels=(2, 4), image_shape=(8, 8), max_epochs=1)
+    conv = ConvAutoencoder(
+        3, channels=(2, 4), image_shape=(8, 8), early_stopping=False, max_epochs=1
+    )
     assert conv.fit(small).hidden_layer(small, 0).shape == (100, 2, 4, 4)
     assert conv.hidden_layer(small).shape == (100, 16)
     vae = VariationalAutoencoder(3, hidden_layer_sizes=(7,), max_epochs=1).fit(small)
@@ -114,6 +118,17 @@ def test_hidden_layers_of_other_networks(small):
     hidden = own.hidden_layer(small)
     assert hidden.shape == (100, 9)
     assert hidden.min() == 0
+
+
+def test_hidden_layers_that_were_not_trained_are_told(digits, tmp_path):
+    X = digits[0]
+    other = np.random.RandomState(0).normal(size=(200, 64))  # nothing of X helps
+    ae = AutoencoderTransformer(4, max_epochs=4, **NARROW).fit(X, X_val=other)
+    ae.save(tmp_path / "a.skae")
+    for one in (ae, skae.load(tmp_path / "a.skae")):
+        with pytest.warns(skae.FitWarning, match="hidden layers are random"):
+            one.hidden_layer(X)
+    ae.fit(X, X_val=X[:200]).hidden_layer(X)
 
 
 # Held-out rows ---------------------------------------------------------------------

@@ -219,3 +219,18 @@ def test_own_losses_far_from_zero_are_told(digits):
     )
     with pytest.warns(skae.FitWarning, match="far from zero, .* loss is your own"):
         ae.fit(digits[0][:50] + 1e9)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-20, 0), (1e20, 0), (1, 1e9)])
+def test_samples_are_in_the_units_of_x(scale, offset, digits):
+    X = digits[0][:300].astype(np.float64)
+    vae = skae.VariationalAutoencoder(4, max_epochs=5, random_state=0)
+    expected = [vae.fit(X).sample(200, noise=noise) for noise in (False, True)]
+    spread = [x.std() for x in (*expected, expected[1] - expected[0])]
+    vae.fit(X * scale + offset)
+    found = [vae.sample(200, noise=noise) for noise in (False, True)]
+    assert found[0].dtype == np.float64
+    for x, right in zip((*found, found[1] - found[0]), spread, strict=True):
+        assert x.std() / scale == pytest.approx(right, rel=0.3)
+    noise = np.sqrt(vae.noise_variance_) / scale
+    assert (found[1] - found[0]).std() / scale == pytest.approx(noise, rel=0.05)

@@ -530,18 +530,24 @@ class BaseAutoencoder(
             Samples in the layout that `fit` saw, or flattened.
 
         layer : int, default=-1
-            Which of the hidden layers: 0 is the first one, -1 the last one. The
-            hidden layers are what each layer with weights takes, but the first.
+            Which of the hidden layers: 0 is the first one, -1 the last one, whose
+            activations the layer of the code takes.
 
         Returns
         -------
         ndarray of shape (n_samples, n_units) or (n_samples, channels, ...)
-            The activations; those of a convolution are maps.
+            The activations. Those of a convolution are maps, flat before the code.
 
         Raises
         ------
         ValueError
             If the encoder has no such layer.
+
+        Warns
+        -----
+        FitWarning
+            If early stopping has kept the weights from before training: of the shipped
+            networks these are PCA beside hidden layers with random weights.
         """
         return self._fitted().hidden_layer(self._check_X(X), layer)
 

@@ -368,10 +368,10 @@ class VariationalAutoencoder(BaseAutoencoder):
             raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
         rng = random_source(self, random_state)
         codes = rng.standard_normal((n_samples, model.n_components))
-        samples = self.inverse_transform(codes.astype(model.dtype))
+        rows = model.decode(codes.astype(model.dtype))
         if noise and draw is not None:
-            samples = draw(samples, model.noise_variance, rng)
-        return samples.astype(model.dtype, copy=False)
+            rows = draw(rows, model.noise_variance, rng).astype(model.dtype, copy=False)
+        return model.to_samples(rows)
 
     def log_likelihood(
         self, X: Any, n_samples: int = 100, *, random_state: Any = None

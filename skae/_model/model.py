@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import Units
+from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, RowEncoder
 from skae._networks.jacobian import exact_squared_norm
@@ -28,6 +29,7 @@ from skae._random import RandomStream, draw_seed
 from skae._training.history import terms_of
 from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan
+from skae._training.stopping import STOPPING
 
 
 @dataclass
@@ -200,12 +202,21 @@ class TrainedModel:
             found = hidden_layers(self.module.encoder, x, copy=self.net.has_user_code)
             if not -len(found) <= layer < len(found):
                 raise ValueError(
-                    f"layer={layer} is not there: the encoder has {len(found)} hidden "
-                    "layers."
+                    f"layer={layer} is not there: hidden layers of the encoder: "
+                    f"{len(found)}."
                 )
             return found[layer]
 
-        return self.apply(of_rows, rows)
+        activations = self.apply(of_rows, rows)
+        stopping: Any = dict(self.net.callbacks_).get(STOPPING)
+        keeps_start = stopping is not None and stopping.keeps_start
+        if keeps_start and self.built_with.networks.are_architectures:
+            warn(
+                "No epoch was better than the start, which is PCA: the weights of the "
+                "hidden layers are random. Set early_stopping=False to train them.",
+                FitWarning,
+            )
+        return activations
 
     def losses(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of each row, summed over features, in the units of X."""

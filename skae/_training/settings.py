@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
-from skorch.helper import predefined_split
 
 from skae._exceptions import DivergenceError
 from skae._training.schedules import steady
@@ -128,11 +127,15 @@ def without_split(net: Any) -> Iterator[None]:
         net.train_split, net.callbacks_ = before
 
 
+def _split(dataset: Any, y: Any = None, *, held_out: Any) -> tuple[Any, Any]:
+    return dataset, held_out
+
+
 @contextmanager
 def held_out(net: Any, dataset: Any) -> Iterator[None]:
     """Validate on a data set, and train on all others, inside the block."""
     before = net.train_split, net.final_share
-    net.train_split, net.final_share = predefined_split(dataset), 0.0
+    net.train_split, net.final_share = partial(_split, held_out=dataset), 0.0
     try:
         yield
     finally:

@@ -43,6 +43,11 @@ class Stopping(EarlyStopping):
         self.warmup = warmup
         self.selects = selects
 
+    @property
+    def keeps_start(self) -> bool:
+        """Whether the last fit kept the weights from before its first epoch."""
+        return bool(self.selects) and getattr(self, "best_epoch_", None) == 0
+
     def __getstate__(self) -> dict[str, Any]:
         # A copy of the net in training holds neither weights twice nor data.
         return {**super().__getstate__(), "start_": None, "held_out_": None}
