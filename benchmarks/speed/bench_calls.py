@@ -10,6 +10,7 @@ with ``MLPRegressor.partial_fit``, with the same layers and the chunk as its own
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -21,43 +22,55 @@ from benchmarks.common import add_results_option, results_folder, use_threads, w
 N_FEATURES, N_COMPONENTS, WIDTH = 64, 2, 256
 
 
-def cases(X):
-    """Yield the name of a call, and the contestants; the first is the reference."""
+def streams(X, n_rows):
+    """Return the contestants of `partial_fit`, new ones."""
     ae = skae.AutoencoderTransformer(N_COMPONENTS, random_state=0).partial_fit(X)
     layers = (WIDTH, N_COMPONENTS, WIDTH)
     mlp = MLPRegressor(hidden_layer_sizes=layers, random_state=0).partial_fit(X, X)
-    for n_rows in (1, 32, 100):
-        chunk = X[:n_rows]
-        yield (
-            f"partial_fit, {n_rows} rows",
-            {
-                "MLPRegressor": lambda chunk=chunk: mlp.partial_fit(chunk, chunk),
-                "skae": lambda chunk=chunk: ae.partial_fit(chunk),
-            },
-        )
+    chunk = X[:n_rows]
+    return {
+        "MLPRegressor": lambda: mlp.partial_fit(chunk, chunk),
+        "skae": lambda: ae.partial_fit(chunk),
+    }
+
+
+def encoders(X):
+    """Return the contestants of `transform`."""
     pca = PCA(N_COMPONENTS).fit(X)
-    fitted = skae.AutoencoderTransformer(N_COMPONENTS, max_epochs=1).fit(X)
+    ae = skae.AutoencoderTransformer(N_COMPONENTS, max_epochs=1).fit(X)
     conv = skae.ConvAutoencoder(N_COMPONENTS, image_shape=(8, 8), max_epochs=1).fit(X)
     row = X[:1]
-    yield (
-        "transform, 1 row",
-        {
-            "PCA": lambda: pca.transform(row),
-            "skae": lambda: fitted.transform(row),
-            "skae, convolutional": lambda: conv.transform(row),
-        },
-    )
+    return {
+        "PCA": lambda: pca.transform(row),
+        "skae": lambda: ae.transform(row),
+        "skae, convolutional": lambda: conv.transform(row),
+    }
 
 
-def clock(contestants, n_calls):
-    """Return the seconds of each call of each contestant, in turn."""
-    seconds = {name: [] for name in contestants}
-    for call in range(n_calls + 20):
-        for name, function in contestants.items():
-            start = time.perf_counter()
-            function()
-            if call >= 20:  # the first ones warm up
-                seconds[name].append(time.perf_counter() - start)
+CASES = {
+    "partial_fit, 1 row": partial(streams, n_rows=1),
+    "partial_fit, 32 rows": partial(streams, n_rows=32),
+    "partial_fit, 100 rows": partial(streams, n_rows=100),
+    "transform, 1 row": encoders,
+}
+
+
+def clock(make, n_calls):
+    """Return the seconds of each call of each contestant, in turn.
+
+    They are made anew every 50 calls: a network that is trained on the same rows for
+    thousands of steps multiplies tiny numbers, which takes several times as long.
+    """
+    seconds = {}
+    while len(next(iter(seconds.values()), ())) < n_calls:
+        contestants = make()
+        for call in range(60):
+            for name, function in contestants.items():
+                start = time.perf_counter()
+                function()
+                if call >= 10:  # the first ones warm up
+                    took = time.perf_counter() - start
+                    seconds.setdefault(name, []).append(took)
     return seconds
 
 
@@ -71,9 +84,9 @@ def main():
     use_threads(options.threads)
     X = np.random.default_rng(0).random((100, N_FEATURES), dtype=np.float32)
     rows = []
-    for call, contestants in cases(X):
-        seconds = clock(contestants, options.calls)
-        first = statistics.median(seconds[next(iter(contestants))])
+    for call, make in CASES.items():
+        seconds = clock(partial(make, X), options.calls)
+        first = statistics.median(next(iter(seconds.values())))
         for name, found in seconds.items():
             median = statistics.median(found)
             rows.append(
