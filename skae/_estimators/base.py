@@ -285,9 +285,9 @@ class BaseAutoencoder(
         self : estimator
             The estimator itself.
         """
-        self._validate_params()
         is_first = not self.__sklearn_is_fitted__()
         if is_first:
+            self._validate_params()
             model, rows = start(X, self, self._plan())
         else:
             model, rows = extend(X, self, self._model)

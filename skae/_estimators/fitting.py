@@ -130,10 +130,21 @@ def extend(
     model : TrainedModel
         The model trained so far; it is not changed.
     """
-    check_instances(estimator)
-    check_net_params(estimator)
+    _check_changes(estimator, model)
     rows, statistics = _more_rows(X, estimator, model)
     return replace(model, statistics=model.statistics.merge(statistics)), rows
+
+
+def _check_changes(estimator: Any, model: TrainedModel) -> None:
+    """Check the parameters of a stream, if one has changed since the last chunk."""
+    now = {k: v for k, v in vars(estimator).items() if not k.startswith("_")}
+    last = model.checked
+    if now.keys() == last.keys() and all(now[name] is last[name] for name in now):
+        return
+    estimator._validate_params()
+    check_instances(estimator)
+    check_net_params(estimator)
+    model.checked = now
 
 
 def checked_codes(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:

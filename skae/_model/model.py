@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -57,6 +57,8 @@ class TrainedModel:
     pending : ndarray of shape (n_rows, n_features) or None
         The last rows of a stream, from which what the model needs beside its weights
         has still to be measured.
+    checked : dict
+        The parameters of the estimator at the last chunk of a stream.
     """
 
     net: AutoencoderNet
@@ -69,6 +71,7 @@ class TrainedModel:
     units: Units | None = None
     noise_variance: float | None = None
     pending: np.ndarray | None = None
+    checked: dict[str, Any] = field(default_factory=dict)
 
     @property
     def module(self) -> AutoencoderModule:
