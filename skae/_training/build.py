@@ -58,7 +58,7 @@ def build_net(
     -------
     AutoencoderNet
     """
-    assembly = replace(_assemble(plan, layout, statistics, dtype, seed), units=units)
+    assembly = _assemble(plan, layout, statistics, dtype, seed, units)
     axes = None
     if assembly.has_linear_paths:
         own = plan.task.transformations(statistics, layout, units)
@@ -100,7 +100,7 @@ def rebuild_net(
     -------
     AutoencoderNet
     """
-    assembly = replace(_assemble(plan, layout, statistics, dtype, seed), units=units)
+    assembly = _assemble(plan, layout, statistics, dtype, seed, units)
     assembly.check_weights(weights)
     net = _make_net(plan, replace(assembly, is_known=True, is_free=False), seed)
     net.has_late_optimizer = True
@@ -111,7 +111,12 @@ def rebuild_net(
 
 
 def _assemble(
-    plan: Plan, layout: Layout, statistics: Statistics, dtype: np.dtype, seed: int
+    plan: Plan,
+    layout: Layout,
+    statistics: Statistics,
+    dtype: np.dtype,
+    seed: int,
+    units: Units | None,
 ) -> Assembly:
     networks, loss = plan.networks, plan.task.loss
     return Assembly(
@@ -128,6 +133,7 @@ def _assemble(
         seed=seed,
         dtype=dtype.name,
         is_free=plan.has_free_coordinates,
+        units=units,
     )
 
 

@@ -116,16 +116,14 @@ class Task:
         """Return augmentation and corruption, shipped ones for the training rows."""
         slots = {"augmentation": self.augmentation, "corruption": self.corruption}
         for name, slot in slots.items():
-            needs_x = units is not None and not getattr(slot, "ignores_units", False)
-            given = statistics
-            if units is not None and needs_x:
-                given = units.describe_x(statistics)
+            own = None if getattr(slot, "ignores_units", False) else units
+            given = statistics if own is None else own.describe_x(statistics)
             if hasattr(slot, "in_units"):
                 slots[name] = slot.in_units(given.mean, given.scale)
             if hasattr(slot, "in_layout"):
                 slots[name] = slot.in_layout(layout)
-            if units is not None and needs_x and slot is not None:
-                slots[name] = InUnitsOfX(slots[name], units)
+            if own is not None and slot is not None:
+                slots[name] = InUnitsOfX(slots[name], own)
         return slots
 
     @property

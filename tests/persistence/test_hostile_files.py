@@ -36,6 +36,13 @@ def bytes_of(ae, X=IMAGES):
     return to_bytes(ae.fit(X)._document())[0]
 
 
+def assert_refused_at_once(data, message, folder):
+    start = time.process_time()
+    with pytest.raises(ValueError, match=message):
+        load_bytes(data, folder)
+    assert time.process_time() - start < 2
+
+
 # Refusal before memory is taken ----------------------------------------------------
 
 
@@ -97,11 +104,7 @@ def _object(name, **parameters):
     ],
 )
 def test_what_would_take_memory_or_time_is_refused_at_once(change, message, tmp_path):
-    data = rewritten(change)
-    start = time.process_time()
-    with pytest.raises(ValueError, match=message):
-        load_bytes(data, tmp_path)
-    assert time.process_time() - start < 2
+    assert_refused_at_once(rewritten(change), message, tmp_path)
 
 
 def make_conv():
@@ -138,10 +141,7 @@ def make_recurrent():
 )
 def test_so_is_every_other_architecture(make, parameters, tmp_path):
     data = rewritten(dense(**parameters), bytes_of(make()))
-    start = time.process_time()
-    with pytest.raises(ValueError, match=r"size mismatch|layers or more"):
-        load_bytes(data, tmp_path)
-    assert time.process_time() - start < 2
+    assert_refused_at_once(data, r"size mismatch|layers or more", tmp_path)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resource limits")
@@ -365,11 +365,7 @@ PRINT_LOG = ("net_", "callbacks", "print_log")
     ],
 )
 def test_what_an_attacker_found_is_refused(change, message, tmp_path):
-    data = rewritten(change)
-    start = time.process_time()
-    with pytest.raises(ValueError, match=message):
-        load_bytes(data, tmp_path)
-    assert time.process_time() - start < 2
+    assert_refused_at_once(rewritten(change), message, tmp_path)
 
 
 def test_huge_numbers_are_refused(tmp_path):
