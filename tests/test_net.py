@@ -730,3 +730,62 @@ def test_weights_of_rows_reach_the_objective():
             torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-6)
         losses = [net.history[:, "train_loss"] for net in nets]
         np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+class _Frozen(nn.Dropout):
+    """A layer that never drops anything, in whatever mode the network is."""
+
+    def train(self, mode=True):
+        return super().train(False)
+
+
+class _Noted(nn.Identity):
+    def forward(self, x):
+        self.modes = {*getattr(self, "modes", ()), self.training}
+        return x
+
+
+@pytest.mark.parametrize("first", [_Frozen, nn.Dropout], ids=["own", "plain"])
+def test_layers_train_in_their_own_way(first):
+    net = _net(partial(_build, first=first), train_split=HoldOut(0.3, 0))
+    net.initialize()
+    noted = net.module_.decoder = nn.Sequential(net.module_.decoder, _Noted())
+    net.partial_fit(ROWS, epochs=2)
+    assert noted[1].modes == {True, False}
+    assert not any(layer.training for layer in net.module_.modules())
+    weights = net.module_.encoder[0]
+    net.module_.train()
+    assert weights.training is (first is nn.Dropout)
+
+
+def test_known_layers_are_in_training_mode_while_they_train():
+    modes = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            modes.append({layer.training for layer in net.module_.modules()})
+
+    net = _net(callbacks=[("watch", Watch())], train_split=None)
+    net.partial_fit(ROWS, epochs=2)
+    assert modes == [{True}, {True}]
+    assert not any(layer.training for layer in net.module_.modules())
+
+
+def test_the_best_losses_are_marked():
+    net = _net(train_split=HoldOut(0.3, 0), lr=0.3).partial_fit(ROWS, epochs=30)
+    for name in ("train_loss", "valid_loss"):
+        losses = np.array(net.history[:, name])
+        best = np.minimum.accumulate(np.append(np.inf, losses[:-1]))
+        assert net.history[:, f"{name}_best"] == list(losses < best)
+        assert 0 < (losses < best).sum() < 30
+
+
+def test_a_step_of_a_stream_does_not_copy_the_history(monkeypatch):
+    net = _net(train_split=None).partial_fit(ROWS, epochs=3)
+    copies = []
+    monkeypatch.setattr(type(net.history), "to_list", copies.append)
+    net.partial_fit(ROWS, epochs=1)
+    assert copies == []
+    monkeypatch.undo()
+    assert net.history[:, "epoch"] == [1, 2, 3, 4]
+    assert net.history[-1]["epoch"] == net.history[-1, "epoch"] == 4

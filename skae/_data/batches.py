@@ -214,7 +214,8 @@ class BatchIterator:
             some, sizes = sizes[:n_at_once], sizes[n_at_once:]
             stop = start + sum(some)
             taken = take(order[start:stop])
-            for batch in _split(taken, some):
+            parts = _split(taken, some) if len(some) > 1 else [taken]
+            for batch in parts:
                 yield batch.pair()
             start = stop
             n_at_once = max(1, _TAKEN_BYTES * len(some) // taken.x.nbytes)

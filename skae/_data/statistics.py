@@ -73,6 +73,11 @@ def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
 )  # an infinite variance is told by `check_squares`
 def compute_statistics(rows: np.ndarray) -> Statistics:
     """Return the statistics of the rows of an array of any numeric type."""
+    if len(rows) == 1:  # as in a stream, in which it is done for each
+        (row,) = rows
+        mean = row.astype(np.float64)
+        low, high = float(row.min()), float(row.max())
+        return Statistics(1, mean, np.zeros(len(mean)), low, high)
     buffer = np.empty((min(_chunk_size(rows), len(rows)), rows.shape[1]))
     result: Statistics | None = None
     for chunk in _chunks(rows):

@@ -205,7 +205,7 @@ def prepare_net(
 def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     """Return the number of rows in a batch, for a number of training rows."""
     if isinstance(batch_size, str):
-        return int(np.clip(n_rows // 32, 32, 128))
+        return min(max(n_rows // 32, 32), 128)
     return batch_size
 
 

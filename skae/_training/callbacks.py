@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, PassthroughScoring
 from skorch.callbacks import PrintLog as _PrintLog
 
 from skae._training.history import terms_of
@@ -63,6 +63,29 @@ class PrintLog(_PrintLog):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if net.verbose or self.sink is not print:
             super().on_epoch_end(net, **kwargs)
+
+
+class EpochLoss(PassthroughScoring):
+    """The mark of the best loss, whose mean the net has recorded already."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        loss = net.history[-1].get(self.name)
+        if loss is None:
+            return  # nothing is held out
+        is_best = bool(self._is_best_score(loss))
+        if is_best:
+            self.best_score_ = loss
+        net.history.record(f"{self.name}_best", is_best)
+
+
+def with_own(callbacks: list[tuple[str, Callback]]) -> list[tuple[str, Callback]]:
+    """Return skorch's own callbacks, some replaced by faster ones."""
+    faster = {
+        "train_loss": EpochLoss("train_loss", on_train=True),
+        "valid_loss": EpochLoss("valid_loss"),
+        "print_log": PrintLog(),
+    }
+    return [(name, faster.get(name, callback)) for name, callback in callbacks]
 
 
 class PassingCallback(Callback):

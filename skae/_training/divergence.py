@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from skae._exceptions import DivergenceError
+from skae._training.fused_adam import parameters_of
 
 
 class FiniteWeights:
@@ -22,17 +23,21 @@ class FiniteWeights:
     ----------
     module : torch.nn.Module
         The module that is trained.
+    optimizer : torch.optim.Optimizer
+        Of all its parameters.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self._weights = [*module.parameters(), *module.buffers()]
+    def __init__(self, module: nn.Module, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._weights = [*parameters_of(optimizer), *module.buffers()]
+        self._floating = [x for x in self._weights if x.is_floating_point()]
         self._copies: list[Tensor] | None = None  # None while they are as they were
 
     @torch.no_grad()
     def update(self, reconstruction: Tensor) -> None:
         """Copy the weights before the first step, and if their output is finite."""
         if self._copies is None:
-            self._copies = [x.detach().clone() for x in self._weights]
+            self._copies = [x.clone() for x in self._weights]
         elif torch.isfinite(reconstruction).all():
             for copy, x in zip(self._copies, self._weights, strict=True):
                 copy.copy_(x)
@@ -40,16 +45,15 @@ class FiniteWeights:
     @torch.no_grad()
     def are_now(self) -> bool:
         """Tell whether all weights and buffers are finite."""
-        floating = [x for x in self._weights if x.is_floating_point()]
-        norms = torch._foreach_norm(floating, 2)  # in one call, but it may overflow
+        norms = torch._foreach_norm(self._floating, 2)  # in one call; may overflow
         if math.isfinite(sum(x.item() for x in norms)):
             return True
-        return all(bool(torch.isfinite(x).all()) for x in floating)
+        return all(bool(torch.isfinite(x).all()) for x in self._floating)
 
     @torch.no_grad()
-    def restore(self, optimizer: Optimizer) -> None:
+    def restore(self) -> None:
         """Restore the copy, and discard averages of gradients that are not finite."""
-        optimizer.state.clear()
+        self._optimizer.state.clear()
         for copy, x in zip(self._copies or self._weights, self._weights, strict=True):
             x.copy_(copy)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback
 
-from skae._training.fused_adam import make_step
+from skae._training.fused_adam import make_step, parameters_of
 
 # Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
 # calls all of them.
@@ -30,12 +30,12 @@ def run_fast_epoch(net: Any, iterator: Any, training: bool, prefix: str) -> None
     prefix : {"train", "valid"}
         Prefix of the entries of the history.
     """
-    module, optimizer = net.module_, net.optimizer_
-    trained = [x for group in optimizer.param_groups for x in group["params"]]
+    optimizer = net.optimizer_
+    trained = parameters_of(optimizer)
     step = make_step(optimizer)
     advance = net.learning_rate_.advance
     receive, train_step_single = net.receive, net.train_step_single
-    module.train(training)
+    net.mode_.set(training)
     with torch.set_grad_enabled(training):
         for batch in iterator:
             with net.own_global_generator():
@@ -48,11 +48,6 @@ def run_fast_epoch(net: Any, iterator: Any, training: bool, prefix: str) -> None
                         x.grad = None
                 else:
                     net.evaluate(received)
-    # The entries that skorch's own callbacks expect.
-    net.history.new_batch()
-    net.history.record_batch(f"{prefix}_loss", net.epoch_terms_.means()["loss"])
-    net.history.record_batch(f"{prefix}_batch_size", net.epoch_terms_.n_rows)
-    net.history.record(f"{prefix}_batch_count", 1)
 
 
 def can_take_fast_path(net: Any) -> bool:

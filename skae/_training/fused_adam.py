@@ -35,6 +35,7 @@ def make_step(optimizer: Optimizer) -> Callable[[], Any]:
     if not _is_plain_fused_adam(optimizer):
         return optimizer.step
     gathered: list[tuple[Any, ...]] = []
+    counts: list[torch.Tensor] = []
 
     @torch.no_grad()
     def step() -> None:
@@ -43,23 +44,24 @@ def make_step(optimizer: Optimizer) -> Callable[[], Any]:
             optimizer.step()
             return
         if not gathered:
-            if any(not optimizer.state[x] for x in _parameters(optimizer)):
+            if any(not optimizer.state[x] for x in parameters_of(optimizer)):
                 optimizer.step()  # creates the state
                 return
             gathered.extend(
                 _gather(optimizer, group) for group in optimizer.param_groups
             )
-        for group, of_group, (kernel, parameters, means, squares, counts) in zip(
+            counts.extend(count for *_, of_group in gathered for count in of_group)
+        torch._foreach_add_(counts, 1)
+        for group, of_group, (kernel, parameters, means, squares, steps) in zip(
             optimizer.param_groups, gradients, gathered, strict=True
         ):
-            torch._foreach_add_(counts, 1)
             kernel(
                 parameters,
                 of_group,
                 means,
                 squares,
                 [],
-                counts,
+                steps,
                 lr=group["lr"],
                 beta1=group["betas"][0],
                 beta2=group["betas"][1],
@@ -87,11 +89,12 @@ def _is_plain_fused_adam(optimizer: Optimizer) -> bool:
             group["fused"] and not any(group[name] for name in _SPECIAL)
             for group in optimizer.param_groups
         )
-        and len({(x.device, x.dtype) for x in _parameters(optimizer)}) == 1
+        and len({(x.device, x.dtype) for x in parameters_of(optimizer)}) == 1
     )
 
 
-def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
+def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
+    """Return the parameters of all groups of an optimizer."""
     return [x for group in optimizer.param_groups for x in group["params"]]
 
 

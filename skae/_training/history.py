@@ -1,14 +1,26 @@
-"""The terms of the objective: averaged over an epoch, and read from a history."""
+"""The history of a net: the terms of the objective, averaged over each epoch."""
 
 from __future__ import annotations
 
 from numbers import Number
 from typing import Any
 
-import torch
+from skorch.history import History
 from torch import Tensor
 
 from skae._data.batches import Batch
+
+
+class EpochHistory(History):
+    """skorch's history, without a copy of the list for each epoch that is read.
+
+    A stream has as many epochs as chunks, and reads the last one many times in each.
+    """
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, int):
+            return list.__getitem__(self, i)
+        return super().__getitem__(i)
 
 
 class EpochTerms:
@@ -30,15 +42,41 @@ class EpochTerms:
             self._add(name, weight, value)
 
     def _add(self, name: str, weight: float, value: Tensor) -> None:
-        if name not in self._sums:
-            self._sums[name] = torch.zeros_like(value)
-        self._sums[name].add_(value.detach(), alpha=weight)
+        if name in self._sums:
+            self._sums[name].add_(value.detach(), alpha=weight)
+        else:
+            self._sums[name] = value.detach() * weight
 
     def means(self) -> dict[str, float]:
         """Return the means over all batches so far."""
         means = {name: float(x) / self._weight for name, x in self._sums.items()}
         loss = means.pop("loss", None)
         return {"loss": sum(means.values()) if loss is None else loss, **means}
+
+
+def record_terms(
+    history: History, prefix: str, terms: EpochTerms, *, as_batch: bool
+) -> dict[str, float]:
+    """Record the means of an epoch in a history, and return them.
+
+    Parameters
+    ----------
+    history : History
+        The history, whose last epoch gets them.
+    prefix : {"train", "valid"}
+        Prefix of the entries.
+    terms : EpochTerms
+        The terms of all batches.
+    as_batch : bool
+        Whether to record the epoch as one batch, for callbacks that read batches.
+    """
+    means, epoch = terms.means(), history[-1]
+    epoch.update({f"{prefix}_{name}": value for name, value in means.items()})
+    if as_batch:
+        batch = {f"{prefix}_loss": means["loss"], f"{prefix}_batch_size": terms.n_rows}
+        epoch["batches"].append(batch)
+        epoch[f"{prefix}_batch_count"] = 1
+    return means
 
 
 def terms_of(epoch: dict[str, Any]) -> dict[str, Any]:

@@ -16,18 +16,19 @@ from torch.utils.data import DataLoader
 from skae._data.batches import Batch
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
-from skae._training.callbacks import PrintLog, StopTraining, is_stop_of_callback
+from skae._training.callbacks import StopTraining, is_stop_of_callback, with_own
 from skae._training.divergence import (
     FiniteWeights,
     check_finite,
     check_start,
 )
 from skae._training.epochs import can_take_fast_path, run_fast_epoch
-from skae._training.history import EpochTerms
+from skae._training.fused_adam import parameters_of
+from skae._training.history import EpochHistory, EpochTerms, record_terms
 from skae._training.plan import Task
 from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
-from skae._training.settings import without_split
+from skae._training.settings import Mode, without_split
 from skae._training.stopping import STOPPING
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
@@ -66,11 +67,13 @@ class AutoencoderNet(LayerwiseNet):
 
     # Attributes that skorch sets, and those that exist during a fit.
     callbacks_: list[tuple[str, Callback]]
+    history_: Any
     train_split: Any
     cuda_dependent_attributes_: list[str]
     finite_weights_: Any
     epoch_terms_: Any
     learning_rate_: Any
+    mode_: Any
 
     # R² of PCA of the training rows, if the networks started there.
     pca_r2_: float | None = None
@@ -119,16 +122,18 @@ class AutoencoderNet(LayerwiseNet):
 
     # Parts that skorch builds ---------------------------------------------------
 
+    def initialize_history(self) -> AutoencoderNet:
+        if self.history_ is None:
+            self.history_ = EpochHistory()
+        return super().initialize_history()
+
     def initialize_module(self) -> AutoencoderNet:
         with RandomStream(self.seed).as_global():
             return super().initialize_module()
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [
-            (name, PrintLog() if name == "print_log" else callback)
-            for name, callback in super()._default_callbacks
-        ]
+        return with_own(super()._default_callbacks)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         iterator = super().get_iterator(dataset, training=training)
@@ -270,9 +275,9 @@ class AutoencoderNet(LayerwiseNet):
                 super().run_single_epoch(
                     iterator, training, prefix, step_fn, **fit_params
                 )
-        means = self.epoch_terms_.means()
-        for name, value in means.items():
-            self.history.record(f"{prefix}_{name}", value)
+        means = record_terms(
+            self.history, prefix, self.epoch_terms_, as_batch=self.is_fast_
+        )
         if training:
             check_finite(means, len(self.history), self.lr)
 
@@ -302,7 +307,8 @@ class AutoencoderNet(LayerwiseNet):
         """Train for some epochs, as skorch does, but do not catch Ctrl-C."""
         if not self.initialized_:
             self.initialize()
-        self.finite_weights_, self.learning_rate_ = FiniteWeights(self.module_), None
+        self.finite_weights_ = FiniteWeights(self.module_, self.optimizer_)
+        self.mode_, self.learning_rate_ = Mode(self.module_), None
         is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
             self.notify("on_train_begin", X=X, y=y)
@@ -310,7 +316,7 @@ class AutoencoderNet(LayerwiseNet):
                 self.fit_loop(X, y, **fit_params)
             self.notify("on_train_end", X=X, y=y)
         except DivergenceError:
-            self.finite_weights_.restore(self.optimizer_)
+            self.finite_weights_.restore()
             raise
         except BaseException:
             if is_new and self.module_.n_epochs == n_before:
@@ -367,14 +373,16 @@ class AutoencoderNet(LayerwiseNet):
     def _finish_training(self) -> None:
         """Leave finite weights and complete epochs; free gradients and copies."""
         if not self.finite_weights_.are_now():
-            self.finite_weights_.restore(self.optimizer_)
+            self.finite_weights_.restore()
         if len(self.history) and "train_loss" not in self.history[-1]:
             del self.history[-1]  # interrupted
         if self.learning_rate_ is not None:
             self.learning_rate_.reset()
-        self.finite_weights_ = self.epoch_terms_ = self.learning_rate_ = None
-        self.optimizer_.zero_grad(set_to_none=True)
-        self.module_.eval()
+        self.mode_.set(False)
+        self.finite_weights_ = self.epoch_terms_ = None
+        self.learning_rate_ = self.mode_ = None
+        for x in parameters_of(self.optimizer_):
+            x.grad = None
         for _, callback in self.callbacks_:
             for name in _OF_ONE_FIT & set(vars(callback)):
                 setattr(callback, name, None)
