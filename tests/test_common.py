@@ -146,6 +146,8 @@ def _name(estimator, check):
     ],
 )
 def test_configured_instances_pass(estimator, check):
+    if "weight_equivalence" in check.func.__name__ and estimator.batch_size == 5:
+        pytest.skip("Copies of a row are in different batches, a weight is in one.")
     check(estimator)
 
 

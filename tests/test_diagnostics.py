@@ -165,7 +165,7 @@ def test_r2_is_right_at_every_scale_of_x(scale, small):
     scaled = (small * scale).astype(np.float32)
     ae = clone(ae).fit(scaled)
     model = open_model(ae)
-    _, r2 = _collapse._measure(model, np.asarray(converted(scaled, model.units)))
+    _, r2 = _collapse._measure(model, np.asarray(converted(scaled, model.units)), None)
     # The code is measured in the coordinates of training.
     assert r2 == pytest.approx(ae.score(scaled), rel=1e-6)
     assert r2 == pytest.approx(expected.r2, abs=1e-4)
@@ -512,7 +512,7 @@ def test_many_rows_are_sampled(monkeypatch, small):
     monkeypatch.setattr(
         TrainedModel,
         "r2_of_error",
-        lambda self, error, rows: seen.append(len(rows)) or 1.0,
+        lambda self, error, rows, weight: seen.append(len(rows)) or 1.0,
     )
     AutoencoderTransformer(2, max_epochs=10, random_state=0).fit(small)
     assert seen == [25]

@@ -17,15 +17,15 @@ class Statistics:
 
     Parameters
     ----------
-    n_rows : int
-        Number of rows.
+    n_rows : float
+        Number of rows, or the sum of their weights.
     mean, variance : ndarray of shape (n_features,)
         Of each feature, in float64.
     low, high : float
         Extremes over all entries.
     """
 
-    n_rows: int
+    n_rows: float
     mean: np.ndarray
     variance: np.ndarray
     low: float
@@ -71,24 +71,44 @@ def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
 @np.errstate(
     over="ignore", invalid="ignore"
 )  # an infinite variance is told by `check_squares`
-def compute_statistics(rows: np.ndarray) -> Statistics:
-    """Return the statistics of the rows of an array of any numeric type."""
-    if len(rows) == 1:  # as in a stream, in which it is done for each
+def compute_statistics(
+    rows: np.ndarray, weight: np.ndarray | None = None
+) -> Statistics:
+    """Return the statistics of the rows of an array of any numeric type.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    weight : ndarray of shape (n_rows,) or None
+        How much each counts.
+    """
+    if len(rows) == 1 and weight is None:  # as in a stream, for each row
         (row,) = rows
         mean = row.astype(np.float64)
         low, high = float(row.min()), float(row.max())
         return Statistics(1, mean, np.zeros(len(mean)), low, high)
     buffer = np.empty((min(_chunk_size(rows), len(rows)), rows.shape[1]))
     result: Statistics | None = None
+    start = 0
     for chunk in _chunks(rows):
+        stop = start + len(chunk)
         # Differences from a row of the chunk: constant features have none, and the
         # square of their mean is at most as many variances as there are rows.
         origin = chunk[0].astype(np.float64)
         offset = np.subtract(chunk, origin, out=buffer[: len(chunk)])
-        mean = offset.mean(axis=0)
-        square = np.einsum("ij,ij->j", offset, offset) / len(chunk)
+        if weight is None:
+            n_rows: float = len(chunk)
+            mean = offset.mean(axis=0)
+            square = np.einsum("ij,ij->j", offset, offset) / n_rows
+        else:
+            share = weight[start:stop]
+            n_rows = float(share.sum())
+            mean = share @ offset / n_rows
+            square = np.einsum("i,ij,ij->j", share, offset, offset) / n_rows
+        start = stop
         part = Statistics(
-            n_rows=len(chunk),
+            n_rows=n_rows,
             mean=origin + mean,
             variance=np.maximum(square - mean**2, 0.0),
             low=float(chunk.min()),
@@ -100,7 +120,7 @@ def compute_statistics(rows: np.ndarray) -> Statistics:
     return result
 
 
-def effective_share(rows: Any) -> float:
+def effective_share(rows: Any, weight: np.ndarray | None = None) -> float:
     """Return Kish's effective number of rows in the variance, as a share of all [1]_.
 
     It is 1 if all rows are equally far from their mean, and near 0 if few distant ones
@@ -110,16 +130,22 @@ def effective_share(rows: Any) -> float:
     ----------
     rows : ndarray of shape (n_rows, n_features)
         An array of any numeric type, or another source of rows.
+    weight : ndarray of shape (n_rows,) or None
+        How much each counts.
 
     References
     ----------
     .. [1] Kish, "Survey sampling", Wiley, 1965.
     """
-    statistics = compute_statistics(rows)
+    statistics = compute_statistics(rows, weight)
     total = squares = 0.0
+    start = 0
     for chunk in _chunks(rows):
         offset = (chunk - statistics.mean) / statistics.scale
         distance = np.einsum("ij,ij->i", offset, offset)
-        total += float(distance.sum())
-        squares += float((distance**2).sum())
-    return total**2 / (len(rows) * squares) if squares else 1.0
+        stop = start + len(chunk)
+        share = np.ones(len(chunk)) if weight is None else weight[start:stop]
+        start = stop
+        total += float(share @ distance)
+        squares += float(share @ distance**2)
+    return total**2 / (statistics.n_rows * squares) if squares else 1.0

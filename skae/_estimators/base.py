@@ -16,10 +16,10 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 from torch.optim import Optimizer
 
 from skae._data.rows import check_rows
+from skae._data.weights import WeightedRows, check_weight
 from skae._estimators.fitting import (
     check_parameters,
     checked_codes,
@@ -54,6 +54,7 @@ from skae._estimators.planning import (
     resolve_decoder,
     resolve_encoder,
 )
+from skae._model.attributes import FittedAttributes
 from skae._model.blending import Blender
 from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
@@ -73,13 +74,13 @@ from skae._persistence.skops import (
 )
 from skae._training.build import resume_net
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
-from skae._training.net import AutoencoderNet
 from skae._training.plan import Networks, Plan, Task
 from skae._training.settings import as_stream, trains
 
 
 @parameters
 class BaseAutoencoder(
+    FittedAttributes,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -190,7 +191,7 @@ class BaseAutoencoder(
         decoder = resolve_decoder(self, encoder, self._likelihood().link)
         return Networks(encoder, decoder, code_activation_layer(self))
 
-    def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
+    def _after_fit(self, model: TrainedModel, data: WeightedRows) -> None:
         """Measure further attributes of a model that has just been trained."""
 
     def _remedies(self) -> list[str]:
@@ -209,7 +210,9 @@ class BaseAutoencoder(
 
     @with_callbacks
     @trains
-    def fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, X_val: Any = None
+    ) -> Self:
         """Train the autoencoder on X.
 
         Parameters
@@ -220,6 +223,10 @@ class BaseAutoencoder(
 
         y : Ignored
             Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each row counts, in the loss, the penalties, the scaling and the
+            code: 2 is the row twice, and 0 leaves it out. None is 1 for each.
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows of your own to hold out, in the layout of X, instead of a part of X:
@@ -250,21 +257,21 @@ class BaseAutoencoder(
         self._validate_params()
         is_resumed = self.warm_start and self.__sklearn_is_fitted__()
         if is_resumed:
-            model, rows = resume(X, self, self._model, self._task())
+            model, data = resume(X, self, self._model, self._task(), sample_weight)
         else:
-            plan = self._plan()
-            model, rows = start(X, self, plan if X_val is None else plan.validated())
+            plan = self._plan() if X_val is None else self._plan().validated()
+            model, data = start(X, self, plan, sample_weight)
         with holding(self, model):
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
             with validated(self, model, X_val):
-                train(self, model, rows, self.max_epochs, self._describe)
-        warn_of_fit(model, rows, common_remedies(self, self._remedies(), self._noise()))
+                train(self, model, data, self.max_epochs, self._describe)
+        warn_of_fit(model, data, common_remedies(self, self._remedies(), self._noise()))
         return self
 
     @with_callbacks
     @trains
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of data.
 
         The scaling is fixed by the first chunk; the training mean that `score`
@@ -280,6 +287,9 @@ class BaseAutoencoder(
         y : Ignored
             Not used, present for consistency.
 
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each row counts, as in `fit`.
+
         Returns
         -------
         self : estimator
@@ -288,19 +298,19 @@ class BaseAutoencoder(
         is_first = not self.__sklearn_is_fitted__()
         if is_first:
             self._validate_params()
-            model, rows = start(X, self, self._plan())
+            model, data = start(X, self, self._plan(), sample_weight)
         else:
-            model, rows = extend(X, self, self._model)
+            model, data = extend(X, self, self._model, sample_weight)
         with holding(self, model), as_stream(model.net, is_auto=self.lr == "auto"):
-            train(self, model, rows, 1, later(self._describe))
+            train(self, model, data, 1, later(self._describe))
         return self
 
-    def _describe(self, model: TrainedModel, rows: np.ndarray) -> None:
+    def _describe(self, model: TrainedModel, data: WeightedRows) -> None:
         """Measure what a model that has just been trained needs beside its weights."""
-        set_coordinates(model, rows, whiten=getattr(self, "whiten", False))
-        self._after_fit(model, rows)
+        set_coordinates(model, data, whiten=getattr(self, "whiten", False))
+        self._after_fit(model, data)
 
-    # Fitted attributes ------------------------------------------------------------
+    # The model --------------------------------------------------------------------
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)
@@ -314,68 +324,6 @@ class BaseAutoencoder(
     def _fitted(self) -> TrainedModel:
         """Return the model, with what it needs beside its weights."""
         return settled(self._trained(), self._describe)
-
-    @property
-    def net_(self) -> AutoencoderNet:
-        """The trained skorch net."""
-        return self._fitted().net
-
-    @property
-    def encoder_(self) -> nn.Module:
-        """The trained encoder, from flat rows to the codes of `transform`."""
-        return self._fitted().encoder
-
-    @property
-    def decoder_(self) -> nn.Module:
-        """The trained decoder, from codes to flat rows, including the link."""
-        return self._fitted().decoder
-
-    @property
-    def history_(self) -> list[dict[str, Any]]:
-        """One dict for each epoch: its number and every term of the objective."""
-        return self._trained().history
-
-    @property
-    def n_iter_(self) -> int:
-        """Number of epochs trained so far."""
-        return len(self._trained().net.history)
-
-    @property
-    def mean_(self) -> np.ndarray:
-        """Training mean of each feature."""
-        return self._trained().mean
-
-    @property
-    def scale_(self) -> float:
-        """Training scale of X: the root mean squared deviation from `mean_`."""
-        return self._trained().scale * self._trained().unit
-
-    @property
-    def sample_shape_(self) -> tuple[int, ...]:
-        """Shape of one sample of X."""
-        return self._trained().layout.sample_shape
-
-    @property
-    def image_shape_(self) -> tuple[int, ...] | None:
-        """Shape of a sample as the input of a convolution, None for rows."""
-        return self._trained().layout.image_shape
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features of a flattened sample."""
-        return self._trained().n_features
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, where X has names that are all strings."""
-        names = self._trained().feature_names
-        if names is None:
-            raise AttributeError("feature_names_in_: fit saw no names of features.")
-        return names
-
-    @property
-    def _n_features_out(self) -> int:
-        return self._trained().n_components
 
     def _sk_visual_block_(self) -> Any:
         return draw(self._model) if self.__sklearn_is_fitted__() else draw_plain(self)
@@ -449,7 +397,7 @@ class BaseAutoencoder(
         """
         return -self._fitted().losses(self._check_X(X))
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         r"""Return :math:`R^2`, the fraction of the variance of X that is explained.
 
         :math:`R^2 = 1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2` over all entries,
@@ -468,12 +416,16 @@ class BaseAutoencoder(
         y : Ignored
             Not used, present for consistency.
 
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each sample counts.
+
         Returns
         -------
         float
             At most 1; the training mean as reconstruction gets 0.
         """
-        return self._fitted().r2(self._check_X(X))
+        rows = self._check_X(X)
+        return self._fitted().r2(rows, check_weight(sample_weight, len(rows)))
 
     def truncate(self, n_components: int) -> Self:
         """Return a fitted copy with the first components of the code only.

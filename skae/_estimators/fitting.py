@@ -22,6 +22,7 @@ from skae._data.rows import (
 )
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
+from skae._data.weights import WeightedRows, check_weight, counted, merged
 from skae._estimators.checks import (
     check_instances,
     check_net_params,
@@ -35,7 +36,7 @@ from skae._model.model import TrainedModel
 from skae._model.review import review
 from skae._persistence.format import Document, Saved
 from skae._random import draw_seed
-from skae._training.build import build_net, prepare_net
+from skae._training.build import build_net, prepare_net, resolve_batch_size
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.plan import Plan, Task
 from skae._training.settings import default_torch, held_out, restored_on_error
@@ -49,10 +50,12 @@ _OWN_LOSS_IN_OTHER_UNITS = (
 _N_PENDING = 256  # rows of a stream from which a model is described when it is used
 _PENDING_LOCK = threading.RLock()
 
-_Describe = Callable[[TrainedModel, np.ndarray], None]
+_Describe = Callable[[TrainedModel, WeightedRows], None]
 
 
-def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]:
+def start(
+    X: Any, estimator: Any, plan: Plan, sample_weight: Any = None
+) -> tuple[TrainedModel, WeightedRows]:
     """Return a new model, not yet trained, and the rows of X.
 
     Parameters
@@ -63,12 +66,16 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
         An estimator whose parameters have the right types.
     plan : Plan
         The plan made from its parameters.
+    sample_weight : array-like of shape (n_samples,), float or None
+        How much each row counts; those of weight 0 are left out.
     """
     rows, sample_shape, feature_names = first_rows(X, estimator)
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
-    statistics = compute_statistics(rows)
+    rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
+    rows, weight = merged(rows, weight, resolve_batch_size(estimator.batch_size, 1))
+    statistics = compute_statistics(rows, weight)
     check_squares(rows, statistics, dtype)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
     units = choose_units(statistics, layout, dtype)
@@ -78,11 +85,18 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
             warn(_OWN_LOSS_IN_OTHER_UNITS, FitWarning)
     if units is not None:
         rows = converted(rows, units)
-        statistics = compute_statistics(rows)
+        statistics = compute_statistics(rows, weight)
     seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
         net=build_net(
-            plan, layout, statistics, dtype, seed=seed, rows=rows, units=units
+            plan,
+            layout,
+            statistics,
+            dtype,
+            seed=seed,
+            rows=rows,
+            weight=weight,
+            units=units,
         ),
         layout=layout,
         statistics=statistics,
@@ -92,12 +106,12 @@ def start(X: Any, estimator: Any, plan: Plan) -> tuple[TrainedModel, np.ndarray]
         trained_with=plan,
         units=units,
     )
-    return model, rows
+    return model, WeightedRows(rows, weight)
 
 
 def resume(
-    X: Any, estimator: Any, model: TrainedModel, task: Task
-) -> tuple[TrainedModel, np.ndarray]:
+    X: Any, estimator: Any, model: TrainedModel, task: Task, sample_weight: Any = None
+) -> tuple[TrainedModel, WeightedRows]:
     """Return a model with a new plan of its training, and the rows of X.
 
     Parameters
@@ -110,15 +124,17 @@ def resume(
         The model trained so far; it is not changed.
     task : Task
         The task that it is trained for next.
+    sample_weight : array-like of shape (n_samples,), float or None
+        How much each row counts.
     """
-    rows, statistics = _more_rows(X, estimator, model)
+    data, statistics = _more_rows(X, estimator, model, sample_weight)
     plan = renew_plan(model.built_with, estimator, task)
-    return replace(model, statistics=statistics, trained_with=plan), rows
+    return replace(model, statistics=statistics, trained_with=plan), data
 
 
 def extend(
-    X: Any, estimator: Any, model: TrainedModel
-) -> tuple[TrainedModel, np.ndarray]:
+    X: Any, estimator: Any, model: TrainedModel, sample_weight: Any = None
+) -> tuple[TrainedModel, WeightedRows]:
     """Return a model with the statistics of one more chunk, and the rows of X.
 
     Parameters
@@ -129,10 +145,12 @@ def extend(
         An estimator whose parameters have the right types.
     model : TrainedModel
         The model trained so far; it is not changed.
+    sample_weight : array-like of shape (n_samples,), float or None
+        How much each row counts.
     """
     _check_changes(estimator, model)
-    rows, statistics = _more_rows(X, estimator, model)
-    return replace(model, statistics=model.statistics.merge(statistics)), rows
+    data, statistics = _more_rows(X, estimator, model, sample_weight)
+    return replace(model, statistics=model.statistics.merge(statistics)), data
 
 
 def _check_changes(estimator: Any, model: TrainedModel) -> None:
@@ -189,8 +207,8 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
 
 
 def _more_rows(
-    X: Any, estimator: Any, model: TrainedModel
-) -> tuple[np.ndarray, Statistics]:
+    X: Any, estimator: Any, model: TrainedModel, sample_weight: Any
+) -> tuple[WeightedRows, Statistics]:
     """Return the rows of a later fit, checked, and their statistics."""
     built_with = model.built_with.parameters
     for name in ("n_components", "loss"):
@@ -201,9 +219,10 @@ def _more_rows(
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."
             )
     rows = checked_rows(X, estimator, model)
-    statistics = compute_statistics(rows)
+    rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
+    statistics = compute_statistics(rows, weight)
     rows = model.loss.checked(rows, statistics.low, statistics.high)
-    return rows, statistics
+    return WeightedRows(rows, weight), statistics
 
 
 def _is_same(value: Any, copy: Any) -> bool:
@@ -271,7 +290,7 @@ def _put_back(estimator: Any, model: TrainedModel | None) -> None:
 def train(
     estimator: Any,
     model: TrainedModel,
-    rows: np.ndarray,
+    data: WeightedRows,
     n_epochs: int,
     describe: _Describe,
 ) -> None:
@@ -283,15 +302,15 @@ def train(
         It holds the model already, since its callbacks may use it.
     model : TrainedModel
         The model.
-    rows : ndarray of shape (n_rows, n_features)
-        Training rows.
+    data : WeightedRows
+        The training rows.
     n_epochs : int
         Number of epochs.
     describe : callable
         Measures, from the model and the rows, what the model needs beside its weights:
         also after divergence and Ctrl-C, which leave trained weights.
     """
-    net = model.net
+    net, rows = model.net, data.rows
     prepare_net(
         net,
         batch_size=estimator.batch_size,
@@ -305,11 +324,12 @@ def train(
             shown_epochs(name, estimator.verbose, net, n_epochs),
             reported_epochs(estimator, net, rows, n_epochs),
         ):
-            net.partial_fit(RowDataset(rows, model.dtype), None, epochs=n_epochs)
+            dataset = RowDataset(rows, model.dtype, weight=data.weight)
+            net.partial_fit(dataset, None, epochs=n_epochs)
     except (DivergenceError, KeyboardInterrupt):
-        describe(model, rows)
+        describe(model, data)
         raise
-    describe(model, rows)
+    describe(model, data)
 
 
 def later(describe: _Describe) -> _Describe:
@@ -318,11 +338,11 @@ def later(describe: _Describe) -> _Describe:
     In a stream of small chunks that would take longer than to train on them.
     """
 
-    def of_few_rows(model: TrainedModel, rows: np.ndarray) -> None:
-        if len(rows) > _N_PENDING:
-            describe(model, rows)
+    def of_few_rows(model: TrainedModel, data: WeightedRows) -> None:
+        if len(data.rows) > _N_PENDING:
+            describe(model, data)
         else:
-            model.pending = np.array(rows)
+            model.pending = WeightedRows(np.array(data.rows), data.weight)
 
     return of_few_rows
 
@@ -337,24 +357,24 @@ def settled(model: TrainedModel, describe: _Describe) -> TrainedModel:
     return model
 
 
-def warn_of_fit(model: TrainedModel, rows: np.ndarray, remedies: list[str]) -> None:
+def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) -> None:
     """Warn of a collapsed code, or else of what a user should know of a fit.
 
     Parameters
     ----------
     model : TrainedModel
         The fitted model.
-    rows : ndarray of shape (n_rows, n_features)
+    data : WeightedRows
         The training rows.
     remedies : list of str
         Suggestions against a collapsed code.
     """
-    _check_evaluation(model, rows)
-    collapse = detect_collapse(model, rows)
+    _check_evaluation(model, data.rows)
+    collapse = detect_collapse(model, data)
     if collapse is not None:
         warn(collapse.message(remedies), CollapsedCodeWarning)
         return
-    for finding in review(model, rows):
+    for finding in review(model, data):
         warn(finding, FitWarning)
 
 

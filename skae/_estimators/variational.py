@@ -13,6 +13,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from torch.optim import Optimizer
 
+from skae._data.weights import WeightedRows
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
 from skae._estimators.planning import random_source
@@ -302,9 +303,9 @@ class VariationalAutoencoder(BaseAutoencoder):
     def _penalties(self) -> list[tuple[str, Any]]:
         return [("kl", KLDivergence(self.beta, warmup=self.kl_warmup))]
 
-    def _after_fit(self, model: TrainedModel, rows: np.ndarray) -> None:
+    def _after_fit(self, model: TrainedModel, data: WeightedRows) -> None:
         if model.loss.has_variance:
-            model.noise_variance = measure_noise_variance(model, rows)
+            model.noise_variance = measure_noise_variance(model, data)
 
     def _remedies(self) -> list[str]:
         if not self.beta:

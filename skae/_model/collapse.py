@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from skae._data.statistics import compute_statistics
+from skae._data.weights import WeightedRows, total
 from skae._model.model import TrainedModel
 
 _FEWEST_EPOCHS = 10  # fewer do not show whether the code collapses
@@ -92,14 +93,14 @@ class Collapse:
         )
 
 
-def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
+def detect_collapse(model: TrainedModel, data: WeightedRows) -> Collapse | None:
     """Detect a collapsed code.
 
     Parameters
     ----------
     model : TrainedModel
         The fitted model.
-    rows : ndarray of shape (n_rows, n_features)
+    data : WeightedRows
         The training rows; at most 4096, evenly spaced, are used.
 
     Returns
@@ -111,10 +112,10 @@ def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     n_epochs = len(model.net.history)
     if n_epochs < _FEWEST_EPOCHS:
         return None
-    some = rows[:: math.ceil(len(rows) / _MAX_ROWS)]
+    some, weight = data.every(math.ceil(len(data.rows) / _MAX_ROWS))
     if (some == some[0]).all():
         return None
-    std, r2 = _measure(model, some)
+    std, r2 = _measure(model, some, weight)
     n_units, n_active = len(std), int(active_components(model, std).sum())
     # More units than these are not needed, and may be inactive.
     n_needed = min(n_units, some.shape[1], len(some) - 1)
@@ -126,7 +127,9 @@ def detect_collapse(model: TrainedModel, rows: np.ndarray) -> Collapse | None:
     return Collapse(n_epochs, n_units, n_active, r2, is_dead, is_lost)
 
 
-def _measure(model: TrainedModel, rows: np.ndarray) -> tuple[np.ndarray, float]:
+def _measure(
+    model: TrainedModel, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, float]:
     """Return the deviation of each unit and R², in one pass."""
     module = model.module
 
@@ -136,5 +139,5 @@ def _measure(model: TrainedModel, rows: np.ndarray) -> tuple[np.ndarray, float]:
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = model.apply(code_and_error, rows)
-    std = np.sqrt(compute_statistics(both[:, :-1]).variance)
-    return std, model.r2_of_error(float(both[:, -1].sum(dtype=np.float64)), rows)
+    std = np.sqrt(compute_statistics(both[:, :-1], weight).variance)
+    return std, model.r2_of_error(total(both[:, -1], weight), rows, weight)

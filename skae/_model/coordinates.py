@@ -10,6 +10,8 @@ import torch
 from sklearn.utils import check_scalar
 from torch import Tensor
 
+from skae._data.statistics import compute_statistics
+from skae._data.weights import WeightedRows, evenly_spaced
 from skae._model.model import TrainedModel
 
 _N_CODES = 256  # at which the decoder is measured, if their reconstructions are
@@ -20,7 +22,7 @@ _LEAST = 1e-10  # share of the largest variance that is not rounding
 _Map = tuple[np.ndarray, np.ndarray]
 
 
-def set_coordinates(model: TrainedModel, rows: np.ndarray, *, whiten: bool) -> None:
+def set_coordinates(model: TrainedModel, data: WeightedRows, *, whiten: bool) -> None:
     r"""Give the code of a model the coordinates in which it is ordered by variance.
 
     Let :math:`G = E[J^\top J]` with the Jacobian J of the decoder, averaged over codes
@@ -33,7 +35,7 @@ def set_coordinates(model: TrainedModel, rows: np.ndarray, *, whiten: bool) -> N
     ----------
     model : TrainedModel
         A model that has just been trained.
-    rows : ndarray of shape (n_rows, n_features)
+    data : WeightedRows
         The training rows.
     whiten : bool
         Whether to divide each component by its standard deviation.
@@ -44,12 +46,14 @@ def set_coordinates(model: TrainedModel, rows: np.ndarray, *, whiten: bool) -> N
     _set(model, same, same)
     if not model.trained_with.has_free_coordinates:
         return
-    codes = model.encode(rows).astype(np.float64)
-    mean = codes.mean(axis=0)
-    metric = _metric_of_decoder(model, codes)
+    codes, weight = model.encode(data.rows).astype(np.float64), data.weight
+    mean = np.average(codes, axis=0, weights=weight)
+    metric = _metric_of_decoder(model, codes, weight)
     root, inverse_root = _roots(metric)
     scores = (codes - mean) @ root
-    variances, axes = np.linalg.eigh(scores.T @ scores / len(scores))
+    weighted = scores if weight is None else scores * weight[:, np.newaxis]
+    total = len(scores) if weight is None else weight.sum()
+    variances, axes = np.linalg.eigh(scores.T @ weighted / total)
     variances, axes = variances[::-1], axes[:, ::-1]
     weight, inverse = axes.T @ root, inverse_root @ axes
     largest = np.abs(weight).argmax(axis=1)
@@ -117,12 +121,14 @@ def _roots(metric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (vectors * root) @ vectors.T, (vectors * inverse) @ vectors.T
 
 
-def _metric_of_decoder(model: TrainedModel, codes: np.ndarray) -> np.ndarray:
+def _metric_of_decoder(
+    model: TrainedModel, codes: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
     """Return the mean of the products of the Jacobian, by central differences."""
     n_units = codes.shape[1]
     n_codes = int(np.clip(_MAX_ENTRIES // (n_units * model.n_features), 8, _N_CODES))
-    some = codes[:: max(1, len(codes) // n_codes)][:n_codes]
-    steps = _STEP * codes.std(axis=0)
+    some = codes[evenly_spaced(len(codes), weight, n_codes)]
+    steps = _STEP * np.sqrt(compute_statistics(codes, weight).variance)
     steps[steps == 0] = _STEP
     jacobian = np.empty((n_units, len(some) * model.n_features))
     for unit, step in enumerate(steps):

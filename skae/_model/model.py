@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import Units
+from skae._data.weights import WeightedRows, total
 from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, RowEncoder
@@ -54,7 +55,7 @@ class TrainedModel:
         Units of the rows that the network takes and gives. None is those of X.
     noise_variance : float or None
         Variance of a Gaussian decoder, in squared units of X.
-    pending : ndarray of shape (n_rows, n_features) or None
+    pending : WeightedRows or None
         The last rows of a stream, from which what the model needs beside its weights
         has still to be measured.
     checked : dict
@@ -70,7 +71,7 @@ class TrainedModel:
     trained_with: Plan
     units: Units | None = None
     noise_variance: float | None = None
-    pending: np.ndarray | None = None
+    pending: WeightedRows | None = None
     checked: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -234,7 +235,7 @@ class TrainedModel:
         found = self.apply(of_rows, rows)
         return found if unit == 1.0 else found.astype(np.float64) * unit**2
 
-    def r2(self, rows: np.ndarray) -> float:
+    def r2(self, rows: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Return R² of the reconstructions of rows, against the training mean."""
         module, divisor = self.module, self.scale / self._ratio()
 
@@ -242,23 +243,25 @@ class TrainedModel:
             error = (module.reconstruct(x) - x) / divisor
             return (error**2).sum(1)
 
-        error = self.apply(squares, rows).sum(dtype=np.float64)
-        return self.r2_of_error(float(error), rows)
+        error = total(self.apply(squares, rows), weight)
+        return self.r2_of_error(error, rows, weight)
 
-    def r2_of_error(self, error: float, rows: np.ndarray) -> float:
+    def r2_of_error(
+        self, error: float, rows: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
         """Return R² of rows, from the sum of their squared errors.
 
         These are in units of the training scale: squares of X leave the range of
         float32 if its values exceed 1e19, or are all below 1e-22.
         """
-        found = compute_statistics(rows)
+        found = compute_statistics(rows, weight)
         offset = (found.mean - self.statistics.mean) ** 2
         ratio = 1.0 if self.units is None else self.units.ratio / self.unit
         entries = (found.variance + offset) * (ratio / self.scale) ** 2
-        total = found.n_rows * entries.sum()
-        if total == 0:
+        squares = found.n_rows * entries.sum()
+        if squares == 0:
             return float(error == 0)
-        return float(1 - error / total)
+        return float(1 - error / squares)
 
     def jacobian_norms(self, rows: np.ndarray) -> np.ndarray:
         """Return the Frobenius norm of the Jacobian of the code of each row."""

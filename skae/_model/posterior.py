@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skae._data.weights import WeightedRows
 from skae._model.model import TrainedModel
 from skae._random import draw_seed
 
@@ -41,14 +42,14 @@ def mean_and_std(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
     return model.apply(of_rows, rows)
 
 
-def measure_noise_variance(model: TrainedModel, rows: np.ndarray) -> float:
+def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
     """Return the mean squared error of decoded posterior samples.
 
     Parameters
     ----------
     model : TrainedModel
         With a variational module.
-    rows : ndarray of shape (n_rows, n_features)
+    data : WeightedRows
         Training rows; an evenly spaced subset is used if there are many.
     """
     module = model.module
@@ -56,10 +57,11 @@ def measure_noise_variance(model: TrainedModel, rows: np.ndarray) -> float:
     def squares(x: Tensor) -> Tensor:
         return ((module(x)["reconstruction"] - x) ** 2).mean(1)
 
-    step = max(1, len(rows) // _MAX_ROWS_OF_VARIANCE)
+    rows, weight = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))
     with model.net.validation_noise():
-        error = model.apply(squares, rows[::step])
-    return max(float(error.mean(dtype=np.float64)), _LOWEST_VARIANCE * model.scale**2)
+        error = model.apply(squares, rows)
+    variance = float(np.average(error.astype(np.float64), weights=weight))
+    return max(variance, _LOWEST_VARIANCE * model.scale**2)
 
 
 def log_likelihood(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import ConvertedRows
+from skae._data.weights import WeightedRows
 from skae._model.model import TrainedModel
 from skae._networks.linear_path import compute_principal_axes
 
@@ -26,48 +27,51 @@ _HIGH_R2 = 0.999
 _LOW_R2 = 0.5
 
 
-def review(model: TrainedModel, rows: np.ndarray) -> list[str]:
+def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     """Return what a user should know of a fit, one sentence or two for each finding.
 
     Parameters
     ----------
     model : TrainedModel
         The fitted model.
-    rows : ndarray of shape (n_rows, n_features)
+    data : WeightedRows
         The training rows; at most 4096, or 2**20 entries, evenly spaced, are used.
     """
     if model.built_with.task.loss.is_custom:
         return []
     n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
-    some = np.asarray(rows[:: math.ceil(len(rows) / n_rows)])
-    variance = compute_statistics(some).variance
+    some, weight = data.every(math.ceil(len(data.rows) / n_rows))
+    variance = compute_statistics(some, weight).variance
     if not variance.any():
         return []
-    error = _error_of_columns(model, some)
+    error = _error_of_columns(model, some, weight)
     r2 = 1 - error.sum() / variance.sum()
     findings = [
-        _below_pca(model, rows, r2),
-        _channels_in_other_units(model, rows, some),
+        _below_pca(model, data, r2),
+        _channels_in_other_units(model, data),
         _unscaled_columns(model, variance, error, r2),
         _spare_units(model),
     ]
     return [text for text in findings if text]
 
 
-def _error_of_columns(model: TrainedModel, rows: np.ndarray) -> np.ndarray:
+def _error_of_columns(
+    model: TrainedModel, rows: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
     """Return the mean squared error of each column, in units of the scale."""
     module, scale = model.module, model.scale
 
     def errors(x: Tensor) -> Tensor:
         return (module.reconstruct(x) - x) / scale
 
-    return np.square(model.apply(errors, rows), dtype=np.float64).mean(0) * scale**2
+    squares = np.square(model.apply(errors, rows), dtype=np.float64)
+    return np.average(squares, axis=0, weights=weight) * scale**2
 
 
 # PCA ----------------------------------------------------------------------------------
 
 
-def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
+def _below_pca(model: TrainedModel, data: WeightedRows, r2: float) -> str | None:
     plan, net, task = model.trained_with, model.net, model.trained_with.task
     if not _is_compared(model):
         return None
@@ -82,7 +86,7 @@ def _below_pca(model: TrainedModel, rows: np.ndarray, r2: float) -> str | None:
         return None  # PCA was a candidate
     pca = start
     if pca is None:
-        pca = _r2_of_pca(rows, model.statistics, model.n_components)
+        pca = _r2_of_pca(data, model.statistics, model.n_components)
     if r2 >= pca - (_MARGIN if is_alone else _MARGIN_OF_OTHERS):
         return None
     remedies = "early_stopping='auto', which keeps the better of both, or more epochs"
@@ -101,18 +105,17 @@ def _is_compared(model: TrainedModel) -> bool:
     return not is_variational and len(model.net.history) >= _FEWEST_EPOCHS
 
 
-def _channels_in_other_units(
-    model: TrainedModel, rows: Any, some: np.ndarray
-) -> str | None:
+def _channels_in_other_units(model: TrainedModel, data: WeightedRows) -> str | None:
     """Tell where a scale for each channel costs R² in the units of X."""
+    rows: Any = data.rows
     if not (isinstance(rows, ConvertedRows) and _is_compared(model)):
         return None
     ratio = rows.units.ratio
     if np.ptp(ratio) == 0:
         return None
-    r2 = model.r2(some)
-    source: Any = rows.rows  # in the units of X
-    pca = _r2_of_pca(source, compute_statistics(source), model.n_components)
+    r2 = model.r2(*data.every(math.ceil(len(rows) / _MAX_ROWS)))
+    source = WeightedRows(rows.rows, data.weight)  # in the units of X
+    pca = _r2_of_pca(source, compute_statistics(*source), model.n_components)
     if r2 >= pca - _MARGIN:
         return None
     factor = ratio.max() / ratio.min()
@@ -125,24 +128,26 @@ def _channels_in_other_units(
     )
 
 
-def _r2_of_pca(rows: Any, statistics: Statistics, n_components: int) -> float:
+def _r2_of_pca(data: WeightedRows, statistics: Statistics, n_components: int) -> float:
     """Return R² of PCA of rows.
 
     If PCA is computed from some of the rows, it is measured on others.
     """
+    rows, weight = data
     n_rows, n_features = rows.shape
     n_fit = int(max(_MAX_PRODUCTS // n_features**2, 4 * n_components, 256))
     step = max(1, math.ceil(n_rows / n_fit))
     fitted = np.arange(0, n_rows, step)
     axes = compute_principal_axes(
-        rows, fitted, n_components, statistics=statistics, seed=0
+        rows, fitted, n_components, statistics=statistics, seed=0, weight=weight
     )
     if step == 1:
         return axes.share
     others = np.arange(1, n_rows, step)[:_MAX_ROWS]
     centred = (rows.take(others, axis=0) - statistics.mean) / statistics.scale
-    kept = np.square(centred @ axes.directions.T).sum()
-    return float(kept / np.square(centred).sum())
+    share = np.ones(len(others)) if weight is None else weight[others]
+    kept = share @ np.square(centred @ axes.directions.T).sum(axis=1)
+    return float(kept / (share @ np.square(centred).sum(axis=1)))
 
 
 # Columns and units --------------------------------------------------------------------

@@ -185,7 +185,11 @@ class Assembly:
         }
 
     def restart(
-        self, module: AutoencoderModule, rows: Rows, augment: Augment | None = None
+        self,
+        module: AutoencoderModule,
+        rows: Rows,
+        augment: Augment | None = None,
+        weight: np.ndarray | None = None,
     ) -> float | None:
         """Set the linear paths of a trained module to PCA of all rows; return its R².
 
@@ -197,10 +201,12 @@ class Assembly:
             The rows.
         augment : callable or None
             The augmentation of a batch.
+        weight : ndarray of shape (n_rows,) or None
+            How much each row counts.
         """
         if not self.has_linear_paths:
             return None
-        axes = self.find_axes(rows, np.arange(len(rows)), augment)
+        axes = self.find_axes(rows, np.arange(len(rows)), augment, weight)
         self.set_start(module.encoder, module.decoder, axes)
         return axes.share
 
@@ -211,19 +217,25 @@ class Assembly:
         return all(isinstance(x, Architecture) and x.starts_at_pca for x in slots)
 
     def find_axes(
-        self, rows: Rows, indices: np.ndarray, augment: Augment | None = None
+        self,
+        rows: Rows,
+        indices: np.ndarray,
+        augment: Augment | None = None,
+        weight: np.ndarray | None = None,
     ) -> PrincipalAxes:
         """Return the principal axes of some rows, augmented as in training."""
         source: Any = rows
         if augment is not None:
             source = AugmentedRows(rows, augment, self.seed)
             indices = source.views_of(indices)
+            weight = None if weight is None else weight.repeat(source.n_views)
         axes = compute_principal_axes(
             source,
             indices,
             self.n_components,
             statistics=self.statistics,
             seed=self.seed,
+            weight=weight,
         )
         if augment is None:  # the mean of all rows is known
             axes = replace(axes, mean=np.zeros_like(axes.mean))

@@ -110,6 +110,7 @@ def compute_principal_axes(
     *,
     statistics: Statistics,
     seed: int,
+    weight: np.ndarray | None = None,
 ) -> PrincipalAxes:
     """Compute the principal axes of rows, of an evenly spaced subset if there are many.
 
@@ -125,6 +126,8 @@ def compute_principal_axes(
         Of the rows.
     seed : int
         Seed of the randomised solver for wide data.
+    weight : ndarray of shape (n_rows,) or None
+        How much each row counts, of all rows.
 
     Returns
     -------
@@ -139,7 +142,8 @@ def compute_principal_axes(
     n_rows = max(_MAX_PRODUCTS // n_products, 4 * n_axes)
     chosen = indices[:: max(1, round(len(indices) / n_rows))]
     n_axes = min(n_axes, len(chosen), width)
-    return find(_Standardized(rows, chosen, statistics), n_axes, seed)
+    share = None if weight is None else weight[chosen]
+    return find(_Standardized(rows, chosen, statistics, share), n_axes, seed)
 
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -193,23 +197,33 @@ class _Standardized:
     rows: Any
     indices: np.ndarray
     statistics: Statistics
+    weight: np.ndarray | None
 
-    def chunks(self) -> Iterator[np.ndarray]:
+    @property
+    def n_rows(self) -> float:
+        """How many rows there are, or the sum of their weights."""
+        return len(self.indices) if self.weight is None else float(self.weight.sum())
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, Any]]:
+        """Yield rows, and their weights as a column, None if all count alike."""
         step = max(1, _CHUNK_ENTRIES // self.rows.shape[1])
         for i in range(0, len(self.indices), step):
             taken = self.rows.take(self.indices[i : i + step], axis=0)
-            yield (taken - self.statistics.mean) / self.statistics.scale
+            share = None
+            if self.weight is not None:
+                share = self.weight[i : i + step, np.newaxis]
+            yield (taken - self.statistics.mean) / self.statistics.scale, share
 
 
 def _axes_of_covariance(source: _Standardized, n_axes: int, seed: int) -> PrincipalAxes:
     width = source.rows.shape[1]
     total, products = np.zeros(width), np.zeros((width, width))
     is_large = len(source.indices) * width**2 > _MAX_PRODUCTS_EXACT
-    for chunk in source.chunks():
-        total += chunk.sum(axis=0)
+    for chunk, share in source.chunks():
+        total += _times(chunk, share).sum(axis=0)
         factor = chunk.astype(np.float32) if is_large else chunk
-        products += factor.T @ factor
-    n_rows = len(source.indices)
+        products += factor.T @ _times(factor, share)
+    n_rows = source.n_rows
     mean = total / n_rows
     covariance = products / n_rows - np.outer(mean, mean)
     variances, directions = np.linalg.eigh(covariance)
@@ -225,27 +239,33 @@ def _axes_by_iteration(source: _Standardized, n_axes: int, seed: int) -> Princip
     .. [1] Halko, Martinsson & Tropp, "Finding structure with randomness", SIAM Review
        53 (2), 2011. :doi:`10.1137/090771806`
     """
-    n_rows, width = len(source.indices), source.rows.shape[1]
-    n_found = min(n_axes + _MORE_AXES, n_rows, width)
+    n_rows, width = source.n_rows, source.rows.shape[1]
+    n_found = min(n_axes + _MORE_AXES, len(source.indices), width)
     mean = np.zeros(width)
-    for chunk in source.chunks():
-        mean += chunk.sum(axis=0) / n_rows
+    for chunk, share in source.chunks():
+        mean += _times(chunk, share).sum(axis=0) / n_rows
     basis = np.random.RandomState(seed).standard_normal((width, n_found))
     products, total = np.empty((n_found, n_found)), 0.0
     for _ in range(_N_ITERATIONS):
         basis = np.linalg.qr(basis)[0]
         image, total = np.zeros_like(basis), 0.0
         products = np.zeros((n_found, n_found))
-        for chunk in source.chunks():
+        for chunk, share in source.chunks():
             chunk -= mean
             scores = chunk @ basis
-            image += chunk.T @ scores
-            products += scores.T @ scores
-            total += np.square(chunk).sum()
+            weighted = _times(scores, share)
+            image += chunk.T @ weighted
+            products += scores.T @ weighted
+            total += _times(np.square(chunk), share).sum()
         last, basis = basis, image
     variances, axes = np.linalg.eigh(products / n_rows)
     directions = (last @ axes).T[::-1]
     return _axes(mean, directions[:n_axes], variances[::-1][:n_axes], total / n_rows)
+
+
+def _times(values: np.ndarray, share: np.ndarray | None) -> np.ndarray:
+    """Return values times weights; the same array if there are none."""
+    return values if share is None else (share * values).astype(values.dtype)
 
 
 def _axes(

@@ -57,6 +57,8 @@ class Objective(nn.Module):
         terms = {"reconstruction": total}
         if self.penalties:
             bunch = Bunch(**output)
+            if batch.weight is not None:
+                bunch["weight"] = batch.weight
             for name, penalty in self.penalties:
                 values = penalty(batch.x, bunch, module)
                 terms[name] = average(_check_rows(values, len(batch.x), name), batch)

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skae._data.weights import mean_over_rows, variance_over_rows
 from skae._networks.jacobian import (
     exact_squared_norm,
     has_closed_form,
@@ -64,7 +65,8 @@ class L1Sparsity(BaseEstimator):
     def __call__(self, x: Tensor, output: Any, module: nn.Module) -> Tensor:
         size = output["code"].abs()
         if self.normalize:
-            size = size / (size**2).mean(0).clamp_min(_TINY).sqrt()
+            squares = mean_over_rows(size**2, output.get("weight"))
+            size = size / squares.clamp_min(_TINY).sqrt()
         return self.weight * size.sum(1)
 
 
@@ -108,9 +110,9 @@ class KLSparsity(BaseEstimator):
     def __call__(self, x: Tensor, output: Any, module: nn.Module) -> Tensor:
         code = output["code"]
         target = self.target_activation
-        mean = code.mean(0).clamp(1e-6, 1 - 1e-6)
-        divergence = target * torch.log(target / mean) + (1 - target) * torch.log(
-            (1 - target) / (1 - mean)
+        active = mean_over_rows(code, output.get("weight")).clamp(1e-6, 1 - 1e-6)
+        divergence = target * torch.log(target / active) + (1 - target) * torch.log(
+            (1 - target) / (1 - active)
         )
         return (self.weight * divergence.sum()).expand(len(code))
 
@@ -203,7 +205,8 @@ class Contraction(BaseEstimator):
         norm = norm * module.scale**2
         code = output.get("mean", output["code"])  # never a sample of the posterior
         if self.normalize and len(code) > 1:
-            norm = norm / code.var(0).mean().clamp_min(_TINY)
+            spread = variance_over_rows(code, output.get("weight")).mean()
+            norm = norm / spread.clamp_min(_TINY)
         return self.weight * norm
 
 

@@ -113,7 +113,7 @@ def _is_layout(value: Any) -> bool:
 def _is_statistics(value: Any, n: int) -> bool:
     return (
         isinstance(value, Statistics)
-        and _is_count(value.n_rows, 1)
+        and _is_number(value.n_rows, np.finfo(np.float64).tiny)
         and _is_vector(value.mean, n)
         and _is_vector(value.variance, n, least=0.0)
         and _is_number(value.low)

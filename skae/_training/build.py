@@ -33,6 +33,7 @@ def build_net(
     *,
     seed: int,
     rows: np.ndarray,
+    weight: np.ndarray | None = None,
     units: Units | None = None,
 ) -> AutoencoderNet:
     """Build and initialise a net.
@@ -51,6 +52,8 @@ def build_net(
         Seed of the net.
     rows : ndarray of shape (n_rows, n_features)
         The training rows.
+    weight : ndarray of shape (n_rows,) or None
+        How much each row counts.
     units : Units or None
         Units of the rows, None for those of X.
 
@@ -62,9 +65,8 @@ def build_net(
     axes = None
     if assembly.has_linear_paths:
         own = plan.task.transformations(statistics, layout, units)
-        axes = assembly.find_axes(
-            rows, _training_rows(plan, len(rows), seed), own["augmentation"]
-        )
+        indices = _training_rows(plan, len(rows), seed)
+        axes = assembly.find_axes(rows, indices, own["augmentation"], weight)
     net = _make_net(plan, replace(assembly, axes=axes), seed)
     net.initialize()
     net.take_on(plan.task)

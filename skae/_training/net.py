@@ -233,8 +233,8 @@ class AutoencoderNet(LayerwiseNet):
         stream = self.module_.stream if stream is None else stream
         return stream.as_global(self.device)
 
-    def measure(self, dataset: Any) -> tuple[float, np.ndarray]:
-        """Return the objective of rows that are held out, and the loss of each.
+    def measure(self, dataset: Any) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return the objective of held-out rows, the loss of each, and the weights.
 
         Parameters
         ----------
@@ -249,9 +249,12 @@ class AutoencoderNet(LayerwiseNet):
                     batch = self.receive(pair)
                     output = self._infer(batch.x)
                     total, each = self.criterion_.measure(output, batch, self.module_)
-                found.append((total, batch.total_weight, each.double().cpu().numpy()))
-        objectives, weights, losses = zip(*found, strict=True)
-        return float(np.average(objectives, weights=weights)), np.concatenate(losses)
+                share = torch.ones(len(each)) if batch.weight is None else batch.weight
+                parts = (x.double().cpu().numpy() for x in (each, share))
+                found.append((total, batch.total_weight, *parts))
+        objectives, totals, losses, weights = zip(*found, strict=True)
+        objective = float(np.average(objectives, weights=totals))
+        return objective, np.concatenate(losses), np.concatenate(weights)
 
     # One epoch ------------------------------------------------------------------
 
@@ -336,7 +339,7 @@ class AutoencoderNet(LayerwiseNet):
         is_fresh = self.module_.n_epochs == 0
         if n_epochs == 0:
             if self.final_share and is_fresh:
-                self._restart(X.rows)
+                self._restart(X)
             return self
         self._begin_epochs(n_epochs - n_final, self.lr_schedule)
         try:
@@ -353,12 +356,14 @@ class AutoencoderNet(LayerwiseNet):
                 self._begin_epochs(n_final, final if self.lr_schedule else None)
                 super().fit_loop(X, y, epochs=n_final, **fit_params)
         elif self.final_share and is_fresh and not is_better:
-            self._restart(X.rows)
+            self._restart(X)
         return self
 
-    def _restart(self, rows: Any) -> None:
+    def _restart(self, dataset: Any) -> None:
         """Start again, from PCA of all rows with the shipped networks."""
-        self.pca_r2_ = self.module.restart(self.module_, rows, self.augmentation)
+        rows, weight = dataset.rows, dataset.weight
+        start = self.module.restart
+        self.pca_r2_ = start(self.module_, rows, self.augmentation, weight)
         self.optimizer_.state.clear()
 
     def _begin_epochs(self, n_epochs: int, schedule: Schedule | None) -> None:

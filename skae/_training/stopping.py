@@ -107,7 +107,7 @@ class Stopping(EarlyStopping):
         is_better = best is not None and best.is_better_than(self.start_)
         is_better = is_better and not _is_dominated(self.held_out_)
         if not is_better:
-            net.module_.load_state_dict(self.start_.weights)
+            net.module_.load_state_dict(self.start_.state)
             self.best_epoch_ = 0
         self.start_ = self.best_model_weights_ = self.held_out_ = None
         return is_better
@@ -115,21 +115,26 @@ class Stopping(EarlyStopping):
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Weights of a net, with their objective and losses on held-out rows."""
+    """The state of a net, with its objective and losses on held-out rows."""
 
-    weights: dict[str, Any]
+    state: dict[str, Any]
     objective: float
     losses: np.ndarray
+    weights: np.ndarray  # of the rows
 
     def is_better_than(self, start: _Candidate) -> bool:
         """Tell whether the objective is lower by more than one standard error.
 
         With few rows it has to be lower by more; from a single row nothing follows.
         """
-        gain = start.losses - self.losses
-        if (n := len(gain) - 1) == 0:
+        gain, weights = start.losses - self.losses, self.weights
+        # Rows of unequal weight are worth fewer: Kish's effective number of them.
+        n_rows = weights.sum() ** 2 / (weights**2).sum()
+        if (n := n_rows - 1) < 1:
             return False
-        error = gain.std(ddof=1) / np.sqrt(len(gain))
+        mean = np.average(gain, weights=weights)
+        variance = np.average((gain - mean) ** 2, weights=weights)
+        error = np.sqrt(variance / n)
         return bool(start.objective - self.objective > (1 + 3 / n) * error)
 
 
@@ -141,5 +146,5 @@ def _is_dominated(held_out: Any) -> bool:
     source = getattr(held_out, "dataset", None)
     if not isinstance(source, RowDataset):
         return False  # held-out rows of the user's own
-    share = effective_share(source.rows)
+    share = effective_share(source.rows, source.weight)
     return share < _LEAST_SHARE and share * len(held_out) < _FEWEST_EFFECTIVE

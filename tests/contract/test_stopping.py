@@ -170,8 +170,9 @@ def test_the_start_is_kept_unless_an_epoch_is_better():
     ],
 )
 def test_one_standard_error_is_more_with_few_rows(gains, is_better):
-    start = _Candidate({}, 5.0, np.full(len(gains), 5.0))
-    best = _Candidate({}, 5.0 - np.mean(gains), 5.0 - np.array(gains))
+    weight = np.ones(len(gains))
+    start = _Candidate({}, 5.0, np.full(len(gains), 5.0), weight)
+    best = _Candidate({}, 5.0 - np.mean(gains), 5.0 - np.array(gains), weight)
     assert best.is_better_than(start) is is_better
 
 

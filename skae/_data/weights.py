@@ -1,0 +1,180 @@
+"""Weights of rows: checked, and the moments of a sample that has them."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+from torch import Tensor
+
+_MOST_MERGED = 32  # the smallest batch that is chosen where none is set
+
+
+class WeightedRows(NamedTuple):
+    """Rows, and how much each counts.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    weight : ndarray of shape (n_rows,) or None
+        Their weights. None is equal ones.
+    """
+
+    rows: Any
+    weight: np.ndarray | None = None
+
+    def every(self, step: int) -> WeightedRows:
+        """Return the first of every so many rows."""
+        some = np.asarray(self.rows[::step])
+        return WeightedRows(some, None if self.weight is None else self.weight[::step])
+
+
+def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """Return the weights of rows, None if all count once.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), float or None
+        The argument of a method.
+    n_rows : int
+        Number of rows of X.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        In float64.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}, but X has {n_rows} rows: one "
+            "number for each row is expected."
+        )
+    if (weight < 0).any():
+        row = int(np.flatnonzero(weight < 0)[0])
+        raise ValueError(
+            f"Negative values in data passed to sample_weight: {weight[row]:g} in row "
+            f"{row}. A weight of 0 leaves a row out."
+        )
+    if not weight.any():
+        raise ValueError("All values of sample_weight are zero: no row is left.")
+    return None if (weight == 1).all() else weight
+
+
+def counted(
+    rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows that count, and their weights.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    weight : ndarray of shape (n_rows,) or None
+        Their weights.
+    """
+    if weight is None or weight.all():
+        return rows, weight
+    counts = weight > 0
+    return rows[counts], check_weight(weight[counts], int(counts.sum()))
+
+
+def merged(
+    rows: np.ndarray, weight: np.ndarray | None, n_batch: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the distinct rows of a single batch, in an order of their own.
+
+    So a row with a weight of 2 gives to the last bit what two equal rows do: in a batch
+    neither copies nor their order mean anything. Several batches would get fewer rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    weight : ndarray of shape (n_rows,) or None
+        Their weights.
+    n_batch : int
+        Number of rows in a batch.
+    """
+    n_rows = max(len(rows), 0 if weight is None else weight.sum())
+    if n_rows > min(n_batch, _MOST_MERGED):
+        return rows, weight
+    distinct, copies = np.unique(rows, axis=0, return_inverse=True)
+    if weight is None and len(distinct) == len(rows):
+        return rows, weight
+    counts = np.bincount(copies.ravel(), weights=weight).astype(np.float64)
+    return distinct, check_weight(counts, len(distinct))
+
+
+def are_frequencies(weight: Any) -> bool:
+    """Tell whether weights, an array or a tensor, are numbers of equal rows."""
+    return bool((weight == weight.round()).all())
+
+
+def evenly_spaced(
+    n_rows: int, weight: np.ndarray | None, n_chosen: int
+) -> np.ndarray | slice:
+    """Choose rows that represent all, evenly spaced in their order.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    weight : ndarray of shape (n_rows,) or None
+        Their weights: one that counts twice is chosen as often as two equal rows.
+    n_chosen : int
+        Most rows to choose.
+
+    Returns
+    -------
+    slice or ndarray of int
+        Indices of the rows, some more than once.
+    """
+    if weight is None:
+        step = max(1, n_rows // n_chosen)
+        return slice(0, n_chosen * step, step)
+    ends = np.cumsum(weight if are_frequencies(weight) else weight / weight.mean())
+    step = max(1, int(ends[-1]) // n_chosen)
+    places = np.arange(0, ends[-1], step)[:n_chosen]
+    return np.searchsorted(ends[:-1], places, side="right")
+
+
+def total(values: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return the sum of a value for each row, each as often as it counts."""
+    if weight is None:
+        return float(values.sum(dtype=np.float64))
+    return float(weight @ values)
+
+
+def mean_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean of values of shape (n, ...) over their rows."""
+    if weight is None:
+        return values.mean(0)
+    return _weighted_mean(values, weight)
+
+
+def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the unbiased variance of values of shape (n, ...) over their rows.
+
+    Weights that are whole numbers are numbers of equal rows, as in statistics of
+    frequencies; others are relative.
+    """
+    if weight is None:
+        return values.var(0)
+    biased = _weighted_mean((values - _weighted_mean(values, weight)) ** 2, weight)
+    n = float(weight.sum()) if are_frequencies(weight) else float(len(weight))
+    return biased * (n / (n - 1)) if n > 1 else biased
+
+
+def _weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    shaped = weight.reshape(-1, *[1] * (values.ndim - 1))
+    return (values * shaped).sum(0) / weight.sum()
