@@ -220,8 +220,8 @@ def test_equal_weights_and_a_full_mask_change_nothing(losses, name):
     ones = torch.ones(len(x), dtype=x.dtype)
     for batch in (
         Batch(x, weight=2 * ones),
-        Batch(x, mask=torch.ones_like(x)),
-        Batch(x, weight=ones, mask=torch.ones_like(x)),
+        Batch(x, mask=torch.ones_like(x).bool()),
+        Batch(x, weight=ones, mask=torch.ones_like(x).bool()),
     ):
         found, _ = objective(output, batch, module)
         torch.testing.assert_close(found, plain, rtol=1e-12, atol=0)
@@ -243,7 +243,7 @@ def test_masked_entries_do_not_count():
     # Squares 4 and 16, halved; that of the masked entry, 9, is left out.
     output = {"reconstruction": torch.tensor([[2.0, 3.0], [1.0, 4.0]])}
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
-    mask = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    mask = torch.tensor([[True, False], [True, True]])
     objective = Objective(LOSSES["squared_error"], [])
     total, _ = objective(output, Batch(x, mask=mask), _module())
     assert total.item() == (2.0 + 8.0) / 2
@@ -253,4 +253,4 @@ def test_a_mask_needs_a_loss_of_entries():
     x, module = _rows(), _module()
     objective = Objective(Loss.of(lambda a, b: ((a - b) ** 2).sum(1)), [])
     with pytest.raises(ValueError, match="one value for each entry"):
-        objective(module(x), Batch(x, mask=torch.ones_like(x)), module)
+        objective(module(x), Batch(x, mask=torch.ones_like(x).bool()), module)

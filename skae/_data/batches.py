@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     weight : Tensor of shape (n,) or None
         How much each row counts. None is equal weights.
     mask : Tensor of shape (n, n_features) or None
-        Whether each entry counts, 1 or 0. None is all.
+        Whether each entry counts. None is all.
     """
 
     x: Tensor
@@ -51,6 +51,11 @@ class Batch(NamedTuple):
     def is_plain(self) -> bool:
         """Whether all rows and entries count alike."""
         return self.weight is None and self.mask is None
+
+    @property
+    def target(self) -> Tensor:
+        """The rows that reconstructions are compared with: 0 where nothing counts."""
+        return self.x if self.mask is None else torch.where(self.mask, self.x, 0.0)
 
     @property
     def total_weight(self) -> float:
@@ -73,8 +78,6 @@ class RowDataset(Dataset):
         Type that the network computes in.
     weight : ndarray of shape (n,) or None
         How much each row counts.
-    mask : ndarray of shape (n, n_features) or None
-        Whether each entry counts.
     """
 
     def __init__(
@@ -83,19 +86,17 @@ class RowDataset(Dataset):
         dtype: np.dtype,
         *,
         weight: np.ndarray | None = None,
-        mask: np.ndarray | None = None,
     ) -> None:
         self.rows = rows
         self.dtype = dtype
         self.weight = weight
-        self.mask = mask
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        if self.weight is not None or self.mask is not None:
-            raise TypeError("Rows with weights or a mask are taken in batches only.")
+        if self.weight is not None:
+            raise TypeError("Rows with weights are taken in batches only.")
         row = torch.from_numpy(np.array(self.rows[index], dtype=self.dtype))
         return row, row
 
@@ -108,7 +109,7 @@ class RowDataset(Dataset):
             taken = np.asarray(part.take(indices, axis=0))
             return torch.from_numpy(taken.astype(self.dtype, copy=False))
 
-        return Batch(take(self.rows), take(self.weight), take(self.mask))
+        return Batch(take(self.rows), take(self.weight))
 
 
 class HoldOut:
@@ -160,7 +161,7 @@ class HoldOut:
 class BatchIterator:
     """Iterate over a dataset in batches ``(x, x)``: the input is the target.
 
-    Where rows have weights or a mask, the target is a :class:`Batch` that carries them.
+    Where rows have weights, the target is a :class:`Batch` that carries them.
 
     No row is dropped. A last batch of one row joins the batch before it, since
     statistics of a batch need two.

@@ -59,8 +59,9 @@ _OBJECTS = _Kind(
 )
 _NAN = _Kind(
     "NaN",
-    "Fill the gaps, for instance with SimpleImputer or KNNImputer, or drop these rows.",
-    "Fill the gaps, or leave out these samples.",
+    "Set missing='mask', with which an estimator of skae takes gaps and fills them; or "
+    "fill them, for instance with SimpleImputer or KNNImputer, or drop these rows.",
+    "Set missing='mask', fill the gaps, or leave out these samples.",
 )
 _INFINITY = _Kind(
     "infinity",

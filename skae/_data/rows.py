@@ -41,7 +41,7 @@ class Rows(Protocol):
 
 
 def first_rows(
-    X: Any, estimator: Any
+    X: Any, estimator: Any, *, allow_gaps: bool = False
 ) -> tuple[np.ndarray, tuple[int, ...], np.ndarray | None]:
     """Check X before a first fit.
 
@@ -51,6 +51,8 @@ def first_rows(
         The argument of `fit`.
     estimator : estimator
         The estimator, for error messages.
+    allow_gaps : bool, default=False
+        Whether entries may be NaN.
 
     Returns
     -------
@@ -67,10 +69,21 @@ def first_rows(
     shape = _shape_of(X)
     with explained(X):
         flat = _flatten(X, shape) if len(shape) > 2 else X
-        rows = check_array(flat, dtype="numeric", order="C", estimator=estimator)
+        rows = check_array(
+            flat,
+            dtype="numeric",
+            order="C",
+            estimator=estimator,
+            ensure_all_finite=_finite(allow_gaps),
+        )
     rows = as_numbers(rows, X)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
     return rows, sample_shape, _feature_names(flat)
+
+
+def _finite(allow_gaps: bool) -> Any:
+    """Return which entries may not be finite, by scikit-learn's names."""
+    return "allow-nan" if allow_gaps else True
 
 
 def _feature_names(X: Any) -> np.ndarray | None:
@@ -80,7 +93,9 @@ def _feature_names(X: Any) -> np.ndarray | None:
     return getattr(blank, "feature_names_in_", None)
 
 
-def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndarray:
+def check_rows(
+    X: Any, estimator: Any, sample_shape: tuple[int, ...], *, allow_gaps: bool = False
+) -> np.ndarray:
     """Check X against what `fit` saw, and return its flat rows.
 
     Parameters
@@ -91,6 +106,8 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
         The fitted estimator.
     sample_shape : tuple of int
         Shape of one sample of what `fit` saw.
+    allow_gaps : bool, default=False
+        Whether entries may be NaN.
 
     Returns
     -------
@@ -113,18 +130,20 @@ def check_rows(X: Any, estimator: Any, sample_shape: tuple[int, ...]) -> np.ndar
     if hasattr(X, "columns"):  # wrong names are told before wrong values
         validate_data(estimator, X, reset=False, skip_check_array=True)
     with explained(X):
-        rows = _checked(_flatten(X, shape) if len(shape) > 2 else X, estimator)
+        flat = _flatten(X, shape) if len(shape) > 2 else X
+        rows = _checked(flat, estimator, _finite(allow_gaps))
     rows = as_numbers(rows, X)
     return rows
 
 
-def _checked(X: Any, estimator: Any) -> np.ndarray:
+def _checked(X: Any, estimator: Any, finite: Any) -> np.ndarray:
+    settings: Any = {"dtype": "numeric", "order": "C", "ensure_all_finite": finite}
     if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
         # There are no names: looking for them takes longer than encoding a row.
-        rows = check_array(X, dtype="numeric", order="C", estimator=estimator)
+        rows = check_array(X, estimator=estimator, **settings)
         if rows.shape[1] == estimator.n_features_in_:
             return rows
-    return validate_data(estimator, X, reset=False, dtype="numeric", order="C")
+    return validate_data(estimator, X, reset=False, **settings)
 
 
 def check_range(
@@ -144,13 +163,35 @@ def check_range(
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
     largest = np.finfo(dtype).max
-    if rows.max() > largest or rows.min() < -largest:
+    # Of gaps numpy's fmax and fmin take no notice.
+    if np.fmax.reduce(rows, axis=None) > largest or (
+        np.fmin.reduce(rows, axis=None) < -largest
+    ):
         row, column = np.argwhere(np.abs(rows) > largest)[0]
         name = column if names is None else repr(str(names[column]))
         raise ValueError(
             f"Input X contains a value too large for dtype({dtype.name!r}): column "
             f"{name} holds {rows[row, column]:g} in row {row}. Scale X, for instance "
             "with StandardScaler, or set dtype='float64'."
+        )
+
+
+def check_observed(statistics: Statistics, names: np.ndarray | None) -> None:
+    """Refuse columns of which nothing is known.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the first rows.
+    names : ndarray of shape (n_features,) or None
+        Names of the features, for the message.
+    """
+    empty = np.flatnonzero(np.atleast_1d(statistics.counts) == 0)
+    if empty.size:
+        first = empty[0] if names is None else repr(str(names[empty[0]]))
+        raise ValueError(
+            f"Input X contains only NaN in column {first} ({empty.size} such columns). "
+            "Drop columns without a value."
         )
 
 
@@ -174,7 +215,9 @@ def check_squares(rows: np.ndarray, statistics: Statistics, dtype: np.dtype) -> 
             f"deviation is {statistics.scale:.3g}. Scale X, for instance with "
             "StandardScaler, or set dtype='float64'."
         )
-    vanishes = not variance.any() and bool((rows != rows[:1]).any())
+    vanishes = False
+    if not variance.any():
+        vanishes = bool((np.fmax.reduce(rows) > np.fmin.reduce(rows)).any())
     if vanishes or not np.isfinite(variance).all():
         what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 _CHUNK_BYTES = 2**18  # stays in the cache of a core
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Statistics:
         Of each feature, in float64.
     low, high : float
         Extremes over all entries.
+    observed : ndarray of shape (n_features,) or None
+        The share of the rows in which each feature is observed. None is all.
     """
 
     n_rows: float
@@ -30,6 +33,12 @@ class Statistics:
     variance: np.ndarray
     low: float
     high: float
+    observed: np.ndarray | None = None
+
+    @property
+    def counts(self) -> Any:
+        """In how many rows each feature is observed; one number where it is in all."""
+        return self.n_rows if self.observed is None else self.n_rows * self.observed
 
     @property
     def scale(self) -> float:
@@ -46,7 +55,10 @@ class Statistics:
            The American Statistician 37 (3), 1983. :doi:`10.1080/00031305.1983.10483115`
         """
         n_rows = self.n_rows + other.n_rows
-        share = other.n_rows / n_rows
+        counts, observed = self.counts + other.counts, None
+        share = other.counts / np.maximum(counts, _TINY)
+        if np.ndim(counts):
+            observed = counts / n_rows
         step = other.mean - self.mean
         within = (1 - share) * self.variance + share * other.variance
         return Statistics(
@@ -55,6 +67,7 @@ class Statistics:
             variance=within + share * (1 - share) * step**2,
             low=min(self.low, other.low),
             high=max(self.high, other.high),
+            observed=observed,
         )
 
 
@@ -85,39 +98,66 @@ def compute_statistics(
     """
     if len(rows) == 1 and weight is None:  # as in a stream, for each row
         (row,) = rows
-        mean = row.astype(np.float64)
         low, high = float(row.min()), float(row.max())
-        return Statistics(1, mean, np.zeros(len(mean)), low, high)
+        if low == low:  # there is no gap
+            mean = row.astype(np.float64)
+            return Statistics(1, mean, np.zeros(len(mean)), low, high)
     buffer = np.empty((min(_chunk_size(rows), len(rows)), rows.shape[1]))
     result: Statistics | None = None
     start = 0
     for chunk in _chunks(rows):
         stop = start + len(chunk)
-        # Differences from a row of the chunk: constant features have none, and the
-        # square of their mean is at most as many variances as there are rows.
-        origin = chunk[0].astype(np.float64)
-        offset = np.subtract(chunk, origin, out=buffer[: len(chunk)])
-        if weight is None:
-            n_rows: float = len(chunk)
-            mean = offset.mean(axis=0)
-            square = np.einsum("ij,ij->j", offset, offset) / n_rows
-        else:
-            share = weight[start:stop]
-            n_rows = float(share.sum())
-            mean = share @ offset / n_rows
-            square = np.einsum("i,ij,ij->j", share, offset, offset) / n_rows
-        start = stop
-        part = Statistics(
-            n_rows=n_rows,
-            mean=origin + mean,
-            variance=np.maximum(square - mean**2, 0.0),
-            low=float(chunk.min()),
-            high=float(chunk.max()),
-        )
+        part = _describe(chunk, None if weight is None else weight[start:stop], buffer)
         result = part if result is None else result.merge(part)
+        start = stop
     if result is None:
         raise ValueError("there are no rows to describe")
     return result
+
+
+def _describe(
+    chunk: np.ndarray, weight: np.ndarray | None, buffer: np.ndarray
+) -> Statistics:
+    """Return the statistics of few rows."""
+    # Differences from a row of the chunk: constant features have none, and the square
+    # of their mean is at most as many variances as there are rows.
+    origin = chunk[0].astype(np.float64)
+    offset = np.subtract(chunk, origin, out=buffer[: len(chunk)])
+    if weight is None:
+        n_rows: float = len(chunk)
+        mean = offset.mean(axis=0)
+        square = np.einsum("ij,ij->j", offset, offset) / n_rows
+    else:
+        n_rows = float(weight.sum())
+        mean = weight @ offset / n_rows
+        square = np.einsum("i,ij,ij->j", weight, offset, offset) / n_rows
+    low, high = float(chunk.min()), float(chunk.max())
+    if low != low:
+        return _describe_gaps(chunk, weight)
+    variance = np.maximum(square - mean**2, 0.0)
+    return Statistics(n_rows, origin + mean, variance, low, high)
+
+
+def _describe_gaps(chunk: np.ndarray, weight: np.ndarray | None) -> Statistics:
+    """Return the statistics of the entries that are observed, of few rows."""
+    observed = ~np.isnan(chunk)
+    share = np.ones(len(chunk)) if weight is None else weight
+    first = chunk[observed.argmax(axis=0), np.arange(chunk.shape[1])]
+    origin = np.where(observed.any(axis=0), first, 0.0).astype(np.float64)
+    offset = np.where(observed, chunk - origin, 0.0)
+    counts = share @ observed
+    divisor = np.maximum(counts, _TINY)
+    mean = share @ offset / divisor
+    square = np.einsum("i,ij,ij->j", share, offset, offset) / divisor
+    n_rows = float(share.sum())
+    return Statistics(
+        n_rows=n_rows,
+        mean=origin + mean,
+        variance=np.maximum(square - mean**2, 0.0),
+        low=float(np.min(chunk, where=observed, initial=np.inf)),
+        high=float(np.max(chunk, where=observed, initial=-np.inf)),
+        observed=counts / n_rows,
+    )
 
 
 def effective_share(rows: Any, weight: np.ndarray | None = None) -> float:
@@ -142,6 +182,7 @@ def effective_share(rows: Any, weight: np.ndarray | None = None) -> float:
     start = 0
     for chunk in _chunks(rows):
         offset = (chunk - statistics.mean) / statistics.scale
+        offset[np.isnan(offset)] = 0.0
         distance = np.einsum("ij,ij->i", offset, offset)
         stop = start + len(chunk)
         share = np.ones(len(chunk)) if weight is None else weight[start:stop]

@@ -45,6 +45,27 @@ class Noise(BaseEstimator):
         return copy
 
 
+class DropEntries:
+    """Leave entries out at random, so that a network learns to fill gaps.
+
+    Parameters
+    ----------
+    rate : float
+        Share of the entries.
+    first : callable or None
+        A corruption that comes before.
+    """
+
+    def __init__(self, rate: float, first: Callable[..., Tensor] | None = None) -> None:
+        self.rate = rate
+        self.first = first
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        if self.first is not None:
+            x = self.first(x, generator)
+        return x.masked_fill(_chance(x, self.rate, generator), math.nan)
+
+
 class GaussianNoise(Noise):
     r"""Add normal noise, :math:`\tilde x = x + \sigma s \epsilon`.
 

@@ -100,6 +100,7 @@ class BaseAutoencoder(
     augmentation: Callable | None = None
     loss: str | Callable = "squared_error"
     layout: str | None = None
+    missing: str = "error"
     optimizer: str | type[Optimizer] = "adamw"
     lr: float | str = "auto"
     weight_decay: float | None = None
@@ -378,6 +379,26 @@ class BaseAutoencoder(
         model = self._fitted()
         return model.to_samples(model.reconstruct(self._check_X(X)))
 
+    def impute(self, X: Any) -> np.ndarray:
+        """Fill the gaps of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened, with NaN at gaps.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            X, with the values of `reconstruct` where it is NaN.
+
+        Raises
+        ------
+        ValueError
+            If `missing` is ``"error"``.
+        """
+        return self._fitted().impute(self._check_X(X))
+
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the negative loss of each row.
 
@@ -574,6 +595,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "mask"
         if isinstance(self.loss, str) and self.loss in self._losses:
             loss = self._losses[self.loss]
             tags.input_tags.positive_only = not loss.can_take(-1.0)

@@ -96,6 +96,13 @@ class ConvAutoencoder(BaseAutoencoder):
         ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
         ``"channels_last"`` ``(n_samples, length, channels)``.
 
+    missing : {"error", "mask"}, default="error"
+        What NaN in X is. With ``"mask"`` it is a gap: the encoder takes what a linear
+        Gaussian model of the rows expects there, given the rest of the row; a further
+        30 % of the entries are left out in each batch, so that the network learns to
+        fill them; and the loss, the statistics and the scores count observed entries
+        only. `impute` fills the gaps.
+
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or Optimizer class, default="adamw"
         The optimizer. Its further arguments are set with `net_params`.
 

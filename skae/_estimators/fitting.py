@@ -14,6 +14,7 @@ from sklearn.utils import check_array, check_random_state
 from skae._data.batches import RowDataset
 from skae._data.faults import explained
 from skae._data.rows import (
+    check_observed,
     check_range,
     check_rows,
     check_squares,
@@ -69,13 +70,15 @@ def start(
     sample_weight : array-like of shape (n_samples,), float or None
         How much each row counts; those of weight 0 are left out.
     """
-    rows, sample_shape, feature_names = first_rows(X, estimator)
+    takes_gaps = plan.task.takes_gaps
+    rows, sample_shape, feature_names = first_rows(X, estimator, allow_gaps=takes_gaps)
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
     rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
     rows, weight = merged(rows, weight, resolve_batch_size(estimator.batch_size, 1))
     statistics = compute_statistics(rows, weight)
+    check_observed(statistics, feature_names)
     check_squares(rows, statistics, dtype)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
     units = choose_units(statistics, layout, dtype)
@@ -199,7 +202,8 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
     model : TrainedModel
         Its model.
     """
-    rows = check_rows(X, estimator, model.layout.sample_shape)
+    shape, takes_gaps = model.layout.sample_shape, model.takes_gaps
+    rows = check_rows(X, estimator, shape, allow_gaps=takes_gaps)
     rows = converted(rows, model.units)
     if model.units is None:
         check_range(rows, model.dtype, model.feature_names)
@@ -211,7 +215,7 @@ def _more_rows(
 ) -> tuple[WeightedRows, Statistics]:
     """Return the rows of a later fit, checked, and their statistics."""
     built_with = model.built_with.parameters
-    for name in ("n_components", "loss"):
+    for name in ("n_components", "loss", "missing"):
         value = getattr(estimator, name)
         if name in built_with and not _is_same(value, built_with[name]):
             raise ValueError(

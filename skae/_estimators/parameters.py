@@ -62,6 +62,7 @@ SHARED: dict[str, list[Any]] = {
     "augmentation": [callable, None],
     "loss": [StrOptions(set(LOSSES)), callable],
     "layout": [StrOptions(set(LAYOUTS)), None],
+    "missing": [StrOptions({"error", "mask"})],
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
     "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "weight_decay": [WEIGHT, None],

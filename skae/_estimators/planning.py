@@ -204,6 +204,7 @@ def make_task(
         penalties=[(name, clone(penalty, safe=False)) for name, penalty in penalties],
         augmentation=clone(estimator.augmentation, safe=False),
         corruption=clone(corruption, safe=False),
+        takes_gaps=estimator.missing == "mask",
     )
 
 

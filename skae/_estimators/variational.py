@@ -140,6 +140,13 @@ class VariationalAutoencoder(BaseAutoencoder):
         ``"signal"`` is ``(n_samples, channels, length)``, and a 3-D X with
         ``"channels_last"`` ``(n_samples, length, channels)``.
 
+    missing : {"error", "mask"}, default="error"
+        What NaN in X is. With ``"mask"`` it is a gap: the encoder takes what a linear
+        Gaussian model of the rows expects there, given the rest of the row; a further
+        30 % of the entries are left out in each batch, so that the network learns to
+        fill them; and the loss, the statistics and the scores count observed entries
+        only. `impute` fills the gaps.
+
     weight_decay : float or None, default=None
         Weight decay of the optimizer. None leaves it at the optimizer's default, but
         for shipped networks with ``"adamw"`` and ``lr="auto"``: 0.3, or 1.75 with

@@ -135,7 +135,7 @@ def _measure(
 
     def code_and_error(x: torch.Tensor) -> torch.Tensor:
         code = module.encode(x)
-        error = (module.decode(code) - x) / model.scale
+        error = model.errors(module.decode(code), x, model.scale)
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = model.apply(code_and_error, rows)

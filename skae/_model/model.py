@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
-from skae._data.units import Units
+from skae._data.units import ConvertedRows, Units
 from skae._data.weights import WeightedRows, total
 from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
@@ -91,6 +91,11 @@ class TrainedModel:
         if coordinates is None:
             return self.built_with.n_components
         return len(coordinates.bias)
+
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether rows may have gaps."""
+        return self.built_with.task.takes_gaps
 
     @property
     def n_features(self) -> int:
@@ -198,6 +203,20 @@ class TrainedModel:
         """Return the reconstructions of rows, in one pass."""
         return self.apply(self.module.reconstruct, rows)
 
+    def impute(self, rows: np.ndarray) -> np.ndarray:
+        """Return samples in the units of X whose gaps are filled."""
+        if not self.takes_gaps:
+            raise ValueError(
+                "The estimator was fitted with missing='error', so that its network "
+                "has not learnt to fill gaps. Set missing='mask', and fit it again."
+            )
+        given = rows.rows if isinstance(rows, ConvertedRows) else rows
+        expected = self.reconstruct(rows)
+        if self.units is not None:
+            expected = self.units.restore(expected)
+        filled = np.where(np.isnan(given), expected, given).astype(given.dtype)
+        return self.layout.unflatten(filled)
+
     def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder for rows."""
         check_scalar(layer, "layer", Integral)
@@ -230,7 +249,14 @@ class TrainedModel:
 
         def of_rows(x: Tensor) -> Tensor:
             decoded = module.decode_unlinked(module.encode(x))
-            return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
+            if not self.takes_gaps:
+                return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
+            # As if the entries at gaps had the mean loss of the others.
+            there = ~x.isnan()
+            target = torch.where(there, x, 0.0)
+            entries = loss.function(decoded * ratio, target * ratio, scale) * there
+            n_there = there.sum(1).clamp_min(1)
+            return sum_entries(entries) * (there.shape[1] / n_there)
 
         found = self.apply(of_rows, rows)
         return found if unit == 1.0 else found.astype(np.float64) * unit**2
@@ -240,11 +266,15 @@ class TrainedModel:
         module, divisor = self.module, self.scale / self._ratio()
 
         def squares(x: Tensor) -> Tensor:
-            error = (module.reconstruct(x) - x) / divisor
-            return (error**2).sum(1)
+            return (self.errors(module.reconstruct(x), x, divisor) ** 2).sum(1)
 
         error = total(self.apply(squares, rows), weight)
         return self.r2_of_error(error, rows, weight)
+
+    def errors(self, reconstruction: Tensor, x: Tensor, divisor: Any = 1.0) -> Tensor:
+        """Return the errors of a batch of reconstructions, 0 at gaps."""
+        error = (reconstruction - x) / divisor
+        return torch.where(x.isnan(), 0.0, error) if self.takes_gaps else error
 
     def r2_of_error(
         self, error: float, rows: np.ndarray, weight: np.ndarray | None = None
@@ -258,7 +288,7 @@ class TrainedModel:
         offset = (found.mean - self.statistics.mean) ** 2
         ratio = 1.0 if self.units is None else self.units.ratio / self.unit
         entries = (found.variance + offset) * (ratio / self.scale) ** 2
-        squares = found.n_rows * entries.sum()
+        squares = (found.counts * entries).sum()
         if squares == 0:
             return float(error == 0)
         return float(1 - error / squares)

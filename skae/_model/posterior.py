@@ -55,7 +55,9 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
     module = model.module
 
     def squares(x: Tensor) -> Tensor:
-        return ((module(x)["reconstruction"] - x) ** 2).mean(1)
+        error = model.errors(module(x)["reconstruction"], x)
+        n_there = (~x.isnan()).sum(1).clamp_min(1)
+        return (error**2).sum(1) / n_there
 
     rows, weight = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))
     with model.net.validation_noise():
@@ -106,9 +108,14 @@ def log_likelihood(
 
     def log_density(decoded: Tensor, x: Tensor) -> Tensor:
         density: Any = model.loss.log_density
-        return density(decoded, x, model.noise_variance).sum(1)
+        if not model.takes_gaps:
+            return density(decoded, x, model.noise_variance).sum(1)
+        there = ~x.isnan()
+        target = torch.where(there, x, 0.0)
+        return (density(decoded, target, model.noise_variance) * there).sum(1)
 
     found = model.apply(estimate, rows)
     if model.units is None:
         return found
-    return found - np.log(model.units.ratio).sum()  # of the change of units
+    # Of the change of units, where entries are observed.
+    return found - ~np.isnan(rows[:]) @ np.log(model.units.ratio)

@@ -25,6 +25,7 @@ _MARGIN_OF_OTHERS = 0.05  # where the objective is not the squared error alone
 _DOMINANT = 0.99  # share of the variance
 _HIGH_R2 = 0.999
 _LOW_R2 = 0.5
+_TINY = 1e-12
 
 
 def review(model: TrainedModel, data: WeightedRows) -> list[str]:
@@ -62,10 +63,12 @@ def _error_of_columns(
     module, scale = model.module, model.scale
 
     def errors(x: Tensor) -> Tensor:
-        return (module.reconstruct(x) - x) / scale
+        return model.errors(module.reconstruct(x), x, scale)
 
     squares = np.square(model.apply(errors, rows), dtype=np.float64)
-    return np.average(squares, axis=0, weights=weight) * scale**2
+    observed = compute_statistics(rows, weight).observed
+    mean = np.average(squares, axis=0, weights=weight) * scale**2
+    return mean if observed is None else mean / np.maximum(observed, _TINY)
 
 
 # PCA ----------------------------------------------------------------------------------
@@ -73,7 +76,7 @@ def _error_of_columns(
 
 def _below_pca(model: TrainedModel, data: WeightedRows, r2: float) -> str | None:
     plan, net, task = model.trained_with, model.net, model.trained_with.task
-    if not _is_compared(model):
+    if not _is_compared(model) or model.takes_gaps:
         return None
     is_alone = task.loss.degree == 2 and not task.penalties and task.corruption is None
     is_alone = is_alone and plan.networks.code_activation is None
@@ -108,7 +111,8 @@ def _is_compared(model: TrainedModel) -> bool:
 def _channels_in_other_units(model: TrainedModel, data: WeightedRows) -> str | None:
     """Tell where a scale for each channel costs R² in the units of X."""
     rows: Any = data.rows
-    if not (isinstance(rows, ConvertedRows) and _is_compared(model)):
+    is_converted = isinstance(rows, ConvertedRows) and not model.takes_gaps
+    if not (is_converted and _is_compared(model)):
         return None
     ratio = rows.units.ratio
     if np.ptp(ratio) == 0:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skae._data.gaps import Factors, FilledRows
 from skae._data.layout import Layout
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
@@ -17,7 +18,7 @@ from skae._data.units import Units
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.factory import build_decoder, build_encoder, is_outlined
-from skae._networks.layers import Standardize, ToImage, Unstandardize
+from skae._networks.layers import FillGaps, Standardize, ToImage, Unstandardize
 from skae._networks.linear_path import (
     Augment,
     AugmentedRows,
@@ -68,6 +69,10 @@ class Assembly:
         Whether weights will be loaded, so that no network has to be run.
     units : Units or None, default=None
         Units of the training rows, None for those of X.
+    takes_gaps : bool, default=False
+        Whether rows may have gaps, which a first layer fills.
+    factors : Factors or None, default=None
+        The model that fills them; None leaves it to be loaded.
     """
 
     module_class: type[AutoencoderModule]
@@ -86,6 +91,8 @@ class Assembly:
     axes: PrincipalAxes | None = None
     is_known: bool = False
     units: Units | None = None
+    takes_gaps: bool = False
+    factors: Factors | None = None
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)
@@ -94,6 +101,9 @@ class Assembly:
         encoder, decoder = self._scaled(*self._networks(n_out), mean)
         if self.code_activation is not None:
             encoder = nn.Sequential(encoder, self.code_activation())
+        if self.takes_gaps:
+            factors = self.factors or Factors.outline(self.layout.n_features)
+            encoder = nn.Sequential(FillGaps(factors), encoder)
         module = self.module_class(
             encoder,
             decoder,
@@ -101,6 +111,7 @@ class Assembly:
             scale=self.statistics.scale,
             stream=RandomStream(self.seed),
             n_free=self.n_components if self.is_free else None,
+            takes_gaps=self.takes_gaps,
         ).to(dtype)
         if self.is_known:
             return module
@@ -224,9 +235,9 @@ class Assembly:
         weight: np.ndarray | None = None,
     ) -> PrincipalAxes:
         """Return the principal axes of some rows, augmented as in training."""
-        source: Any = rows
+        source: Any = rows if self.factors is None else FilledRows(rows, self.factors)
         if augment is not None:
-            source = AugmentedRows(rows, augment, self.seed)
+            source = AugmentedRows(source, augment, self.seed)
             indices = source.views_of(indices)
             weight = None if weight is None else weight.repeat(source.n_views)
         axes = compute_principal_axes(
@@ -237,7 +248,7 @@ class Assembly:
             seed=self.seed,
             weight=weight,
         )
-        if augment is None:  # the mean of all rows is known
+        if source is rows:  # the mean of all rows is known
             axes = replace(axes, mean=np.zeros_like(axes.mean))
         return axes
 

@@ -60,6 +60,8 @@ class AutoencoderModule(nn.Module):
         Source of all random numbers of training.
     n_free : int or None, default=None
         Size of a code that gets coordinates after training, None for other codes.
+    takes_gaps : bool, default=False
+        Whether the encoder takes NaN at gaps.
     """
 
     n_columns_per_unit = 1  # in the output of the encoder
@@ -73,6 +75,7 @@ class AutoencoderModule(nn.Module):
         scale: float,
         stream: RandomStream,
         n_free: int | None = None,
+        takes_gaps: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -80,6 +83,7 @@ class AutoencoderModule(nn.Module):
         self.link = link
         self.scale = scale
         self.stream = stream
+        self.takes_gaps = takes_gaps
         # From the code that is trained to that of `transform`, and back.
         self.coordinates: Affine | None = None
         self.inverse_coordinates: Affine | None = None

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skae._data.gaps import Factors
+
 
 class Standardize(nn.Module):
     """``(x - shift) / scale``, with a shift for each feature.
@@ -129,6 +131,42 @@ class FromUnits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.to(self.origin.dtype) * self.ratio + self.origin
+
+
+class FillGaps(nn.Module):
+    """Replace NaN by what factor analysis expects there, given the rest of the row.
+
+    Parameters
+    ----------
+    factors : Factors
+        The Gaussian model of rows.
+    """
+
+    def __init__(self, factors: Factors) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.as_tensor(factors.mean))
+        self.register_buffer("loadings", torch.as_tensor(factors.loadings))
+        self.register_buffer("noise", torch.as_tensor(factors.noise))
+
+    mean: Tensor
+    loadings: Tensor
+    noise: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.flatten(1)
+        gaps = rows.isnan()
+        if not gaps.any():
+            return x
+        offset = torch.where(gaps, 0.0, rows - self.mean)
+        scaled = self.loadings / self.noise.unsqueeze(1)
+        n_factors = self.loadings.shape[1]
+        products = scaled.unsqueeze(2) * self.loadings.unsqueeze(1)
+        precision = (~gaps).to(x.dtype) @ products.flatten(1)
+        precision = precision.unflatten(1, (n_factors, n_factors))
+        identity = torch.eye(n_factors, dtype=x.dtype, device=x.device)
+        factors = torch.linalg.solve(precision + identity, offset @ scaled)
+        expected = self.mean + factors @ self.loadings.T
+        return torch.where(gaps, expected, rows).reshape(x.shape)
 
 
 class ToImage(nn.Module):

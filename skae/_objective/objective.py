@@ -70,7 +70,9 @@ class Objective(nn.Module):
     ) -> tuple[float, Tensor]:
         """Return the objective of a batch, and the loss of each row in its units."""
         total, _ = self(output, batch, module)
-        values = self.loss.for_training(output["reconstruction"], batch.x, module.scale)
+        values = self.loss.for_training(
+            output["reconstruction"], batch.target, module.scale
+        )
         if batch.mask is not None:
             values = values * batch.mask
         return float(total), sum_entries(values)
@@ -81,7 +83,7 @@ class Objective(nn.Module):
         loss = self.loss
         if loss.fused is not None and batch.is_plain:
             return loss.fused(reconstruction, batch.x, scale)
-        values = loss.for_training(reconstruction, batch.x, scale)
+        values = loss.for_training(reconstruction, batch.target, scale)
         if values.ndim == 0 or len(values) != len(batch.x):
             raise ValueError(
                 f"The loss returned a tensor of shape {tuple(values.shape)} for a "

@@ -118,6 +118,7 @@ def _is_statistics(value: Any, n: int) -> bool:
         and _is_vector(value.variance, n, least=0.0)
         and _is_number(value.low)
         and _is_number(value.high, value.low)
+        and (value.observed is None or _is_vector(value.observed, n, least=0.0))
     )
 
 

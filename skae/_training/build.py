@@ -13,6 +13,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from skae._data.batches import BatchIterator
+from skae._data.gaps import fit_factors
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._data.units import Units
@@ -62,10 +63,12 @@ def build_net(
     AutoencoderNet
     """
     assembly = _assemble(plan, layout, statistics, dtype, seed, units)
-    axes = None
+    axes, indices = None, _training_rows(plan, len(rows), seed)
+    if assembly.takes_gaps:
+        factors = fit_factors(rows, indices, statistics, weight)
+        assembly = replace(assembly, factors=factors)
     if assembly.has_linear_paths:
         own = plan.task.transformations(statistics, layout, units)
-        indices = _training_rows(plan, len(rows), seed)
         axes = assembly.find_axes(rows, indices, own["augmentation"], weight)
     net = _make_net(plan, replace(assembly, axes=axes), seed)
     net.initialize()
@@ -136,6 +139,7 @@ def _assemble(
         dtype=dtype.name,
         is_free=plan.has_free_coordinates,
         units=units,
+        takes_gaps=plan.task.takes_gaps,
     )
 
 

@@ -163,9 +163,8 @@ class AutoencoderNet(LayerwiseNet):
         x = self._on_device(batch.x)
         if self.augmentation is not None:
             x = self.augmentation(x, self.module_.stream.on(x.device))
-        if batch.is_plain:
-            return Batch(x)
-        return Batch(x, self._on_device(batch.weight), self._on_device(batch.mask))
+        mask = ~x.isnan() if self.module_.takes_gaps else None
+        return Batch(x, self._on_device(batch.weight), mask)
 
     def _on_device(self, x: Any) -> Any:
         if isinstance(x, Tensor):

@@ -14,11 +14,14 @@ from torch import nn
 from skae._data.batches import HoldOut
 from skae._data.layout import Layout, infer_layout
 from skae._data.statistics import Statistics
+from skae._data.transforms import DropEntries
 from skae._data.units import InUnitsOfX, Units
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
 from skae._objective.objective import Objective
+
+_DROPPED = 0.3  # share of the entries of a batch, where rows may have gaps
 
 
 def _is_ours(slot: Any) -> bool:
@@ -98,12 +101,15 @@ class Task:
         Named terms of the objective beside it.
     augmentation, corruption : callable or None
         Transformations of a batch.
+    takes_gaps : bool
+        Whether rows may have gaps.
     """
 
     loss: Loss
     penalties: list[tuple[str, Any]]
     augmentation: Any = None
     corruption: Any = None
+    takes_gaps: bool = False
 
     @property
     def criterion(self) -> Callable[[], Objective]:
@@ -124,6 +130,8 @@ class Task:
                 slots[name] = slot.in_layout(layout)
             if own is not None and slot is not None:
                 slots[name] = InUnitsOfX(slots[name], own)
+        if self.takes_gaps:
+            slots["corruption"] = DropEntries(_DROPPED, slots["corruption"])
         return slots
 
     @property
