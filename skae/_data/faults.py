@@ -73,19 +73,21 @@ _KINDS = (_TEXT, _DATES, _DURATIONS, _OBJECTS, _NAN, _INFINITY)
 
 
 @contextmanager
-def explained(X: Any) -> Iterator[None]:
+def explained(X: Any, *, allow_gaps: bool = False) -> Iterator[None]:
     """Explain the error of a check of X, if the reason is found in its values.
 
     Parameters
     ----------
     X : object
         The value that is checked inside the block.
+    allow_gaps : bool, default=False
+        Whether entries may be NaN.
     """
     try:
         yield
     except (TypeError, ValueError) as error:
         try:
-            reason = find_fault(X)
+            reason = find_fault(X, allow_gaps=allow_gaps)
         except Exception:  # of a container that is like no other: the error stands
             reason = None
         if reason is None:
@@ -136,13 +138,15 @@ def as_numbers(rows: np.ndarray, X: Any) -> np.ndarray:
     raise TypeError(fault or f"X has dtype {rows.dtype}. Convert it to numbers.")
 
 
-def find_fault(X: Any) -> str | None:
+def find_fault(X: Any, *, allow_gaps: bool = False) -> str | None:
     """Return what is wrong with the values of X, or None if nothing is found.
 
     Parameters
     ----------
     X : object
         The value of an argument.
+    allow_gaps : bool, default=False
+        Whether entries may be NaN.
     """
     if hasattr(X, "toarray"):
         return (
@@ -164,17 +168,18 @@ def find_fault(X: Any) -> str | None:
         ragged = _find_ragged(X)
         if ragged is not None:
             return ragged
+    kinds = [kind for kind in _KINDS if not (allow_gaps and kind is _NAN)]
     if getattr(X, "ndim", 2) > 2 or (
         not _is_frame(X) and np.ndim(np.asarray(X, dtype=object)) > 2
     ):
-        return _fault_of_samples(np.asarray(X))
+        return _fault_of_samples(np.asarray(X), kinds)
     found: dict[_Kind, list[_Found]] = {}
     for column, values in _columns(X):
         for kind, wrong in _wrong_entries(values).items():
             at = np.flatnonzero(wrong)
             first = _Found(column, len(at), len(values), int(at[0]), values[at[0]])
             found.setdefault(kind, []).append(first)
-    for kind in _KINDS:
+    for kind in kinds:
         if kind in found:
             return _tell(kind, found[kind])
     return None
@@ -300,9 +305,9 @@ def _kind_of_number(value: Any) -> _Kind | None:
 # Images and signals -------------------------------------------------------------------
 
 
-def _fault_of_samples(X: np.ndarray) -> str | None:
+def _fault_of_samples(X: np.ndarray, kinds: list[_Kind]) -> str | None:
     found = _wrong_entries(X.ravel())
-    for kind in _KINDS:
+    for kind in kinds:
         if kind not in found:
             continue
         samples = found[kind].reshape(len(X), -1).any(axis=1)

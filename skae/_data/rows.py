@@ -67,7 +67,7 @@ def first_rows(
     """
     X = _to_host(X)
     shape = _shape_of(X)
-    with explained(X):
+    with explained(X, allow_gaps=allow_gaps):
         flat = _flatten(X, shape) if len(shape) > 2 else X
         rows = check_array(
             flat,
@@ -129,7 +129,7 @@ def check_rows(
         )
     if hasattr(X, "columns"):  # wrong names are told before wrong values
         validate_data(estimator, X, reset=False, skip_check_array=True)
-    with explained(X):
+    with explained(X, allow_gaps=allow_gaps):
         flat = _flatten(X, shape) if len(shape) > 2 else X
         rows = _checked(flat, estimator, _finite(allow_gaps))
     rows = as_numbers(rows, X)

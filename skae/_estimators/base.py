@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
 
@@ -51,6 +53,7 @@ from skae._estimators.planning import (
     lower_weights,
     make_plan,
     make_task,
+    random_source,
     resolve_decoder,
     resolve_encoder,
 )
@@ -58,6 +61,7 @@ from skae._model.attributes import FittedAttributes
 from skae._model.blending import Blender
 from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
+from skae._model.imputation import draw_fillings, impute
 from skae._model.model import TrainedModel
 from skae._networks.dense import Dense
 from skae._objective.losses import LOSSES, Loss
@@ -379,25 +383,48 @@ class BaseAutoencoder(
         model = self._fitted()
         return model.to_samples(model.reconstruct(self._check_X(X)))
 
-    def impute(self, X: Any) -> np.ndarray:
-        """Fill the gaps of X.
+    def impute(
+        self, X: Any, n_draws: int | None = None, *, random_state: Any = None
+    ) -> np.ndarray:
+        r"""Fill the gaps of X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the layout that `fit` saw, or flattened, with NaN at gaps.
 
+        n_draws : int or None, default=None
+            Number of fillings that are drawn, to see how certain they are. None fills
+            each gap with what is expected there, the value of `reconstruct`. Draws add
+            deviations from the Gaussian model that training starts from, given the
+            observed entries. Those of a variational autoencoder are decoded codes, with
+            the noise of the decoder: 100 for each sample, weighted by how well they fit
+            its observed entries.
+
+        random_state : int, RandomState instance or None, default=None
+            Draws the fillings. None is the `random_state` of the estimator.
+
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or (n_samples, ...)
-            X, with the values of `reconstruct` where it is NaN.
+        ndarray of shape (n_samples, ...) or (n_draws, n_samples, ...)
+            X in its own type, with values where it is NaN.
 
         Raises
         ------
         ValueError
             If `missing` is ``"error"``.
         """
-        return self._fitted().impute(self._check_X(X))
+        model = self._fitted()
+        if not model.takes_gaps:
+            raise ValueError(
+                "The estimator was fitted with missing='error', so that its network "
+                "has not learnt to fill gaps. Set missing='mask', and fit it again."
+            )
+        rows = self._check_X(X)
+        if n_draws is None:
+            return impute(model, rows)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        return draw_fillings(model, rows, n_draws, random_source(self, random_state))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the negative loss of each row.

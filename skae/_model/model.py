@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
-from skae._data.units import ConvertedRows, Units
+from skae._data.units import Units
 from skae._data.weights import WeightedRows, total
 from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
@@ -203,20 +203,6 @@ class TrainedModel:
         """Return the reconstructions of rows, in one pass."""
         return self.apply(self.module.reconstruct, rows)
 
-    def impute(self, rows: np.ndarray) -> np.ndarray:
-        """Return samples in the units of X whose gaps are filled."""
-        if not self.takes_gaps:
-            raise ValueError(
-                "The estimator was fitted with missing='error', so that its network "
-                "has not learnt to fill gaps. Set missing='mask', and fit it again."
-            )
-        given = rows.rows if isinstance(rows, ConvertedRows) else rows
-        expected = self.reconstruct(rows)
-        if self.units is not None:
-            expected = self.units.restore(expected)
-        filled = np.where(np.isnan(given), expected, given).astype(given.dtype)
-        return self.layout.unflatten(filled)
-
     def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder for rows."""
         check_scalar(layer, "layer", Integral)
@@ -260,6 +246,15 @@ class TrainedModel:
 
         found = self.apply(of_rows, rows)
         return found if unit == 1.0 else found.astype(np.float64) * unit**2
+
+    def log_density(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Return the log-density of the observed entries of rows, given their codes."""
+        density: Any = self.loss.log_density
+        if not self.takes_gaps:
+            return density(decoded, x, self.noise_variance).sum(1)
+        there = ~x.isnan()
+        target = torch.where(there, x, 0.0)
+        return (density(decoded, target, self.noise_variance) * there).sum(1)
 
     def r2(self, rows: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Return R² of the reconstructions of rows, against the training mean."""

@@ -102,17 +102,10 @@ def log_likelihood(
             code = mean + torch.exp(0.5 * log_var) * noise
             # log p(z) - log q(z|x): the constants cancel.
             ratio = 0.5 * (noise**2 + log_var - code**2).sum(1)
-            log_weights.append(log_density(module.decoder(code), x) + ratio)
+            density = model.log_density(module.decoder(code), x)
+            log_weights.append(density + ratio)
         total = torch.logsumexp(torch.stack(log_weights), dim=0)
         return total - math.log(n_samples)
-
-    def log_density(decoded: Tensor, x: Tensor) -> Tensor:
-        density: Any = model.loss.log_density
-        if not model.takes_gaps:
-            return density(decoded, x, model.noise_variance).sum(1)
-        there = ~x.isnan()
-        target = torch.where(there, x, 0.0)
-        return (density(decoded, target, model.noise_variance) * there).sum(1)
 
     found = model.apply(estimate, rows)
     if model.units is None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skae._data.gaps import Factors, FilledRows
+from skae._data.gaps import Factors, FilledRows, fit_factors
 from skae._data.layout import Layout
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
@@ -217,7 +217,12 @@ class Assembly:
         """
         if not self.has_linear_paths:
             return None
-        axes = self.find_axes(rows, np.arange(len(rows)), augment, weight)
+        indices = np.arange(len(rows))
+        if self.takes_gaps:
+            factors = fit_factors(rows, indices, self.statistics, weight)
+            module.fill_layer.set(factors)
+            self = replace(self, factors=factors)
+        axes = self.find_axes(rows, indices, augment, weight)
         self.set_start(module.encoder, module.decoder, axes)
         return axes.share
 

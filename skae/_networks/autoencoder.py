@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skae._networks.layers import Affine, FirstHalf
+from skae._networks.layers import Affine, FillGaps, FirstHalf
 from skae._networks.tracing import is_plain, run
 from skae._random import RandomStream
 
@@ -92,6 +92,11 @@ class AutoencoderModule(nn.Module):
             self.set_coordinates(same, same)
         self.n_epochs = 0  # trained so far, for the warm-up of penalties
         self.keeps_activations = False  # of the encoder, for a penalty that needs them
+
+    @property
+    def fill_layer(self) -> Any:
+        """The layer that fills gaps."""
+        return next(x for x in self.encoder.modules() if isinstance(x, FillGaps))
 
     def set_coordinates(
         self, forward: tuple[Tensor, Tensor], inverse: tuple[Tensor, Tensor]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -144,18 +145,24 @@ class FillGaps(nn.Module):
 
     def __init__(self, factors: Factors) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.as_tensor(factors.mean))
-        self.register_buffer("loadings", torch.as_tensor(factors.loadings))
-        self.register_buffer("noise", torch.as_tensor(factors.noise))
+        for name, value in vars(factors).items():
+            self.register_buffer(name, torch.as_tensor(value))
 
     mean: Tensor
     loadings: Tensor
     noise: Tensor
 
+    @torch.no_grad()
+    def set(self, factors: Factors) -> None:
+        """Set another model of rows."""
+        for name, value in vars(factors).items():
+            getattr(self, name).copy_(torch.as_tensor(value))
+
     def forward(self, x: Tensor) -> Tensor:
         rows = x.flatten(1)
         gaps = rows.isnan()
-        if not gaps.any():
+        is_exported = torch.compiler.is_compiling()
+        if not is_exported and not gaps.any():
             return x
         offset = torch.where(gaps, 0.0, rows - self.mean)
         scaled = self.loadings / self.noise.unsqueeze(1)
@@ -163,10 +170,21 @@ class FillGaps(nn.Module):
         products = scaled.unsqueeze(2) * self.loadings.unsqueeze(1)
         precision = (~gaps).to(x.dtype) @ products.flatten(1)
         precision = precision.unflatten(1, (n_factors, n_factors))
-        identity = torch.eye(n_factors, dtype=x.dtype, device=x.device)
-        factors = torch.linalg.solve(precision + identity, offset @ scaled)
-        expected = self.mean + factors @ self.loadings.T
+        precision = precision + torch.eye(n_factors, dtype=x.dtype, device=x.device)
+        solve: Any = _eliminate if is_exported else torch.linalg.solve
+        expected = self.mean + solve(precision, offset @ scaled) @ self.loadings.T
         return torch.where(gaps, expected, rows).reshape(x.shape)
+
+
+def _eliminate(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Solve systems with positive definite matrices, by operations that ONNX has."""
+    for i, unit in enumerate(torch.eye(matrix.shape[1], dtype=matrix.dtype)):
+        row = matrix[:, i] / matrix[:, i, i].unsqueeze(1)
+        value = vector[:, i] / matrix[:, i, i]
+        column = matrix[:, :, i] - unit
+        matrix = matrix - column.unsqueeze(2) * row.unsqueeze(1)
+        vector = vector - column * value.unsqueeze(1)
+    return vector
 
 
 class ToImage(nn.Module):
