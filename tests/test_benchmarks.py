@@ -7,6 +7,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -65,3 +66,64 @@ def test_every_benchmark_is_shown_in_the_docs(folder, script):
     assert f"python -m benchmarks.{folder}.{script}" in text
     prefix = "published_" if folder == "published" else ""
     assert f"generated/{prefix}{script}." in text
+
+
+# Imputation ---------------------------------------------------------------------------
+
+RATES = {"MCAR 20 %": 0.2, "MCAR 50 %": 0.5, "MAR 30 %": 0.3, "blocks 30 %": 0.3}
+
+
+def _mask(mechanism, seed=0):
+    """Return rows and a mask of them by one of the mechanisms."""
+    mechanisms = importlib.import_module("benchmarks.imputation").MECHANISMS
+    assert mechanisms.keys() == RATES.keys()
+    X = np.random.default_rng(7).lognormal(size=(3000, 13))
+    return X, mechanisms[mechanism](X, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("mechanism", RATES)
+def test_mechanism_removes_the_promised_share(mechanism):
+    X, mask = _mask(mechanism)
+    assert mask.shape == X.shape
+    assert mask.dtype == bool
+    shares = mask.mean(axis=0)
+    if mechanism.startswith("MAR"):
+        assert shares.min() == 0  # the observed column, which is not counted
+        shares = np.delete(shares, shares.argmin())
+    # Four standard errors of the share of a column: 4 * sqrt(0.25 / 3000).
+    np.testing.assert_allclose(shares, RATES[mechanism], atol=0.037)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_observed_column_stays_complete_and_decides_what_is_missing(seed):
+    X, mask = _mask("MAR 30 %", seed)
+    (observed,) = np.flatnonzero(~mask.any(axis=0))
+    is_high = X[:, observed] > np.quantile(X[:, observed], 0.9)
+    others = np.delete(mask, observed, axis=1)
+    difference = others[is_high].mean(axis=0) - others[~is_high].mean(axis=0)
+    # Columns rise or fall, by far more than four standard errors, 4 * sqrt(0.25 / 300).
+    assert (np.abs(difference) > 0.12).all()
+
+
+def test_adjacent_columns_are_missing_together():
+    _, mask = _mask("blocks 30 %")
+    same = (mask[:, 1:] == mask[:, :-1]).all(axis=0)
+    assert same.sum() == 13 - 3  # 13 columns in three groups of adjacent ones
+
+
+@pytest.mark.filterwarnings("ignore")  # iterative imputers that do not converge
+def test_imputation_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["it", "--quick", "--results", str(tmp_path)])
+    runpy.run_module("benchmarks.imputation", run_name="__main__")
+    for name, column in (("imputation_published", "mse"), ("imputation", "rmse")):
+        written = (tmp_path / f"{name}.csv").read_text()
+        rows = list(csv.DictReader(written.splitlines()))
+        assert any(row["contestant"] == "AutoencoderTransformer" for row in rows)
+        assert all(math.isfinite(float(row[column])) for row in rows)
+
+
+def test_imputation_is_shown_in_the_docs():
+    text = (ROOT / "docs" / "imputation.rst").read_text()
+    assert "python -m benchmarks.imputation" in text
+    for table in ("published", "rmse", "distance", "accuracy", "seconds"):
+        assert f"generated/imputation_{table}.csv" in text

@@ -4,7 +4,14 @@ It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` w
 ``csv-table``, and the figure of ``bench_growth`` with ``raw``.
 """
 
-from _tables import defaults, generalisation, growth, performance, published
+from _tables import (
+    defaults,
+    generalisation,
+    growth,
+    imputation,
+    performance,
+    published,
+)
 
 
 def write(app):
@@ -14,6 +21,7 @@ def write(app):
     published.write()
     defaults.write()
     generalisation.write()
+    imputation.write()
 
 
 def setup(app):
