@@ -114,11 +114,13 @@ def test_fit_refuses_what_it_cannot_learn_from(Estimator, bad, match):
 
 
 @every_class
-def test_sparse_matrices_are_refused(Estimator):
+def test_sparse_codes_and_blends_are_refused(Estimator):
     with KeepsItsFit(fitted(Estimator)) as ae:
-        for method in ("fit", "partial_fit", "transform", "score"):
-            with pytest.raises(TypeError, match="Sparse data was passed"):
-                getattr(ae, method)(scipy.sparse.csr_array(FLAT))
+        codes = scipy.sparse.csr_array(ae.transform(FLAT))
+        with pytest.raises(TypeError, match="Sparse data was passed"):
+            ae.inverse_transform(codes)
+        with pytest.raises((TypeError, ValueError)):
+            ae.blend(scipy.sparse.csr_array(FLAT), FLAT)
 
 
 @pytest.mark.parametrize("Estimator", ESTIMATORS)
@@ -499,6 +501,7 @@ def test_every_method_of_an_unfitted_estimator_says_so(Estimator):
         "mix": (X[:2], [0.5, 0.5]),
         "sensitivity": (X,),
         "hidden_layer": (X,),
+        "impute": (X,),
         "truncate": (2,),
         "get_feature_names_out": (),
         "corrupt": (X,),

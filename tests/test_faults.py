@@ -64,8 +64,11 @@ REFUSED = {
     "array of text": (table(["u"] * 12, "U1"), "text: column 0, such as 'u'"),
     "list with text": ([[1, "u"]] * 5, "text: column 1, such as 'u' .5 of 5 rows"),
     "rows of two lengths": ([[1, 2], [1]], r"2 different shapes.*\(2,\).*\(1,\). Pad"),
-    "sparse": (sp.csr_array(FRAME), r"Sparse data.*toarray\(\).*sparse_output=False"),
-    "sparse columns": (FRAME.astype(pd.SparseDtype(float)), r"sparse.to_dense\(\)"),
+    "sparse": (sp.csr_array(FRAME * np.nan), "NaN: 36 entries .*row 0 and column 0"),
+    "sparse columns": (
+        FRAME.astype(pd.SparseDtype(float)),
+        r"fill value than 0.*sparse.to_dense\(\)",
+    ),
     "masked": (np.ma.masked_less(FRAME, 0.5), "masked array with .* masked entries"),
     "structured": (FRAME.to_records(index=False), "structured_to_unstructured"),
     "too large": (with_gaps(1e300, 2, "b"), "'b' holds 1e.300 in row 2.*StandardScal"),

@@ -73,7 +73,9 @@ _KINDS = (_TEXT, _DATES, _DURATIONS, _OBJECTS, _NAN, _INFINITY)
 
 
 @contextmanager
-def explained(X: Any, *, allow_gaps: bool = False) -> Iterator[None]:
+def explained(
+    X: Any, *, allow_gaps: bool = False, allow_sparse: bool = False
+) -> Iterator[None]:
     """Explain the error of a check of X, if the reason is found in its values.
 
     Parameters
@@ -82,12 +84,15 @@ def explained(X: Any, *, allow_gaps: bool = False) -> Iterator[None]:
         The value that is checked inside the block.
     allow_gaps : bool, default=False
         Whether entries may be NaN.
+    allow_sparse : bool, default=False
+        Whether X may be sparse.
     """
     try:
         yield
     except (TypeError, ValueError) as error:
         try:
-            reason = find_fault(X, allow_gaps=allow_gaps)
+            sparse = {"allow_sparse": allow_sparse}
+            reason = find_fault(X, allow_gaps=allow_gaps, **sparse)
         except Exception:  # of a container that is like no other: the error stands
             reason = None
         if reason is None:
@@ -138,7 +143,9 @@ def as_numbers(rows: np.ndarray, X: Any) -> np.ndarray:
     raise TypeError(fault or f"X has dtype {rows.dtype}. Convert it to numbers.")
 
 
-def find_fault(X: Any, *, allow_gaps: bool = False) -> str | None:
+def find_fault(
+    X: Any, *, allow_gaps: bool = False, allow_sparse: bool = False
+) -> str | None:
     """Return what is wrong with the values of X, or None if nothing is found.
 
     Parameters
@@ -147,7 +154,12 @@ def find_fault(X: Any, *, allow_gaps: bool = False) -> str | None:
         The value of an argument.
     allow_gaps : bool, default=False
         Whether entries may be NaN.
+    allow_sparse : bool, default=False
+        Whether X may be sparse.
     """
+    kinds = [kind for kind in _KINDS if not (allow_gaps and kind is _NAN)]
+    if hasattr(X, "toarray") and allow_sparse:
+        return _fault_of_sparse(X, kinds)
     if hasattr(X, "toarray"):
         return (
             "Sparse data was passed for X, but dense data is required. Use "
@@ -156,7 +168,7 @@ def find_fault(X: Any, *, allow_gaps: bool = False) -> str | None:
         )
     if any(hasattr(x, "fill_value") for x in getattr(X, "dtypes", ())):
         return (
-            "Columns of X are sparse, but dense data is required. Use "
+            "Columns of X are sparse, some of them with another fill value than 0. Use "
             "'X.sparse.to_dense()', or astype for some of the columns."
         )
     if getattr(getattr(X, "dtype", None), "names", None):
@@ -168,7 +180,6 @@ def find_fault(X: Any, *, allow_gaps: bool = False) -> str | None:
         ragged = _find_ragged(X)
         if ragged is not None:
             return ragged
-    kinds = [kind for kind in _KINDS if not (allow_gaps and kind is _NAN)]
     if getattr(X, "ndim", 2) > 2 or (
         not _is_frame(X) and np.ndim(np.asarray(X, dtype=object)) > 2
     ):
@@ -316,6 +327,21 @@ def _fault_of_samples(X: np.ndarray, kinds: list[_Kind]) -> str | None:
             f"Input X contains {kind.what} in {samples.sum()} of {len(X)} samples "
             f"({found[kind].sum()} entries, the first is X"
             f"[{', '.join(map(str, first))}]). {kind.way_out_of_samples}"
+        )
+    return None
+
+
+def _fault_of_sparse(X: Any, kinds: list[_Kind]) -> str | None:
+    entries = X.tocoo()
+    found = _wrong_entries(entries.data)
+    for kind in kinds:
+        if kind not in found:
+            continue
+        at = np.flatnonzero(found[kind])
+        row, column = entries.row[at[0]], entries.col[at[0]]
+        return (
+            f"Input X contains {kind.what}: {len(at)} entries of a sparse matrix, the "
+            f"first in row {row} and column {column}. {kind.way_out}"
         )
     return None
 

@@ -15,7 +15,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ _MOST_FACTORS = 16
 _N_STEPS = 20  # more follow the noise of few rows
 _MAX_PRODUCTS = 1e10
 _CHUNK_ENTRIES = 2**20
-_RIDGE = 1e-3  # a weak prior of the loadings
+_RIDGE = 1.0  # a prior of the loadings, in units of the deviation of a column
 _LEAST_NOISE = 1e-3  # of a column, as a share of its variance
 
 
@@ -48,17 +48,22 @@ class Factors:
         The matrix W.
     noise : ndarray of shape (n_features,)
         The diagonal of :math:`\Psi`.
+    low, high : ndarray of shape (n_features,)
+        Extremes of each feature, between which expected values are.
     """
 
     mean: np.ndarray
     loadings: np.ndarray
     noise: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     @classmethod
     def outline(cls, n_features: int) -> Factors:
         """Return a model of the right shape, whose values are still to be set."""
+        zeros, ones = np.zeros(n_features), np.ones(n_features)
         loadings = np.zeros((n_features, count_factors(n_features)))
-        return cls(np.zeros(n_features), loadings, np.ones(n_features))
+        return cls(zeros, loadings, ones, zeros, ones)
 
     def posterior(
         self, offset: np.ndarray, observed: np.ndarray
@@ -90,7 +95,8 @@ class Factors:
             return rows
         offset = np.where(gaps, 0.0, rows - self.mean)
         factors, _ = self.posterior(offset, (~gaps).astype(np.float64))
-        return np.where(gaps, self.mean + factors @ self.loadings.T, rows)
+        expected = self.mean + factors @ self.loadings.T
+        return np.where(gaps, np.clip(expected, self.low, self.high), rows)
 
 
 class FilledRows:
@@ -162,7 +168,20 @@ def fit_factors(
         statistics.mean + deviation * factors.mean,
         deviation[:, np.newaxis] * factors.loadings,
         deviation**2 * factors.noise,
+        *_extremes(rows),
     )
+
+
+def _extremes(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest observed value of each feature."""
+    low = np.full(rows.shape[1], np.inf)
+    high = -low
+    step = max(1, _CHUNK_ENTRIES // rows.shape[1])
+    for start in range(0, len(rows), step):
+        chunk = np.asarray(rows[start : start + step])
+        low = np.fmin(low, np.fmin.reduce(chunk))
+        high = np.fmax(high, np.fmax.reduce(chunk))
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -201,7 +220,8 @@ def _start(source: _Standardized, n_features: int, n_factors: int) -> Factors:
     loadings = axes * np.sqrt(np.maximum(0.9 * variances, _LEAST_NOISE))
     variance = covariance.diagonal()
     noise = np.maximum(variance - (loadings**2).sum(axis=1), 0.1 * variance)
-    return Factors(np.zeros(n_features), loadings, np.maximum(noise, _LEAST_NOISE))
+    noise, ends = np.maximum(noise, _LEAST_NOISE), np.full(n_features, np.inf)
+    return Factors(np.zeros(n_features), loadings, noise, -ends, ends)
 
 
 def _step(source: _Standardized, factors: Factors) -> Factors:
@@ -224,4 +244,5 @@ def _step(source: _Standardized, factors: Factors) -> Factors:
     moments = moments.reshape(-1, n_factors, n_factors) + _RIDGE * np.eye(n_factors)
     loadings = np.linalg.solve(moments, products[:, :, np.newaxis])[:, :, 0]
     noise = (squares - (loadings * products).sum(axis=1)) / counts
-    return Factors(totals / counts, loadings, np.maximum(noise, _LEAST_NOISE))
+    noise = np.maximum(noise, _LEAST_NOISE)
+    return replace(factors, mean=totals / counts, loadings=loadings, noise=noise)

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._data.faults import as_numbers, check_masked, explained
+from skae._data.sparse import SparseRows
 from skae._data.statistics import Statistics
 
 
@@ -42,7 +44,7 @@ class Rows(Protocol):
 
 def first_rows(
     X: Any, estimator: Any, *, allow_gaps: bool = False
-) -> tuple[np.ndarray, tuple[int, ...], np.ndarray | None]:
+) -> tuple[Any, tuple[int, ...], np.ndarray | None]:
     """Check X before a first fit.
 
     Parameters
@@ -56,7 +58,7 @@ def first_rows(
 
     Returns
     -------
-    rows : ndarray of shape (n_samples, n_features)
+    rows : ndarray of shape (n_samples, n_features) or SparseRows
         Of any numeric type and in C order. An array in C order is not copied. One in
         Fortran order, as a DataFrame often is, is copied once in its own type:
         batches of its scattered rows would be over ten times slower to take.
@@ -67,23 +69,36 @@ def first_rows(
     """
     X = _to_host(X)
     shape = _shape_of(X)
-    with explained(X, allow_gaps=allow_gaps):
+    with explained(X, allow_gaps=allow_gaps, allow_sparse=True):
         flat = _flatten(X, shape) if len(shape) > 2 else X
         rows = check_array(
-            flat,
-            dtype="numeric",
-            order="C",
-            estimator=estimator,
-            ensure_all_finite=_finite(allow_gaps),
+            flat, estimator=estimator, **_settings(allow_gaps, allow_sparse=True)
         )
-    rows = as_numbers(rows, X)
+    rows = as_numbers(_wrapped(rows), X)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
     return rows, sample_shape, _feature_names(flat)
 
 
-def _finite(allow_gaps: bool) -> Any:
-    """Return which entries may not be finite, by scikit-learn's names."""
-    return "allow-nan" if allow_gaps else True
+def _settings(allow_gaps: bool, *, allow_sparse: bool) -> Any:
+    """Return the arguments of scikit-learn's check."""
+    return {
+        "dtype": "numeric",
+        "order": "C",
+        "accept_sparse": "csr" if allow_sparse else False,
+        "ensure_all_finite": "allow-nan" if allow_gaps else True,
+    }
+
+
+def _wrapped(rows: Any) -> Any:
+    """Return rows as a source of rows, if they are sparse."""
+    return SparseRows(rows) if issparse(rows) else rows
+
+
+def as_frame(rows: np.ndarray, X: Any) -> Any:
+    """Return rows as a frame of pandas, if X is one."""
+    if not (hasattr(X, "columns") and hasattr(X, "index")):
+        return rows
+    return type(X)(rows, index=X.index, columns=X.columns)
 
 
 def _feature_names(X: Any) -> np.ndarray | None:
@@ -94,8 +109,13 @@ def _feature_names(X: Any) -> np.ndarray | None:
 
 
 def check_rows(
-    X: Any, estimator: Any, sample_shape: tuple[int, ...], *, allow_gaps: bool = False
-) -> np.ndarray:
+    X: Any,
+    estimator: Any,
+    sample_shape: tuple[int, ...],
+    *,
+    allow_gaps: bool = False,
+    allow_sparse: bool = False,
+) -> Any:
     """Check X against what `fit` saw, and return its flat rows.
 
     Parameters
@@ -108,10 +128,12 @@ def check_rows(
         Shape of one sample of what `fit` saw.
     allow_gaps : bool, default=False
         Whether entries may be NaN.
+    allow_sparse : bool, default=False
+        Whether X may be sparse.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_features)
+    ndarray of shape (n_samples, n_features) or SparseRows
         In C order, as `first_rows` returns them.
     """
     X = _to_host(X)
@@ -129,15 +151,15 @@ def check_rows(
         )
     if hasattr(X, "columns"):  # wrong names are told before wrong values
         validate_data(estimator, X, reset=False, skip_check_array=True)
-    with explained(X, allow_gaps=allow_gaps):
+    with explained(X, allow_gaps=allow_gaps, allow_sparse=allow_sparse):
         flat = _flatten(X, shape) if len(shape) > 2 else X
-        rows = _checked(flat, estimator, _finite(allow_gaps))
-    rows = as_numbers(rows, X)
+        settings = _settings(allow_gaps, allow_sparse=allow_sparse)
+        rows = _checked(flat, estimator, settings)
+    rows = as_numbers(_wrapped(rows), X)
     return rows
 
 
-def _checked(X: Any, estimator: Any, finite: Any) -> np.ndarray:
-    settings: Any = {"dtype": "numeric", "order": "C", "ensure_all_finite": finite}
+def _checked(X: Any, estimator: Any, settings: Any) -> np.ndarray:
     if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
         # There are no names: looking for them takes longer than encoding a row.
         rows = check_array(X, estimator=estimator, **settings)
@@ -146,9 +168,7 @@ def _checked(X: Any, estimator: Any, finite: Any) -> np.ndarray:
     return validate_data(estimator, X, reset=False, **settings)
 
 
-def check_range(
-    rows: np.ndarray, dtype: np.dtype, names: np.ndarray | None = None
-) -> None:
+def check_range(rows: Any, dtype: np.dtype, names: np.ndarray | None = None) -> None:
     """Refuse values that are infinite in the type of the computation.
 
     Parameters
@@ -163,10 +183,11 @@ def check_range(
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
     largest = np.finfo(dtype).max
+    values = rows.matrix.data if isinstance(rows, SparseRows) else rows
     # Of gaps numpy's fmax and fmin take no notice.
-    if np.fmax.reduce(rows, axis=None) > largest or (
-        np.fmin.reduce(rows, axis=None) < -largest
-    ):
+    most = np.fmax.reduce(values, axis=None, initial=0.0)
+    if most > largest or np.fmin.reduce(values, axis=None, initial=0.0) < -largest:
+        rows = rows[:]
         row, column = np.argwhere(np.abs(rows) > largest)[0]
         name = column if names is None else repr(str(names[column]))
         raise ValueError(
@@ -195,7 +216,7 @@ def check_observed(statistics: Statistics, names: np.ndarray | None) -> None:
         )
 
 
-def check_squares(rows: np.ndarray, statistics: Statistics, dtype: np.dtype) -> None:
+def check_squares(rows: Any, statistics: Statistics, dtype: np.dtype) -> None:
     """Refuse rows whose variance leaves the range of float64, or of a computation.
 
     Parameters
@@ -216,7 +237,7 @@ def check_squares(rows: np.ndarray, statistics: Statistics, dtype: np.dtype) -> 
             "StandardScaler, or set dtype='float64'."
         )
     vanishes = False
-    if not variance.any():
+    if not variance.any() and not isinstance(rows, SparseRows):
         vanishes = bool((np.fmax.reduce(rows) > np.fmin.reduce(rows)).any())
     if vanishes or not np.isfinite(variance).all():
         what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")

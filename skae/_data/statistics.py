@@ -84,10 +84,8 @@ def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
 @np.errstate(
     over="ignore", invalid="ignore"
 )  # an infinite variance is told by `check_squares`
-def compute_statistics(
-    rows: np.ndarray, weight: np.ndarray | None = None
-) -> Statistics:
-    """Return the statistics of the rows of an array of any numeric type.
+def compute_statistics(rows: Any, weight: np.ndarray | None = None) -> Statistics:
+    """Return the statistics of rows of any numeric type.
 
     Parameters
     ----------
@@ -96,6 +94,8 @@ def compute_statistics(
     weight : ndarray of shape (n_rows,) or None
         How much each counts.
     """
+    if hasattr(rows, "describe"):  # sparse
+        return rows.describe(weight)
     if len(rows) == 1 and weight is None:  # as in a stream, for each row
         (row,) = rows
         low, high = float(row.min()), float(row.max())
@@ -160,6 +160,18 @@ def _describe_gaps(chunk: np.ndarray, weight: np.ndarray | None) -> Statistics:
     )
 
 
+def _distances(rows: Any, statistics: Statistics) -> np.ndarray:
+    """Return the squared distance of each row from the mean, without its gaps."""
+    if hasattr(rows, "distances"):  # sparse
+        return rows.distances(statistics.mean)
+    found = []
+    for chunk in _chunks(rows):
+        offset = (chunk - statistics.mean) / statistics.scale
+        offset[np.isnan(offset)] = 0.0
+        found.append(np.einsum("ij,ij->i", offset, offset) * statistics.scale**2)
+    return np.concatenate(found)
+
+
 def effective_share(rows: Any, weight: np.ndarray | None = None) -> float:
     """Return Kish's effective number of rows in the variance, as a share of all [1]_.
 
@@ -178,15 +190,7 @@ def effective_share(rows: Any, weight: np.ndarray | None = None) -> float:
     .. [1] Kish, "Survey sampling", Wiley, 1965.
     """
     statistics = compute_statistics(rows, weight)
-    total = squares = 0.0
-    start = 0
-    for chunk in _chunks(rows):
-        offset = (chunk - statistics.mean) / statistics.scale
-        offset[np.isnan(offset)] = 0.0
-        distance = np.einsum("ij,ij->i", offset, offset)
-        stop = start + len(chunk)
-        share = np.ones(len(chunk)) if weight is None else weight[start:stop]
-        start = stop
-        total += float(share @ distance)
-        squares += float(share @ distance**2)
+    distance = _distances(rows, statistics) / statistics.scale**2
+    share = np.ones(len(rows)) if weight is None else weight
+    total, squares = float(share @ distance), float(share @ distance**2)
     return total**2 / (statistics.n_rows * squares) if squares else 1.0

@@ -127,7 +127,7 @@ def converted(rows: np.ndarray, units: Units | None) -> Any:
 
 
 def choose_units(
-    statistics: Statistics, layout: Layout, dtype: np.dtype
+    statistics: Statistics, layout: Layout, dtype: np.dtype, *, takes_gaps: bool = False
 ) -> Units | None:
     """Return the units of training, None for those of X.
 
@@ -139,8 +139,14 @@ def choose_units(
         The shape of a sample.
     dtype : numpy.dtype
         Type of the computation.
+    takes_gaps : bool, default=False
+        Whether rows may have gaps, which are to be filled in every column of a table:
+        each then has a scale of its own.
     """
     ratio = _ratio_of_channels(statistics, layout)
+    if takes_gaps and layout.image_shape is None:
+        deviation = np.sqrt(statistics.variance)
+        ratio = np.where(deviation > 0, deviation, statistics.scale) / statistics.scale
     lost = np.finfo(dtype).eps * np.abs(statistics.mean).max()
     is_far = lost > _LOST_DIGITS * statistics.scale
     if not _is_moderate(statistics.scale):

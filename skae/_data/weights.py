@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.utils import check_array
 from torch import Tensor
 
+from skae._data.sparse import SparseRows
+
 _MOST_MERGED = 32  # the smallest batch that is chosen where none is set
 
 
@@ -26,9 +28,19 @@ class WeightedRows(NamedTuple):
     rows: Any
     weight: np.ndarray | None = None
 
+    def copy(self) -> WeightedRows:
+        """Return a copy, which does not change with X."""
+        if isinstance(self.rows, SparseRows):
+            return WeightedRows(self.rows.select(slice(None)), self.weight)
+        return WeightedRows(np.array(self.rows), self.weight)
+
     def every(self, step: int) -> WeightedRows:
         """Return the first of every so many rows."""
-        some = np.asarray(self.rows[::step])
+        chosen = slice(None, None, step)
+        if isinstance(self.rows, SparseRows):
+            some: Any = self.rows.select(chosen)
+        else:
+            some = np.asarray(self.rows[chosen])
         return WeightedRows(some, None if self.weight is None else self.weight[::step])
 
 
@@ -70,9 +82,7 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     return None if (weight == 1).all() else weight
 
 
-def counted(
-    rows: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
+def counted(rows: Any, weight: np.ndarray | None) -> tuple[Any, np.ndarray | None]:
     """Return the rows that count, and their weights.
 
     Parameters
@@ -85,12 +95,13 @@ def counted(
     if weight is None or weight.all():
         return rows, weight
     counts = weight > 0
-    return rows[counts], check_weight(weight[counts], int(counts.sum()))
+    some = rows.select(counts) if isinstance(rows, SparseRows) else rows[counts]
+    return some, check_weight(weight[counts], int(counts.sum()))
 
 
 def merged(
-    rows: np.ndarray, weight: np.ndarray | None, n_batch: int
-) -> tuple[np.ndarray, np.ndarray | None]:
+    rows: Any, weight: np.ndarray | None, n_batch: int
+) -> tuple[Any, np.ndarray | None]:
     """Return the distinct rows of a single batch, in an order of their own.
 
     So a row with a weight of 2 gives to the last bit what two equal rows do: in a batch
@@ -108,6 +119,7 @@ def merged(
     n_rows = max(len(rows), 0 if weight is None else weight.sum())
     if n_rows > min(n_batch, _MOST_MERGED):
         return rows, weight
+    rows = np.asarray(rows[:])
     distinct, copies = np.unique(rows, axis=0, return_inverse=True)
     if weight is None and len(distinct) == len(rows):
         return rows, weight

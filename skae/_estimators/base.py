@@ -20,7 +20,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
 
-from skae._data.rows import check_rows
+from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
 from skae._estimators.fitting import (
     check_parameters,
@@ -385,7 +385,7 @@ class BaseAutoencoder(
 
     def impute(
         self, X: Any, n_draws: int | None = None, *, random_state: Any = None
-    ) -> np.ndarray:
+    ) -> Any:
         r"""Fill the gaps of X.
 
         Parameters
@@ -407,7 +407,8 @@ class BaseAutoencoder(
         Returns
         -------
         ndarray of shape (n_samples, ...) or (n_draws, n_samples, ...)
-            X in its own type, with values where it is NaN.
+            X in its own type, with values where it is NaN. Without draws, a frame of
+            pandas gives a frame with its index and its columns.
 
         Raises
         ------
@@ -422,7 +423,7 @@ class BaseAutoencoder(
             )
         rows = self._check_X(X)
         if n_draws is None:
-            return impute(model, rows)
+            return as_frame(impute(model, rows), X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
         return draw_fillings(model, rows, n_draws, random_source(self, random_state))
 
@@ -621,7 +622,7 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.missing == "mask"
         if isinstance(self.loss, str) and self.loss in self._losses:
             loss = self._losses[self.loss]

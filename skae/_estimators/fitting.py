@@ -81,7 +81,7 @@ def start(
     check_observed(statistics, feature_names)
     check_squares(rows, statistics, dtype)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
-    units = choose_units(statistics, layout, dtype)
+    units = choose_units(statistics, layout, dtype, takes_gaps=takes_gaps)
     if units is not None and plan.task.loss.degree != 2:
         units = None
         if plan.task.loss.is_custom and layout.image_shape is None:
@@ -203,7 +203,7 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
         Its model.
     """
     shape, takes_gaps = model.layout.sample_shape, model.takes_gaps
-    rows = check_rows(X, estimator, shape, allow_gaps=takes_gaps)
+    rows = check_rows(X, estimator, shape, allow_gaps=takes_gaps, allow_sparse=True)
     rows = converted(rows, model.units)
     if model.units is None:
         check_range(rows, model.dtype, model.feature_names)
@@ -346,7 +346,7 @@ def later(describe: _Describe) -> _Describe:
         if len(data.rows) > _N_PENDING:
             describe(model, data)
         else:
-            model.pending = WeightedRows(np.array(data.rows), data.weight)
+            model.pending = data.copy()
 
     return of_few_rows
 

@@ -113,7 +113,7 @@ def detect_collapse(model: TrainedModel, data: WeightedRows) -> Collapse | None:
     if n_epochs < _FEWEST_EPOCHS:
         return None
     some, weight = data.every(math.ceil(len(data.rows) / _MAX_ROWS))
-    if (some == some[0]).all():
+    if not compute_statistics(some).variance.any():
         return None
     std, r2 = _measure(model, some, weight)
     n_units, n_active = len(std), int(active_components(model, std).sum())

@@ -54,31 +54,31 @@ def draw_fillings(
         draws = _draws_of_posterior(model, rows, n_draws, source)
     else:
         draws = _draws_of_factors(model, rows, n_draws, source)
-    if model.units is None:
-        draws = np.clip(draws, *model.loss.domain)
     return np.stack([_filled(model, rows, draw) for draw in draws])
 
 
 def _filled(model: TrainedModel, rows: Any, values: np.ndarray) -> np.ndarray:
     """Return samples with values at their gaps, both in the units of the network."""
     given: Any = rows.rows if isinstance(rows, ConvertedRows) else rows
+    factors = _factors_of(model)
+    values = np.clip(values, factors.low, factors.high)
     if model.units is not None:
         values = model.units.restore(values)
     filled = np.where(np.isnan(given), values, given).astype(given.dtype)
     return model.layout.unflatten(filled)
 
 
+def _factors_of(model: TrainedModel) -> Factors:
+    """Return the Gaussian model of rows that is in the network."""
+    buffers = model.module.fill_layer.named_buffers()
+    return Factors(**{name: x.double().cpu().numpy() for name, x in buffers})
+
+
 def _draws_of_factors(
     model: TrainedModel, rows: Any, n_draws: int, source: np.random.RandomState
 ) -> np.ndarray:
     """Return reconstructions, with deviations from the Gaussian model of rows."""
-    layer = model.module.fill_layer
-    factors = Factors(
-        *(
-            getattr(layer, name).double().cpu().numpy()
-            for name in ("mean", "loadings", "noise")
-        )
-    )
+    factors = _factors_of(model)
     values = np.asarray(rows[:], dtype=np.float64)
     gaps = np.isnan(values)
     offset = np.where(gaps, 0.0, values - factors.mean)

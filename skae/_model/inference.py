@@ -17,6 +17,7 @@ from torch import Tensor
 _BLOCK = 96
 _SMALL_BLOCK = 32 if torch.backends.cpu.get_cpu_capability() == "AVX512" else _BLOCK
 _BATCH_SIZE = 10 * _BLOCK
+_MAX_ENTRIES = 2**22  # of wide rows there are fewer in a batch, but one block
 
 
 def apply_in_batches(
@@ -51,9 +52,11 @@ def apply_in_batches(
     ndarray of shape (n_rows, ...)
     """
     result = np.empty(0)
+    n_blocks = _MAX_ENTRIES // (_BLOCK * math.prod(rows.shape[1:]) or 1)
+    size = min(max(1, n_blocks) * _BLOCK, _BATCH_SIZE)
     with torch.inference_mode(inference):
-        for start in range(0, len(rows), _BATCH_SIZE):
-            batch = rows[start : start + _BATCH_SIZE]
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
             stop = start + len(batch)
             x = torch.from_numpy(_pad(batch, dtype, copy=copy)).to(device)
             out = function(x)[: len(batch)].detach().cpu().numpy()

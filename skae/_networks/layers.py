@@ -151,6 +151,8 @@ class FillGaps(nn.Module):
     mean: Tensor
     loadings: Tensor
     noise: Tensor
+    low: Tensor
+    high: Tensor
 
     @torch.no_grad()
     def set(self, factors: Factors) -> None:
@@ -173,6 +175,7 @@ class FillGaps(nn.Module):
         precision = precision + torch.eye(n_factors, dtype=x.dtype, device=x.device)
         solve: Any = _eliminate if is_exported else torch.linalg.solve
         expected = self.mean + solve(precision, offset @ scaled) @ self.loadings.T
+        expected = torch.clamp(expected, self.low, self.high)
         return torch.where(gaps, expected, rows).reshape(x.shape)
 
 

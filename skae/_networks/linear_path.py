@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from skae._data.rows import Rows
+from skae._data.sparse import SparseRows
 from skae._data.statistics import Statistics
 from skae._networks.layers import LinearPath, PrincipalMap
 from skae._networks.tracing import is_plain, leaves, run
@@ -134,6 +135,9 @@ def compute_principal_axes(
     PrincipalAxes
     """
     width = rows.shape[1]
+    if isinstance(rows, SparseRows):
+        share = None if weight is None else weight[indices]
+        return _axes_of_sparse(rows.select(indices), n_axes, statistics, seed, share)
     if width <= min(_MAX_WIDTH, len(indices)):
         find, n_products = _axes_of_covariance, width**2
     else:
@@ -261,6 +265,35 @@ def _axes_by_iteration(source: _Standardized, n_axes: int, seed: int) -> Princip
     variances, axes = np.linalg.eigh(products / n_rows)
     directions = (last @ axes).T[::-1]
     return _axes(mean, directions[:n_axes], variances[::-1][:n_axes], total / n_rows)
+
+
+def _axes_of_sparse(
+    rows: SparseRows,
+    n_axes: int,
+    statistics: Statistics,
+    seed: int,
+    weight: np.ndarray | None,
+) -> PrincipalAxes:
+    """Compute axes by subspace iteration as well, of rows that are never dense."""
+    n_rows, width = rows.shape
+    matrix, scale = rows.matrix.astype(np.float64), statistics.scale
+    share = np.ones((n_rows, 1)) if weight is None else weight[:, np.newaxis]
+    n_axes = min(n_axes, n_rows, width)
+    n_found = min(n_axes + _MORE_AXES, n_rows, width)
+    found = rows.describe(weight)
+    basis = np.random.RandomState(seed).standard_normal((width, n_found))
+    for _ in range(_N_ITERATIONS):
+        basis = np.linalg.qr(basis)[0]
+        scores = matrix @ basis - found.mean @ basis
+        weighted = share * scores
+        products = scores.T @ weighted
+        last = basis
+        basis = matrix.T @ weighted - np.outer(found.mean, weighted.sum(axis=0))
+    variances, axes = np.linalg.eigh(products / (found.n_rows * scale**2))
+    directions = (last @ axes).T[::-1]
+    total = found.variance.sum() / scale**2
+    mean = (found.mean - statistics.mean) / scale
+    return _axes(mean, directions[:n_axes], variances[::-1][:n_axes], total)
 
 
 def _times(values: np.ndarray, share: np.ndarray | None) -> np.ndarray:

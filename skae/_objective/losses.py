@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skae._data.sparse import count_outside
 from skae._exceptions import warn
 
 _ROUNDING = 1e-6  # of values at the end of a domain
@@ -297,9 +298,8 @@ class Loss:
         low, high = rows.min(), rows.max()
         if least <= low and high <= most:
             return rows
-        outside = (rows < least - _ROUNDING) | (rows > most + _ROUNDING)
-        if outside.any():
-            n_outside = int(outside.any(axis=1).sum())
+        bounds = least - _ROUNDING, most + _ROUNDING
+        if n_outside := count_outside(rows, *bounds):
             warn(
                 f"{n_outside} of {len(rows)} rows of X have values outside the range "
                 f"of the loss, {least:g} to {most:g}: X runs from {low:.6g} to "

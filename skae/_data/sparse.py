@@ -1,0 +1,97 @@
+"""Rows of a sparse matrix, made dense a batch at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, csr_matrix
+
+from skae._data.statistics import Statistics
+
+
+class SparseRows:
+    """Rows of a matrix in compressed sparse rows, dense when they are taken.
+
+    Parameters
+    ----------
+    matrix : csr_matrix or csr_array of shape (n_rows, n_features)
+        The matrix.
+    """
+
+    def __init__(self, matrix: csr_matrix | csr_array) -> None:
+        self.matrix = matrix
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and of features."""
+        return self.matrix.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+        return self.matrix.dtype
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.matrix[index].toarray()
+
+    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Return the rows at some indices, in their order."""
+        return self.matrix[indices].toarray()
+
+    def select(self, index: Any) -> SparseRows:
+        """Return some of the rows, not dense."""
+        return SparseRows(self.matrix[index])
+
+    def astype(self, dtype: Any) -> SparseRows:
+        """Return the rows with values of another type."""
+        return SparseRows(self.matrix.astype(dtype))
+
+    def min(self) -> float:
+        """Return the lowest value."""
+        return float(self.matrix.min())
+
+    def max(self) -> float:
+        """Return the highest value."""
+        return float(self.matrix.max())
+
+    def clip(self, low: float, high: float) -> SparseRows:
+        """Return the rows with values between two that include 0."""
+        clipped = self.matrix.copy()
+        clipped.data = clipped.data.clip(low, high)
+        return SparseRows(clipped)
+
+    def describe(self, weight: np.ndarray | None) -> Statistics:
+        """Return the statistics of the rows: see `compute_statistics`."""
+        share = np.ones(len(self)) if weight is None else weight
+        n_rows = float(share.sum())
+        squares = self.matrix.astype(np.float64)
+        mean = share @ squares / n_rows
+        squares.data **= 2
+        square = share @ squares / n_rows
+        return Statistics(
+            n_rows=n_rows,
+            mean=mean,
+            variance=np.maximum(square - mean**2, 0.0),
+            low=self.min(),
+            high=self.max(),
+        )
+
+    def distances(self, mean: np.ndarray) -> np.ndarray:
+        """Return the squared distance of each row from a mean."""
+        squares = self.matrix.astype(np.float64)
+        product = squares @ mean
+        squares.data **= 2
+        return np.asarray(squares.sum(axis=1)).ravel() - 2 * product + mean @ mean
+
+
+def count_outside(rows: Any, low: float, high: float) -> int:
+    """Count rows, an array or sparse ones, with values outside of a range."""
+    if not isinstance(rows, SparseRows):
+        return int(((rows < low) | (rows > high)).any(axis=1).sum())
+    entries = rows.matrix.tocoo()
+    outside = (entries.data < low) | (entries.data > high)
+    return len(np.unique(entries.row[outside]))
