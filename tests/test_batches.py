@@ -207,17 +207,12 @@ def test_a_single_row_cannot_be_held_out():
         HoldOut(0.1, seed=0)(RowDataset(_numbered(1), FLOAT32))
 
 
-# Weights and masks --------------------------------------------------------------------
+# Weights ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("parts", [{"weight"}, {"mask"}, {"weight", "mask"}])
-def test_weights_and_masks_stay_with_their_rows(parts, shuffle):
-    numbers = np.arange(7)
-    given = {"weight": 10.0 * numbers, "mask": (numbers % 2)[:, np.newaxis]}
-    rows = RowDataset(
-        _numbered(7), FLOAT32, **{name: given[name] for name in sorted(parts)}
-    )
+def test_weights_stay_with_their_rows(shuffle):
+    rows = RowDataset(_numbered(7), FLOAT32, weight=10.0 * np.arange(7))
     view = Subset(rows, [6, 4, 5, 1, 0])
     iterator = BatchIterator(view, 2, shuffle=shuffle, stream=RandomStream(0))
     seen = []
@@ -226,11 +221,8 @@ def test_weights_and_masks_stay_with_their_rows(parts, shuffle):
         assert target.x is x
         number = x[:, 0]
         seen += number.tolist()
-        if "weight" in parts:
-            assert torch.equal(target.weight, 10 * number)
-            assert target.total_weight == target.weight.sum()
-        if "mask" in parts:
-            assert torch.equal(target.mask[:, 0], number % 2)
+        assert torch.equal(target.weight, 10 * number)
+        assert target.total_weight == target.weight.sum()
     assert sorted(seen) == [0, 1, 4, 5, 6]
     if not shuffle:
         assert seen == [6, 4, 5, 1, 0]
