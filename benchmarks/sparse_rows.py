@@ -3,19 +3,21 @@
 ``python -m benchmarks.sparse_rows [--quick]``, run from the root of the repository,
 writes ``results/sparse_rows.csv``: cells of eight generated types, by counts of genes,
 and documentation strings of four packages, by words. KMeans with the true number of
-clusters is run on the code; the score is the adjusted mutual information with the truth,
-the median of three seeds. ``TruncatedSVD`` gets the same matrix. Then the peak of the
-memory of a process, for a random matrix of 20,000 x 20,000 with 0.5 % of its entries:
-that of the process before the fit, and after. All settings but the size of the code, 32,
-and the loss are defaults.
+clusters is run on the code; the score is the adjusted mutual information with the
+truth, the median of three seeds. ``TruncatedSVD`` gets the same matrix. Then, in
+``results/sparse_memory.csv``, the peak of the memory of a process, for a random matrix
+of 20,000 x 20,000 with 0.5 % of its entries: that of the process before the fit, and
+after. All settings but the size of the code, 32, and the loss are defaults.
 """
 
 import argparse
 import importlib
 import inspect
 import multiprocessing
+import pathlib
 import resource
 import statistics
+import tempfile
 import time
 import warnings
 
@@ -141,9 +143,6 @@ def memory(folder):
 
 def main():
     """Measure both."""
-    import pathlib
-    import tempfile
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, no memory")
     parser.add_argument("--threads", type=int, default=1)

@@ -40,6 +40,19 @@ COLUMNS = {
         "p99_ms": "99th percentile, ms",
         "ratio": "ratio of medians",
     },
+    "sparse_rows": {
+        "matrix": "matrix",
+        "contestant": "contestant",
+        "information": "adjusted mutual information",
+        "spread": "spread of three seeds",
+        "seconds": "seconds",
+    },
+    "sparse_memory": {
+        "contestant": "contestant",
+        "before_mb": "before the fit, MB",
+        "peak_mb": "peak, MB",
+        "network_mb": "weights, MB",
+    },
     "bench_search_start": {"stage": "stage", "seconds": "seconds"},
     "bench_import": {"contestant": "import", "seconds": "seconds", "ratio": "ratio"},
 }
