@@ -4,7 +4,7 @@ It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` w
 ``csv-table``, and the figure of ``bench_growth`` with ``raw``.
 """
 
-from _tables import defaults, generalisation, growth, performance, published
+from _tables import anomalies, defaults, generalisation, growth, performance, published
 
 
 def write(app):
@@ -14,6 +14,7 @@ def write(app):
     published.write()
     defaults.write()
     generalisation.write()
+    anomalies.write()
 
 
 def setup(app):
