@@ -3,6 +3,7 @@
 from skae import diagnostics as diagnostics
 from skae import explorer as explorer
 from skae import export as export
+from skae._anomaly.detector import AnomalyDetector
 from skae._data.transforms import (
     DynamicBinarization,
     GaussianNoise,
@@ -40,6 +41,7 @@ from skae._versions import show_versions
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AnomalyDetector",
     "AutoencoderTransformer",
     "BlendDisplay",
     "CollapsedCodeWarning",

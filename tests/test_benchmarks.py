@@ -50,6 +50,20 @@ def test_reproduction_runs(script, monkeypatch, tmp_path):
         assert low <= value <= high
 
 
+@pytest.mark.filterwarnings("ignore")  # the script sets its own filters
+def test_anomalies_runs(monkeypatch, tmp_path):
+    options = ["--quick", "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["anomalies", *options])
+    runpy.run_module("benchmarks.anomalies", run_name="__main__")
+    written = (tmp_path / "anomalies.csv").read_text()
+    rows = list(csv.DictReader(written.splitlines()))
+    assert {row["data"] for row in rows} == {"wine, other than 0"}
+    for row in rows:
+        assert all(0 <= float(row[x]) <= 1 for x in ("auroc", "flagged", "found"))
+    rates = (tmp_path / "anomalies_guarantee.csv").read_text()
+    assert len(rates.splitlines()) == 1 + 2
+
+
 @pytest.mark.parametrize("script", SPEED)
 def test_speed_benchmark_finds_what_it_imports(script):
     module = importlib.import_module(f"benchmarks.speed.{script}")

@@ -61,6 +61,7 @@ DIAGNOSTICS = ["report", "Report", "Report.to_dict", "Report.to_frame"]
 PUBLIC = [
     *(f"skae.{name}" for name in [*CLASSES, *FUNCTIONS]),
     *(f"skae.{cls.__name__}.{name}" for cls in ESTIMATORS for name in _methods(cls)),
+    *(f"skae.AnomalyDetector.{name}" for name in _methods(skae.AnomalyDetector)),
     *(f"skae.{name}.{own}" for name in DISPLAYS for own in ("from_estimator", "plot")),
     *(f"skae.diagnostics.{name}" for name in DIAGNOSTICS),
     "skae.explorer.write",

@@ -20,7 +20,7 @@ LAYERS = [
     {"_model"},
     {"_persistence"},
     {"_estimators"},
-    {"_plot", "_versions", "diagnostics", "explorer", "export"},
+    {"_anomaly", "_plot", "_versions", "diagnostics", "explorer", "export"},
     {"__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -5,6 +5,7 @@ It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` w
 """
 
 from _tables import (
+    anomalies,
     defaults,
     generalisation,
     growth,
@@ -22,6 +23,7 @@ def write(app):
     defaults.write()
     generalisation.write()
     imputation.write()
+    anomalies.write()
 
 
 def setup(app):

@@ -43,7 +43,7 @@ class Rows(Protocol):
 
 
 def first_rows(
-    X: Any, estimator: Any, *, allow_gaps: bool = False
+    X: Any, estimator: Any, *, allow_gaps: bool = False, allow_sparse: bool = False
 ) -> tuple[Any, tuple[int, ...], np.ndarray | None]:
     """Check X before a first fit.
 
@@ -55,6 +55,8 @@ def first_rows(
         The estimator, for error messages.
     allow_gaps : bool, default=False
         Whether entries may be NaN.
+    allow_sparse : bool, default=False
+        Whether X may be sparse.
 
     Returns
     -------
@@ -69,10 +71,12 @@ def first_rows(
     """
     X = _to_host(X)
     shape = _shape_of(X)
-    with explained(X, allow_gaps=allow_gaps, allow_sparse=True):
+    with explained(X, allow_gaps=allow_gaps, allow_sparse=allow_sparse):
         flat = _flatten(X, shape) if len(shape) > 2 else X
         rows = check_array(
-            flat, estimator=estimator, **_settings(allow_gaps, allow_sparse=True)
+            flat,
+            estimator=estimator,
+            **_settings(allow_gaps, allow_sparse=allow_sparse),
         )
     rows = as_numbers(_wrapped(rows), X)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]

@@ -1,0 +1,1 @@
+"""Anomaly detection with a false positive rate that is asked for."""

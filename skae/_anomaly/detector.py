@@ -1,0 +1,456 @@
+"""The detector: an estimator, a score, and the rows that calibrate it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.random import RandomState
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skae._anomaly.conformal import (
+    highest_normal,
+    n_rows_needed,
+    n_rows_to_hold,
+    p_values,
+)
+from skae._anomaly.scores import SCORES, Scorer, fit_scorer
+from skae._data.rows import check_rows, first_rows
+from skae._estimators.denoising import DenoisingAutoencoder
+
+_LARGEST_CODE = 64
+_N_FOLDS = 5
+_FEWEST_ROWS, _FEWEST_TRAINING_ROWS = 4, 2
+_USUAL_RATE = 0.05
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Seed an estimator and its parts that have no seed."""
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    seeds = {
+        name: seed
+        for name, value in params.items()
+        if value is None and name.split("__")[-1] == "random_state"
+    }
+    return estimator.set_params(**seeds) if seeds else estimator
+
+
+def _default_estimator(n_features: int) -> Any:
+    """Return the pipeline that None stands for."""
+    from sklearn.pipeline import make_pipeline
+
+    n_components = min(math.ceil(n_features / 2), _LARGEST_CODE)
+    return make_pipeline(StandardScaler(), DenoisingAutoencoder(n_components))
+
+
+def _cross_fitted(
+    fit_part: Callable[[np.ndarray], Scorer], rows: np.ndarray
+) -> np.ndarray:
+    """Return the score of each row, by a fit that has not seen it."""
+    scores = np.empty(len(rows))
+    for train, held_out in KFold(min(_N_FOLDS, len(rows))).split(rows):
+        scores[held_out] = fit_part(rows[train]).scores(rows[held_out])
+    return scores
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):
+    r"""Anomaly detection at a false positive rate that is asked for.
+
+    An estimator is fitted to one part of the rows, and the rest, the calibration rows,
+    are scored by it. The p-value of a new row :math:`x` is the share of rows that are
+    at least as unusual [1]_,
+
+    .. math:: p(x) = \frac{1 + \#\{i : s(x_i) \le s(x)\}}{n + 1},
+
+    with :math:`s` the score, low for an unusual row, and :math:`x_i` the :math:`n`
+    calibration rows. A row with :math:`p(x)` of at most `false_positive_rate` is an
+    outlier. If normal rows are exchangeable with those of `fit`, the probability of
+    flagging one is at most that rate, whatever the estimator and the data. It is an
+    average over the rows of `fit`: with 100 calibration rows and a rate of 5 %, the
+    rate of one fitted detector is between 2.0 % and 8.9 % in nine of ten cases.
+
+    Among many rows, :meth:`select` bounds the expected share of normal rows among those
+    selected [2]_, and :meth:`explain` says what each column contributes.
+
+    Parameters
+    ----------
+    estimator : estimator or None, default=None
+        What encodes and reconstructs: any estimator with ``transform`` and
+        ``inverse_transform``, such as one of skae, a Pipeline or a
+        :class:`~sklearn.decomposition.PCA`. A clone of it is fitted to arrays, of the
+        shape of X. None is a :class:`DenoisingAutoencoder` of flat rows after a
+        :class:`~sklearn.preprocessing.StandardScaler`, with a code of half as many
+        units as features, and at most 64.
+
+    score_by : {"both", "reconstruction", "code"}, default="both"
+        How unusual a row is. ``"reconstruction"``: the sum of the squared errors of its
+        columns, each divided by the mean squared error of that column on training rows.
+        ``"code"``: the mean distance of its code to the nearest training codes.
+        ``"both"``: the sum of the logarithms of the two, each divided by its standard
+        deviation on training rows.
+
+    false_positive_rate : float or "auto", default="auto"
+        The rate of normal rows that :meth:`predict` may call outliers, between 0 and 1.
+        ``"auto"`` is 0.05, or ``1 / (n_samples + 1)`` if that is higher, the least that
+        fewer than 19 rows can give.
+
+    calibration_fraction : float or None, default=0.2
+        About what part of the rows, drawn at random, calibrates. It is rounded to a
+        number of rows that comes close to the rate: 19, 39, 59 and so on for 0.05. If
+        even the first of these is more than half of X, and more than was asked for, or
+        with None, all rows calibrate: the estimator is fitted to all, and once more for
+        each of five folds, whose rows are scored by the fit without them. The rate is
+        then approximate: see the notes.
+
+    n_neighbors : int, default=5
+        Number of nearest training codes whose distance counts.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the calibration rows, and seeds the estimator and its parts where their
+        own `random_state` is None.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+
+    calibration_scores_ : ndarray of shape (n_calibration,)
+        What :meth:`score_samples` gives the calibration rows, in increasing order.
+
+    calibration_method_ : {"split", "cross-fit"}
+        Whether the calibration rows are a part of X or, by folds, all of it.
+
+    false_positive_rate_ : float
+        The rate that is held.
+
+    offset_ : float
+        The lowest score of a row that is not an outlier.
+
+    sample_shape_ : tuple of int
+        Shape of one sample of X.
+
+    n_features_in_ : int
+        Number of features of a sample.
+
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X has names that are all strings.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Detection by the depth of random trees.
+    sklearn.neighbors.LocalOutlierFactor : Detection by the density of rows.
+
+    Notes
+    -----
+    A p-value is small for an unusual row, as in the package nonconform, whereas
+    ``score_samples`` and ``decision_function`` are low for it, as in scikit-learn.
+
+    Cross-fitted calibration rows are scored by other fits than new rows are, so that
+    the bound above is not proven. Those fits have seen fewer rows, which makes them
+    somewhat worse and the rate, as a rule, lower than asked for.
+
+    A column that training rows never reconstruct with an error, such as a constant,
+    counts in its own units.
+
+    References
+    ----------
+    .. [1] Bates, Candès, Lei, Romano & Sesia, "Testing for outliers with conformal
+       p-values", Annals of Statistics 51(1), 2023. :doi:`10.1214/22-AOS2244`
+
+    .. [2] Benjamini & Hochberg, "Controlling the false discovery rate: a practical and
+       powerful approach to multiple testing", Journal of the Royal Statistical Society
+       B 57(1), 1995. :doi:`10.1111/j.2517-6161.1995.tb02031.x`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skae import AnomalyDetector
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> benign, malignant = X[y == 1], X[y == 0]
+    >>> detector = AnomalyDetector(random_state=0).fit(benign[:250])
+    >>> detector.predict(malignant[:5])
+    array([-1, -1, -1, -1, -1])
+    >>> bool((detector.predict(benign[250:]) == -1).mean() < 0.1)
+    True
+    """
+
+    _parameter_constraints: ClassVar = {
+        "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "score_by": [StrOptions(set(SCORES))],
+        "false_positive_rate": [
+            Interval(Real, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        score_by: str = "both",
+        false_positive_rate: float | str = "auto",
+        calibration_fraction: float | None = 0.2,
+        n_neighbors: int = 5,
+        random_state: int | RandomState | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.score_by = score_by
+        self.false_positive_rate = false_positive_rate
+        self.calibration_fraction = calibration_fraction
+        self.n_neighbors = n_neighbors
+        self.random_state = random_state
+
+    # Fitting ----------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the estimator to one part of X, and calibrate by the rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Normal rows, or images or signals if `estimator` takes them. Unusual rows
+            among them make the detector more cautious.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        Returns
+        -------
+        self : estimator
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X has fewer than four rows, or too few for `false_positive_rate`, or if
+            `estimator` refuses X.
+        """
+        self._validate_params()
+        rows, sample_shape, names = first_rows(X, self, allow_gaps=True)
+        rate = self._check_rate(len(rows))
+        random_state = check_random_state(self.random_state)
+        seed = int(random_state.randint(2**31 - 1))
+        n_calibration = self._count_calibration(len(rows), rate)
+        order = random_state.permutation(len(rows))
+        fit_part = partial(self._fit_scorer, sample_shape=sample_shape, seed=seed)
+        if n_calibration < len(rows):
+            method = "split"
+            scorer = fit_part(rows[order[n_calibration:]])
+            scores = scorer.scores(rows[order[:n_calibration]])
+        else:
+            method = "cross-fit"
+            scores = _cross_fitted(fit_part, rows[order])
+            scorer = fit_part(rows)
+        calibration = np.sort(scores)
+        self.n_features_in_, self.sample_shape_ = rows.shape[1], sample_shape
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._scorer, self.estimator_ = scorer, scorer.transformer
+        self.calibration_method_, self.calibration_scores_ = method, -calibration[::-1]
+        self.false_positive_rate_ = rate
+        self.offset_ = -highest_normal(calibration, rate)
+        return self
+
+    def _check_rate(self, n_rows: int) -> float:
+        """Return the false positive rate, of which n_rows are enough."""
+        if n_rows < _FEWEST_ROWS:
+            raise ValueError(
+                f"X has n_samples={n_rows}, but to fit and to calibrate takes at least "
+                f"{_FEWEST_ROWS}."
+            )
+        if self.false_positive_rate == "auto":
+            return max(_USUAL_RATE, 1 / (n_rows + 1))
+        rate = float(self.false_positive_rate)
+        needed = n_rows_needed(rate)
+        if n_rows < needed:
+            raise ValueError(
+                f"false_positive_rate={rate:g} needs X of at least {needed} rows, but "
+                f"X has {n_rows}: no p-value would be below 1 / {n_rows + 1} = "
+                f"{1 / (n_rows + 1):.3g}, and no row could be an outlier. Pass more "
+                "rows, or a higher rate."
+            )
+        return rate
+
+    def _count_calibration(self, n_rows: int, rate: float) -> int:
+        """Return how many rows calibrate: all of them if they are cross-fitted."""
+        if self.calibration_fraction is None:
+            return n_rows
+        n_most = n_rows - _FEWEST_TRAINING_ROWS
+        n_wanted = min(math.ceil(self.calibration_fraction * n_rows), n_most)
+        n_calibration = n_rows_to_hold(rate, n_wanted, n_most)
+        is_split = n_calibration <= max(n_wanted, n_rows // 2)
+        return n_calibration if is_split else n_rows
+
+    def _fit_scorer(
+        self, rows: np.ndarray, *, sample_shape: tuple[int, ...], seed: int
+    ) -> Scorer:
+        """Return a scorer made from training rows."""
+        if self.estimator is None:
+            transformer, shape = _default_estimator(rows.shape[1]), rows.shape[1:]
+        else:
+            transformer, shape = clone(self.estimator), sample_shape
+        return fit_scorer(
+            _seeded(transformer, seed),
+            rows,
+            shape,
+            score_by=self.score_by,
+            n_neighbors=self.n_neighbors,
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            inner = get_tags(self.estimator)
+            tags.input_tags.allow_nan = inner.input_tags.allow_nan
+        return tags
+
+    # Scores -----------------------------------------------------------------------
+
+    def _check_X(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return check_rows(X, self, self.sample_shape_, allow_gaps=True)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return how normal each row is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The negative of the quantity that `score_by` names: low for unusual rows.
+        """
+        rows = self._check_X(X)
+        return -self._scorer.scores(rows)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the score of each row, shifted so that outliers are below 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return which rows are outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened. Rows of `fit` look more
+            normal than others.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            -1 for outliers, those whose p-value is at most `false_positive_rate`, and 1
+            for the others.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Return the conformal p-value of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            One more than the number of calibration rows that are at least as unusual,
+            divided by one more than that of all: small for unusual rows, and never 0.
+            Ties count as at least as unusual.
+        """
+        return p_values(-self.score_samples(X), -self.calibration_scores_[::-1])
+
+    def select(self, X: Any, fdr: float = 0.1) -> np.ndarray:
+        """Select outliers among many rows, few of them by mistake.
+
+        The procedure of Benjamini and Hochberg is applied to the p-values of all rows
+        together. Its answer for one row depends on the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        fdr : float, default=0.1
+            False discovery rate, between 0 and 1: the expected part of the selected
+            rows that are normal. It is an average over the rows of `fit`.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+            True for selected rows. With n calibration rows, less than m / (n + 1) /
+            `fdr` outliers among m rows are not found, however unusual they are.
+
+        Raises
+        ------
+        ValueError
+            If `fdr` is not between 0 and 1.
+        """
+        from scipy.stats import false_discovery_control
+
+        if not 0 < fdr < 1:
+            raise ValueError(
+                f"fdr={fdr} is no false discovery rate. Pass a number between 0 and 1."
+            )
+        return false_discovery_control(self.p_values(X), method="bh") <= fdr
+
+    def explain(self, X: Any) -> np.ndarray:
+        """Return what each column contributes to the reconstruction score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            Squared errors, each divided by the mean squared error of the column on
+            training rows: 1 is usual. Their sum over a row is the negative of its score
+            with ``score_by="reconstruction"``. Those of images or signals have their
+            shape. It is an array for a DataFrame as well, in the order of
+            ``feature_names_in_``.
+
+        Raises
+        ------
+        ValueError
+            If the score is that of the code alone, to which no column contributes a
+            part.
+        """
+        rows = self._check_X(X)
+        if self.score_by == "code":
+            raise ValueError(
+                "score_by='code' is a distance between codes, which is no sum over "
+                "columns. Fit with score_by='both' or 'reconstruction' to explain rows."
+            )
+        contributions = self._scorer.contributions(rows)
+        return contributions.reshape(-1, *self.sample_shape_)

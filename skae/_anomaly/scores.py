@@ -1,0 +1,165 @@
+"""How unusual a row is to a fitted transformer: by its reconstruction, and by its code.
+
+Larger is more unusual here. A scorer is made from training rows alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# A column counts in units of its usual error, but of no less than this part of its
+# size: what is below is rounding.
+_LEAST_ERROR = 1e-6
+_LEAST_SPREAD = 1e-9
+_MAX_ROWS = 4096
+_TINY = np.finfo(np.float64).tiny
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A fitted transformer, with what its scores are measured in.
+
+    Parameters
+    ----------
+    transformer : estimator
+        It has ``transform`` and ``inverse_transform``.
+    sample_shape : tuple of int
+        Shape of the samples that the transformer takes.
+    combine : callable
+        What makes one score of both, a function of this module.
+    units : ndarray of shape (n_features,)
+        The usual error of each column.
+    neighbors : NearestNeighbors
+        Of the training codes.
+    spreads : tuple of float
+        Standard deviations of the logarithms of both scores on training rows.
+    """
+
+    transformer: Any
+    sample_shape: tuple[int, ...]
+    combine: Callable[[Scorer, np.ndarray, np.ndarray], np.ndarray]
+    units: np.ndarray
+    neighbors: Any
+    spreads: tuple[float, float]
+
+    def contributions(self, rows: np.ndarray) -> np.ndarray:
+        """Return the scaled squared error of each entry of rows."""
+        _, errors = encode(self.transformer, rows, self.sample_shape)
+        return errors / self.units**2
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Return the score of each row."""
+        codes, errors = encode(self.transformer, rows, self.sample_shape)
+        return self.combine(self, codes, errors)
+
+
+def _by_reconstruction(
+    scorer: Scorer, codes: np.ndarray, errors: np.ndarray
+) -> np.ndarray:
+    """Return the sum of the scaled squared errors of each row."""
+    return (errors / scorer.units**2).sum(axis=1)
+
+
+def _by_code(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return the mean distance of each code to the nearest training codes."""
+    return scorer.neighbors.kneighbors(codes)[0].mean(axis=1)
+
+
+def _by_both(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return the sum of the logarithms of both, each in units of its spread."""
+    first, second = scorer.spreads
+    return (
+        logarithm(_by_reconstruction(scorer, codes, errors)) / first
+        + logarithm(_by_code(scorer, codes, errors)) / second
+    )
+
+
+SCORES = {
+    "reconstruction": _by_reconstruction,
+    "code": _by_code,
+    "both": _by_both,
+}
+
+
+def fit_scorer(
+    transformer: Any,
+    rows: np.ndarray,
+    sample_shape: tuple[int, ...],
+    *,
+    score_by: str,
+    n_neighbors: int,
+) -> Scorer:
+    """Fit a transformer to rows, and measure its usual errors and codes on them.
+
+    Parameters
+    ----------
+    transformer : estimator
+        It is fitted in place.
+    rows : ndarray of shape (n_rows, n_features)
+        Training rows.
+    sample_shape : tuple of int
+        Shape of the samples that the transformer takes.
+    score_by : {"reconstruction", "code", "both"}
+        Which score is computed.
+    n_neighbors : int
+        Number of nearest training codes; fewer where there are not as many.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    transformer.fit(rows.reshape(-1, *sample_shape))
+    codes, errors = encode(transformer, rows, sample_shape)
+    units = usual_errors(rows, errors)
+    n_neighbors = min(n_neighbors, len(rows) - 1)
+    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
+    spreads = 1.0, 1.0
+    if score_by == "both":
+        some = codes[:: math.ceil(len(codes) / _MAX_ROWS)]
+        # The nearest is the row itself, or one with the same code.
+        distances = neighbors.kneighbors(some, n_neighbors + 1)[0][:, 1:]
+        spreads = (
+            _spread((errors / units**2).sum(axis=1)),
+            _spread(distances.mean(axis=1)),
+        )
+    return Scorer(
+        transformer, sample_shape, SCORES[score_by], units, neighbors, spreads
+    )
+
+
+def encode(
+    transformer: Any, rows: np.ndarray, sample_shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes of rows and the squared error of each entry.
+
+    A gap has no error; the other errors of its row count more, in proportion.
+    """
+    codes = transformer.transform(rows.reshape(-1, *sample_shape))
+    decoded = np.asarray(transformer.inverse_transform(codes), dtype=np.float64)
+    errors = (decoded.reshape(rows.shape) - rows) ** 2
+    gaps = np.isnan(errors)
+    if gaps.any():
+        n_seen = np.maximum((~gaps).sum(axis=1, keepdims=True), 1)
+        errors = np.where(gaps, 0.0, errors) * (rows.shape[1] / n_seen)
+    return np.asarray(codes, dtype=np.float64).reshape(len(rows), -1), errors
+
+
+def usual_errors(rows: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return the root mean squared error of each column, never 0."""
+    size = np.sqrt(np.nanmean(np.square(rows, dtype=np.float64), axis=0))
+    units = np.maximum(np.sqrt(errors.mean(axis=0)), _LEAST_ERROR * size)
+    return np.where(units > 0, units, 1.0)
+
+
+def _spread(scores: np.ndarray) -> float:
+    """Return the standard deviation of the logarithm, or 1 if it vanishes."""
+    spread = float(logarithm(scores).std())
+    return spread if spread > _LEAST_SPREAD else 1.0
+
+
+def logarithm(score: np.ndarray) -> np.ndarray:
+    """Return the natural logarithm, with the least number in place of 0."""
+    return np.log(np.maximum(score, _TINY))
