@@ -71,7 +71,9 @@ def start(
         How much each row counts; those of weight 0 are left out.
     """
     takes_gaps = plan.task.takes_gaps
-    rows, sample_shape, feature_names = first_rows(X, estimator, allow_gaps=takes_gaps)
+    rows, sample_shape, feature_names = first_rows(
+        X, estimator, allow_gaps=takes_gaps, allow_sparse=True
+    )
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
