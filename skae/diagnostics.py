@@ -276,7 +276,8 @@ def _effective_rank(spectrum):
 
 def _pca_r2(model, rows, rows_to_fit):
     """Return R² of a PCA as large as the code, against the training mean as `score`."""
-    rows, rows_to_fit = np.asarray(rows), np.asarray(rows_to_fit)
+    rows_to_fit, gaps = model.without_gaps(rows_to_fit), np.isnan(np.asarray(rows))
+    filled = model.without_gaps(rows)
     shift = rows_to_fit.mean(axis=0)
 
     def standardize(x):  # so that float32 neither loses digits nor overflows
@@ -285,6 +286,6 @@ def _pca_r2(model, rows, rows_to_fit):
     pca = PCA(min(model.n_components, *rows_to_fit.shape), random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant, or a single row
         pca.fit(standardize(rows_to_fit))
-    scaled = standardize(rows)
-    missed = scaled - pca.inverse_transform(pca.transform(scaled))
+    scaled = standardize(filled)
+    missed = np.where(gaps, 0, scaled - pca.inverse_transform(pca.transform(scaled)))
     return model.r2_of_error(np.square(missed).sum(dtype=np.float64), rows)

@@ -367,6 +367,28 @@ def test_tags_follow_the_parameter():
         assert tags.input_tags.allow_nan is allow
 
 
+def test_diagnostics_and_displays_take_gaps(tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    ae = AutoencoderTransformer(3, **FAST | {"max_epochs": 12}).fit(X)
+    report = skae.diagnostics.report(ae, X)
+    assert report.r2 == ae.score(X)
+    assert 0.5 < report.pca_r2 <= 1
+    display = skae.ComponentsDisplay.from_estimator(ae, X)
+    assert np.isfinite(display.pca_r2).all()
+    skae.LatentDiagnosticsDisplay.from_estimator(ae, X)
+    assert ae.blend(X[:2], X[2:4]).shape == (2, N_FEATURES)
+    content = ae.blend(X[:2], X[2:4], kind="content")
+    np.testing.assert_array_equal(np.isnan(content), GAPS[:2] | GAPS[2:4])
+
+
+def test_the_explorer_shows_filled_rows(tmp_path):
+    pytest.importorskip("plotly")
+    pytest.importorskip("onnxscript")
+    ae = AutoencoderTransformer(3, **FAST).fit(X)
+    skae.explorer.write(ae, X, tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 1000
+
+
 # Draws --------------------------------------------------------------------------------
 
 

@@ -38,6 +38,9 @@ class SparseRows:
     def __getitem__(self, index: Any) -> np.ndarray:
         return self.matrix[index].toarray()
 
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.matrix.toarray().astype(dtype or self.dtype, copy=False)
+
     def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
         """Return the rows at some indices, in their order."""
         return self.matrix[indices].toarray()

@@ -203,6 +203,13 @@ class TrainedModel:
         """Return the reconstructions of rows, in one pass."""
         return self.apply(self.module.reconstruct, rows)
 
+    def without_gaps(self, rows: Any) -> np.ndarray:
+        """Return rows as an array, with what the first layer fills in at gaps."""
+        rows = np.asarray(rows)
+        if not (self.takes_gaps and np.isnan(rows).any()):
+            return rows
+        return self.apply(self.module.fill_layer, rows)
+
     def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder for rows."""
         check_scalar(layer, "layer", Integral)

@@ -135,10 +135,10 @@ class ComponentsDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         model = open_model(estimator, f"{cls.__name__}.from_estimator(pipe[-1], ...)")
-        rows = np.asarray(checked_rows(X, estimator, model))
+        rows = model.without_gaps(checked_rows(X, estimator, model))
         fitted = rows
         if X_train is not None:
-            fitted = np.asarray(checked_rows(X_train, estimator, model))
+            fitted = model.without_gaps(checked_rows(X_train, estimator, model))
         numbers = range(1, model.n_components + 1)
         r2 = np.array([estimator.truncate(k).score(X) for k in numbers])
         pca_r2 = _r2_of_pca(model, fitted, rows)

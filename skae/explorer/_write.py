@@ -160,6 +160,7 @@ def write(
     chosen = _draw(n_samples, max_samples, check_random_state(random_state))
     rows = rows[chosen]
     codes = model.encode(rows).astype(np.float32)
+    rows = model.without_gaps(rows)
     axes, places, _ = find_places(codes)
     colours = _label_facts(None if labels is None else labels[chosen])
     levels, packed_rows = _pack_samples(rows)
