@@ -11,6 +11,7 @@ from _tables import (
     imputation,
     performance,
     published,
+    tables,
 )
 
 
@@ -22,6 +23,7 @@ def write(app):
     defaults.write()
     generalisation.write()
     imputation.write()
+    tables.write()
 
 
 def setup(app):
