@@ -3,6 +3,7 @@
 from skae import diagnostics as diagnostics
 from skae import explorer as explorer
 from skae import export as export
+from skae import tabular as tabular
 from skae._anomaly.detector import AnomalyDetector
 from skae._data.transforms import (
     DynamicBinarization,

@@ -136,6 +136,24 @@ def test_imputation_runs(monkeypatch, tmp_path):
         assert all(math.isfinite(float(row[column])) for row in rows)
 
 
+@pytest.mark.slow
+def test_tables_run(monkeypatch, tmp_path):
+    pytest.importorskip("ISLP", reason="needs the files of ISLP")
+    monkeypatch.setattr(sys, "argv", ["it", "--quick", "--results", str(tmp_path)])
+    runpy.run_module("benchmarks.tables", run_name="__main__")
+    rows = list(csv.DictReader((tmp_path / "tables.csv").read_text().splitlines()))
+    assert {row["table"] for row in rows} == {"Credit", "OJ"}
+    for row in rows:
+        low, score, high = (float(row[f"score{x}"]) for x in ("_min", "", "_max"))
+        assert low <= score <= high <= 1
+
+
+def test_tables_are_shown_in_the_docs():
+    text = (ROOT / "docs" / "tables.rst").read_text()
+    assert "python -m benchmarks.tables" in text
+    assert "generated/tables.csv" in text
+
+
 def test_imputation_is_shown_in_the_docs():
     text = (ROOT / "docs" / "imputation.rst").read_text()
     assert "python -m benchmarks.imputation" in text

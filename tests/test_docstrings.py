@@ -14,6 +14,7 @@ from conftest import ESTIMATORS
 from sklearn.utils._param_validation import StrOptions
 
 import skae
+from skae.tabular import TableEncoder
 
 docscrape = pytest.importorskip("numpydoc.docscrape", reason="needs numpydoc")
 validate = pytest.importorskip("numpydoc.validate", reason="needs numpydoc")
@@ -66,6 +67,8 @@ PUBLIC = [
     *(f"skae.diagnostics.{name}" for name in DIAGNOSTICS),
     "skae.explorer.write",
     "skae.export.register_converters",
+    *(f"skae.tabular.{name}" for name in skae.tabular.__all__),
+    *(f"skae.tabular.TableEncoder.{name}" for name in _methods(TableEncoder)),
 ]
 
 

@@ -20,7 +20,15 @@ LAYERS = [
     {"_model"},
     {"_persistence"},
     {"_estimators"},
-    {"_anomaly", "_plot", "_versions", "diagnostics", "explorer", "export"},
+    {
+        "_anomaly",
+        "_plot",
+        "_versions",
+        "diagnostics",
+        "explorer",
+        "export",
+        "tabular",
+    },
     {"__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -235,7 +243,7 @@ def test_paths_without_an_underscore_are_in_the_reference():
             part.startswith("_") for part in name.replace("__init__", "").split(".")
         )
     } - {"__init__"}
-    assert public == {"diagnostics", "explorer", "export"}
+    assert public == {"diagnostics", "explorer", "export", "tabular"}
     text = reference.read_text(encoding="utf-8")
     for name in public:
         assert f"{name}." in text, name

@@ -12,6 +12,7 @@ from _tables import (
     imputation,
     performance,
     published,
+    tables,
 )
 
 
@@ -24,6 +25,7 @@ def write(app):
     generalisation.write()
     imputation.write()
     anomalies.write()
+    tables.write()
 
 
 def setup(app):

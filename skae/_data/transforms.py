@@ -15,7 +15,7 @@ from torch import Tensor
 
 from skae._data.layout import Layout
 
-_FRACTION = Interval(Real, 0, 1, closed="both")
+FRACTION = Interval(Real, 0, 1, closed="both")
 
 
 def _chance(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -150,7 +150,7 @@ class MaskingNoise(Noise):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "level": [_FRACTION],
+        "level": [FRACTION],
         "value": [Real, None],
     }
 
@@ -191,7 +191,7 @@ class SaltAndPepperNoise(Noise):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "level": [_FRACTION],
+        "level": [FRACTION],
         "low": [Real, None],
         "high": [Real, None],
     }
@@ -236,7 +236,7 @@ class SwapNoise(Noise):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "level": [_FRACTION],
+        "level": [FRACTION],
     }
 
     def __init__(self, level: float = 0.3) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.faults import explained
@@ -22,7 +23,7 @@ def blend(
     alpha: Any = 0.5,
     *,
     kind: str = "representation",
-) -> np.ndarray:
+) -> Any:
     r"""Blend samples with samples.
 
     Content blending overlays the inputs, :math:`(1 - \alpha) x_1 + \alpha x_2`.
@@ -44,12 +45,16 @@ def blend(
         extrapolate.
 
     kind : {"representation", "content"}, default="representation"
-        Whether codes or inputs are mixed.
+        Whether codes or inputs are mixed. Of columns that are no numbers, the inputs
+        are what the first step makes of them.
 
     Returns
     -------
-    ndarray of shape (n_samples, ...) or of the shape of one sample
-        One blend for each pair; a single sample where both X1 and X2 are.
+    ndarray of shape (n_samples, ...), of the shape of one sample, or DataFrame
+        One blend for each pair; a single sample where both X1 and X2 are. Where
+        ``inverse_transform`` gives a frame, as that of
+        :class:`skae.tabular.TableEncoder`, blends are a frame, and a single one is a
+        Series.
 
     Examples
     --------
@@ -65,7 +70,7 @@ def blend(
 
 def interpolate(
     transformer: Any, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
-) -> np.ndarray:
+) -> Any:
     """Interpolate between samples in the latent space.
 
     Parameters
@@ -87,8 +92,10 @@ def interpolate(
 
     Returns
     -------
-    ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
-        The decoded points, for one pair or for each.
+    ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...), or DataFrame
+        The decoded points, for one pair or for each. Where ``inverse_transform`` gives
+        a frame, they are its rows; for a batch of pairs, its index has the levels
+        ``"pair"`` and ``"step"``.
 
     Examples
     --------
@@ -102,7 +109,7 @@ def interpolate(
     return find_blender(transformer).interpolate(x1, x2, n_steps, path=path)
 
 
-def mix(transformer: Any, X: Any, weights: Any) -> np.ndarray:
+def mix(transformer: Any, X: Any, weights: Any) -> Any:
     r"""Decode weighted sums of the codes of several samples.
 
     Parameters
@@ -119,8 +126,9 @@ def mix(transformer: Any, X: Any, weights: Any) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n_mixtures, ...)
+    ndarray of shape (n_mixtures, ...) or DataFrame
         One mixture for each row of `weights`; a single sample where it is a vector.
+        Frames as in :func:`skae.blend`.
 
     Examples
     --------
@@ -162,8 +170,13 @@ def find_blender(transformer: Any) -> Blender:
         )
     first = steps[0]
     shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
+    check: Callable[[Any, tuple[int, ...]], np.ndarray]
+    restore = None
     if isinstance(first, BaseAutoencoder):
         check, shapes = blender_of(first).check, (first.sample_shape_, None)
+    elif _encodes_tables(first):
+        check, restore = partial(_encoded, first), first.inverse_transform
+        shapes = (first.n_features_in_,), None
     else:
         autoencoders = [step for step in steps if isinstance(step, BaseAutoencoder)]
         later = autoencoders[0].sample_shape_ if autoencoders else ()
@@ -174,7 +187,19 @@ def find_blender(transformer: Any) -> Blender:
         decode=transformer.inverse_transform,
         check=check,
         shapes=shapes,
+        restore=restore,
     )
+
+
+def _encodes_tables(first: Any) -> bool:
+    """Tell whether a step takes columns of text and returns arrays."""
+    tags = get_tags(first).input_tags
+    return tags.string and tags.two_d_array and hasattr(first, "inverse_transform")
+
+
+def _encoded(first: Any, batch: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a batch as its first step encodes it."""
+    return np.asarray(first.transform(batch))
 
 
 def _check_content(first: Any, batch: Any, shape: tuple[int, ...]) -> np.ndarray:

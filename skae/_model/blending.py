@@ -26,14 +26,17 @@ class Blender:
         ``(batch, sample_shape)`` to flat rows, checked by the first step.
     shapes : (tuple of int, tuple of int or None)
         Shape of a sample, and another one that is accepted as well.
+    restore : callable or None, default=None
+        From flat rows that `check` returns to samples, if that takes more than a shape.
     """
 
     encode: Callable[[Any], Any]
     decode: Callable[[np.ndarray], Any]
     check: Callable[[Any, tuple[int, ...]], np.ndarray]
     shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
+    restore: Callable[[np.ndarray], Any] | None = None
 
-    def blend(self, X1: Any, X2: Any, alpha: Any, *, kind: str) -> np.ndarray:
+    def blend(self, X1: Any, X2: Any, alpha: Any, *, kind: str) -> Any:
         """Blend samples with samples: see :func:`skae.blend`."""
         _check_choice("kind", kind, KINDS)
         batch1, one1 = as_batch(X1, self.shapes, "X1")
@@ -46,7 +49,11 @@ class Blender:
                 _broadcast(self.check(batch1, shape), n_pairs),
                 _broadcast(self.check(batch2, shape), n_pairs),
                 alphas,
-            ).reshape(n_pairs, *shape)
+            )
+            if self.restore is None:
+                mixed = mixed.reshape(n_pairs, *shape)
+            else:
+                mixed = self.restore(mixed)
         else:
             codes = mix_pairs(
                 _broadcast(self._codes(batch1), n_pairs),
@@ -54,9 +61,9 @@ class Blender:
                 alphas,
             )
             mixed = self._samples(codes)
-        return mixed[0] if one1 and one2 else mixed
+        return _first(mixed) if one1 and one2 else mixed
 
-    def interpolate(self, x1: Any, x2: Any, n_steps: int, *, path: str) -> np.ndarray:
+    def interpolate(self, x1: Any, x2: Any, n_steps: int, *, path: str) -> Any:
         """Decode the codes between two samples: see :func:`skae.interpolate`."""
         _check_choice("path", path, tuple(PATHS))
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
@@ -70,10 +77,13 @@ class Blender:
             int(n_steps),
         )
         between = self._samples(codes.reshape(n_pairs * n_steps, -1))
-        between = between.reshape(n_pairs, n_steps, *between.shape[1:])
-        return between[0] if one1 and one2 else between
+        if one1 and one2:
+            return between
+        if _is_frame(between):
+            return _by_pair(between, n_pairs, n_steps)
+        return between.reshape(n_pairs, n_steps, *between.shape[1:])
 
-    def mix(self, X: Any, weights: Any) -> np.ndarray:
+    def mix(self, X: Any, weights: Any) -> Any:
         """Decode weighted sums of codes: see :func:`skae.mix`."""
         batch, is_sample = as_batch(X, self.shapes, "X")
         weights = np.asarray(weights, dtype=np.float64)
@@ -86,13 +96,32 @@ class Blender:
             )
         codes = self._codes(batch)
         mixed = self._samples(np.atleast_2d(weights).astype(codes.dtype) @ codes)
-        return mixed[0] if weights.ndim == 1 else mixed
+        return _first(mixed) if weights.ndim == 1 else mixed
 
     def _codes(self, batch: Any) -> np.ndarray:
         return np.asarray(self.encode(batch))
 
-    def _samples(self, codes: np.ndarray) -> np.ndarray:
-        return np.asarray(self.decode(codes))
+    def _samples(self, codes: np.ndarray) -> Any:
+        decoded = self.decode(codes)
+        return decoded if _is_frame(decoded) else np.asarray(decoded)
+
+
+def _is_frame(samples: Any) -> bool:
+    """Tell whether samples are a frame of pandas, whose columns have types."""
+    return hasattr(samples, "iloc")
+
+
+def _first(samples: Any) -> Any:
+    """Return the first sample, of a frame as a Series."""
+    return samples.iloc[0] if _is_frame(samples) else samples[0]
+
+
+def _by_pair(frame: Any, n_pairs: int, n_steps: int) -> Any:
+    """Return a frame with the number of the pair and of the step as its index."""
+    import pandas as pd
+
+    pairs = [range(n_pairs), range(n_steps)]
+    return frame.set_axis(pd.MultiIndex.from_product(pairs, names=["pair", "step"]))
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

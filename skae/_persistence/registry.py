@@ -17,6 +17,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
+from skae._data.blocks import Block, BlockSwapNoise
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._data.transforms import (
@@ -96,7 +97,7 @@ _OURS = (
         Units,
     ),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
-    squared_error,
+    *(squared_error, Block, BlockSwapNoise),
 )
 
 # What a file may name without trust: creating or calling one of these does nothing but

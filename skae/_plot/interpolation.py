@@ -178,8 +178,8 @@ class InterpolationDisplay(_GridDisplay):
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
+        shapes = _shapes_of(estimator, "interpolate")
         representation = interpolate(estimator, x1, x2, n_steps, path=path)
-        shapes = find_blender(estimator).shapes
         batch, is_one = as_batch(x1, shapes, "x1")
         if is_one and as_batch(x2, shapes, "x2")[1]:
             x1, representation = batch, representation[np.newaxis]
@@ -343,7 +343,7 @@ class BlendDisplay(_GridDisplay):
             raise ValueError(
                 f"kind={kind!r} is not known. Choose 'representation' or 'content'."
             )
-        X, is_one = as_batch(X, find_blender(estimator).shapes, "X")
+        X, is_one = as_batch(X, _shapes_of(estimator, "blend"), "X")
         if is_one or len(X) != 4:
             raise ValueError(
                 f"X has {len(X)} sample(s), but the corners are 4: upper left, upper "
@@ -367,6 +367,17 @@ class BlendDisplay(_GridDisplay):
             image_shape=image_shape,
         )
         return display.plot(ax, sample_kw=sample_kw)
+
+
+def _shapes_of(estimator, function):
+    """Return the shapes that a sample may have, if samples can be drawn."""
+    blender = find_blender(estimator)
+    if blender.restore is not None:
+        raise TypeError(
+            "The samples are rows of a data frame, which cannot be drawn as images or "
+            f"curves. Use skae.{function}, which gives a frame."
+        )
+    return blender.shapes
 
 
 def _describe(estimator, originals, layout, image_shape):

@@ -17,7 +17,7 @@ from conftest import ESTIMATORS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skae
-from skae import diagnostics, explorer, export
+from skae import diagnostics, explorer, export, tabular
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -66,6 +66,9 @@ def public_api():
         "skae.diagnostics": {"report": _describe(diagnostics.report)},
         "skae.explorer": {"write": _describe(explorer.write)},
         "skae.export": {"register_converters": _describe(export.register_converters)},
+        "skae.tabular": {
+            name: _describe(getattr(tabular, name)) for name in tabular.__all__
+        },
         "fitted": {cls.__name__: _fitted_attributes(cls) for cls in ESTIMATORS},
     }
 

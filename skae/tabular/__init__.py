@@ -1,0 +1,7 @@
+"""Tables: from a data frame of mixed columns to numbers, and back."""
+
+from skae._data.blocks import Block, BlockSwapNoise
+from skae.tabular._encoder import TableEncoder
+from skae.tabular._pipelines import column_errors, impute
+
+__all__ = ["Block", "BlockSwapNoise", "TableEncoder", "column_errors", "impute"]
