@@ -159,8 +159,7 @@ def main():
             )
     rows = [
         {
-            "matrix": name,
-            "contestant": contestant,
+            "contestant": f"{name}: {contestant}",
             "information": round(statistics.median(x for x, _ in pairs), 3),
             "spread": round(max(pairs)[0] - min(pairs)[0], 3),
             "seconds": round(statistics.median(x for _, x in pairs), 2),

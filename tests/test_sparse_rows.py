@@ -43,6 +43,8 @@ def _same_up_to_sign(found, expected, atol):
 @pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 def test_sparse_and_dense_rows_give_the_same(kind):
     rows = kind(X)
+    if isinstance(rows, pd.DataFrame) and sklearn.__version__ < "1.7":
+        pytest.skip("The check of scikit-learn 1.6 finds NaN in it.")
     settings = {"dtype": "float64", "lr": 1e-4, **FAST}
     dense = AutoencoderTransformer(3, **settings).fit(X)
     ae = AutoencoderTransformer(3, **settings).fit(rows)
@@ -106,9 +108,7 @@ def test_rows_outside_of_a_range_are_counted():
 
 
 def test_training_never_makes_all_rows_dense(monkeypatch):
-    rows = sparse.random_array(
-        (3000, 500), density=0.01, rng=np.random.default_rng(1), format="csr"
-    )
+    rows = sparse.csr_array(sparse.random(3000, 500, 0.01, random_state=1))
     largest = []
     taken = SparseRows.take, SparseRows.__getitem__
 

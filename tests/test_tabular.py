@@ -137,7 +137,7 @@ def test_a_column_comes_back_in_its_dtype(name):
 
 
 def test_dtypes_of_pyarrow_come_back():
-    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("pyarrow", reason="needs pyarrow", exc_type=ImportError)
     frame = pd.DataFrame(
         {
             "i": pd.array([None, 1, 5], dtype="int64[pyarrow]"),
@@ -404,6 +404,7 @@ def test_interpolations_are_frames(pipe):
 
 
 def test_rows_of_frames_are_not_drawn(pipe):
+    pytest.importorskip("matplotlib")
     a, b = CUSTOMERS.iloc[0], CUSTOMERS.iloc[6]
     with pytest.raises(TypeError, match=r"cannot be drawn.* Use skae.interpolate"):
         skae.InterpolationDisplay.from_estimator(pipe, a, b)

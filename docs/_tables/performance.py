@@ -41,8 +41,7 @@ COLUMNS = {
         "ratio": "ratio of medians",
     },
     "sparse_rows": {
-        "matrix": "matrix",
-        "contestant": "contestant",
+        "contestant": "matrix: contestant",
         "information": "adjusted mutual information",
         "spread": "spread of three seeds",
         "seconds": "seconds",
