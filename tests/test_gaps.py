@@ -8,6 +8,7 @@ import pytest
 import sklearn
 import torch
 from conftest import ESTIMATORS
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -387,6 +388,53 @@ def test_the_explorer_shows_filled_rows(tmp_path):
     ae = AutoencoderTransformer(3, **FAST).fit(X)
     skae.explorer.write(ae, X, tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+def test_weights_other_than_numbers_of_rows_are_relative():
+    weight = np.random.default_rng(7).random(N_ROWS) + 0.5
+    settings = FAST | {"max_epochs": 0}
+    fits = [
+        AutoencoderTransformer(3, **settings).fit(X, sample_weight=factor * weight)
+        for factor in (1, 1e-6, 1e6)
+    ]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.impute(X), fits[0].impute(X), atol=1e-4)
+        draws = fit.impute(X, n_draws=5, random_state=0)
+        expected = fits[0].impute(X, n_draws=5, random_state=0)
+        np.testing.assert_allclose(draws, expected, atol=1e-3)
+
+
+def test_values_may_reach_what_later_chunks_have_shown():
+    ae = AutoencoderTransformer(3, missing="mask", random_state=0).partial_fit(0.1 * X)
+    for _ in range(20):
+        ae.partial_fit(X)
+    filled = ae.impute(X)[GAPS]
+    assert filled.max() > 2 * np.nanmax(0.1 * X)
+    assert filled.max() <= np.nanmax(X) + 1e-5
+    warm = AutoencoderTransformer(3, warm_start=True, **FAST).fit(0.1 * X).fit(X)
+    assert warm.impute(X)[GAPS].max() > np.nanmax(0.1 * X)
+
+
+def test_wide_rows_with_gaps_need_no_square_matrix():
+    rng = np.random.default_rng(8)
+    whole = rng.standard_normal((60, 3)) @ rng.standard_normal((3, 700))
+    whole += 0.2 * rng.standard_normal(whole.shape)
+    gaps = rng.random(whole.shape) < 0.3
+    rows = np.where(gaps, np.nan, whole)
+    factors = fit_factors(rows, np.arange(60), compute_statistics(rows))
+    error = np.sqrt(np.mean((factors.fill(rows) - whole)[gaps] ** 2))
+    assert error < 0.4  # the noise is 0.2, and the deviation of a column 1.7
+
+
+def test_held_out_rows_without_entries_are_refused():
+    ae = AutoencoderTransformer(3, **FAST)
+    with pytest.raises(ValueError, match="X_val cannot be used: it holds only NaN"):
+        ae.fit(X, X_val=np.full((5, N_FEATURES), np.nan))
+
+
+def test_sparse_rows_have_no_gaps():
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        AutoencoderTransformer(3, **FAST).fit(sparse.csr_array(WHOLE))
 
 
 # Draws --------------------------------------------------------------------------------

@@ -100,6 +100,21 @@ def test_statistics_without_dense_rows():
         )
 
 
+def test_the_variance_of_sparse_rows_far_from_zero():
+    rows = X * 1e-3 + 1e5
+    found = compute_statistics(SparseRows(sparse.csr_array(rows)))
+    np.testing.assert_allclose(found.variance, rows.var(axis=0), rtol=1e-6, atol=1e-12)
+
+
+def test_sparse_rows_start_as_dense_ones_do():
+    dense, ae = (
+        AutoencoderTransformer(3, dtype="float64", random_state=0).fit(rows)
+        for rows in (X, CSR)
+    )
+    np.testing.assert_allclose(ae.transform(X), dense.transform(X), atol=0.05)
+    np.testing.assert_allclose(ae.score(X), dense.score(X), atol=0.005)
+
+
 def test_rows_outside_of_a_range_are_counted():
     for low, high in ((0, 1), (0.5, 3), (-1, 100)):
         expected = ((low > X) & (X != 0) | (high < X)).any(axis=1).sum()

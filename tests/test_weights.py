@@ -242,6 +242,8 @@ def test_weights_come_in_many_containers(kind):
         (np.ones(N_ROWS - 1), r"sample_weight has shape \(69,\), but X has 70 rows"),
         (np.ones((N_ROWS, 1)), "one number for each row"),
         (np.zeros(N_ROWS), "are zero"),
+        (np.full(N_ROWS, 1e200), r"sum to 7e\+201.*Divide them by their mean"),
+        (np.full(N_ROWS, 1e-200), "sum to 7e-199"),
         (np.arange(N_ROWS) - 3.0, "-3 in row 0"),
         (np.where(np.arange(N_ROWS) == 5, np.nan, 1.0), "sample_weight contains NaN"),
     ],

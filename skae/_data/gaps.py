@@ -19,13 +19,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
 from skae._data.rows import Rows
 from skae._data.statistics import Statistics
+from skae._data.weights import as_counts
 
 _MOST_FACTORS = 16
 _N_STEPS = 20  # more follow the noise of few rows
 _MAX_PRODUCTS = 1e10
+_FEWEST_ROWS = 256
+_MAX_WIDTH = 512  # of a covariance; axes of wider rows are found without
 _CHUNK_ENTRIES = 2**20
 _RIDGE = 1.0  # a prior of the loadings, in units of the deviation of a column
 _LEAST_NOISE = 1e-3  # of a column, as a share of its variance
@@ -154,9 +158,9 @@ def fit_factors(
     n_features = rows.shape[1]
     n_factors = count_factors(n_features)
     n_products = 2 * _N_STEPS * n_features * n_factors**2
-    n_used = max(_MAX_PRODUCTS // n_products, 4 * n_features)
+    n_used = max(_MAX_PRODUCTS // n_products, _FEWEST_ROWS)
     chosen = indices[:: max(1, round(len(indices) / n_used))]
-    share = np.ones(len(chosen)) if weight is None else weight[chosen]
+    share = np.ones(len(chosen)) if weight is None else as_counts(weight)[chosen]
     # Each column in units of its own: what one scale for all hides is found as well.
     deviation = np.sqrt(statistics.variance)
     deviation[deviation == 0] = 1.0
@@ -168,11 +172,11 @@ def fit_factors(
         statistics.mean + deviation * factors.mean,
         deviation[:, np.newaxis] * factors.loadings,
         deviation**2 * factors.noise,
-        *_extremes(rows),
+        *extremes(rows),
     )
 
 
-def _extremes(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def extremes(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and the highest observed value of each feature."""
     low = np.full(rows.shape[1], np.inf)
     high = -low
@@ -209,7 +213,22 @@ class _Standardized:
 
 
 def _start(source: _Standardized, n_features: int, n_factors: int) -> Factors:
-    """Return the largest axes of a covariance, from pairs that are both observed."""
+    """Return the largest axes of a covariance, from pairs that are both observed.
+
+    Those of wide rows are the axes of rows with the mean at gaps.
+    """
+    if n_features > _MAX_WIDTH:
+        parts = [
+            (np.sqrt(share) * chunk, observed)
+            for chunk, observed, share in source.chunks(n_factors)
+        ]
+        whole = np.concatenate([chunk for chunk, _ in parts])
+        _, deviations, axes = randomized_svd(whole, n_factors, random_state=0)
+        n_rows = source.weight.sum()
+        there = np.mean([observed.mean() for _, observed in parts])
+        variances = deviations**2 / (n_rows * max(float(there), 1e-12))
+        variance = np.square(whole).sum(axis=0) / (n_rows * max(float(there), 1e-12))
+        return _factors_of(axes.T, variances, variance)
     products, counts = np.zeros((2, n_features, n_features))
     for chunk, observed, share in source.chunks(n_factors):
         products += chunk.T @ (share * chunk)
@@ -217,8 +236,15 @@ def _start(source: _Standardized, n_features: int, n_factors: int) -> Factors:
     covariance = products / np.maximum(counts, 1e-12)
     variances, axes = np.linalg.eigh(covariance)
     variances, axes = variances[::-1][:n_factors], axes[:, ::-1][:, :n_factors]
+    return _factors_of(axes, variances, covariance.diagonal())
+
+
+def _factors_of(
+    axes: np.ndarray, variances: np.ndarray, variance: np.ndarray
+) -> Factors:
+    """Return factors along axes, with the variances along them and of all columns."""
+    n_features = len(axes)
     loadings = axes * np.sqrt(np.maximum(0.9 * variances, _LEAST_NOISE))
-    variance = covariance.diagonal()
     noise = np.maximum(variance - (loadings**2).sum(axis=1), 0.1 * variance)
     noise, ends = np.maximum(noise, _LEAST_NOISE), np.full(n_features, np.inf)
     return Factors(np.zeros(n_features), loadings, noise, -ends, ends)

@@ -73,12 +73,15 @@ class SparseRows:
         n_rows = float(share.sum())
         squares = self.matrix.astype(np.float64)
         mean = share @ squares / n_rows
-        squares.data **= 2
-        square = share @ squares / n_rows
+        # Deviations of the entries that are stored; the others are 0.
+        counts = share @ (self.matrix != 0).astype(np.float64)
+        squares.eliminate_zeros()
+        squares.data = (squares.data - mean[squares.indices]) ** 2
+        square = share @ squares + (n_rows - counts) * mean**2
         return Statistics(
             n_rows=n_rows,
             mean=mean,
-            variance=np.maximum(square - mean**2, 0.0),
+            variance=np.maximum(square / n_rows, 0.0),
             low=self.min(),
             high=self.max(),
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skae._data.sparse import SparseRows
 
+_LEAST = 1e-100
 _MOST_MERGED = 32  # the smallest batch that is chosen where none is set
 
 
@@ -77,6 +78,11 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
             f"Negative values in data passed to sample_weight: {weight[row]:g} in row "
             f"{row}. A weight of 0 leaves a row out."
         )
+    if weight.any() and not _LEAST < weight.sum() < 1 / _LEAST:
+        raise ValueError(
+            f"The values of sample_weight sum to {weight.sum():g}: products of them "
+            "leave the range of float64. Divide them by their mean."
+        )
     if not weight.any():
         raise ValueError("All values of sample_weight are zero: no row is left.")
     return None if (weight == 1).all() else weight
@@ -132,6 +138,11 @@ def are_frequencies(weight: Any) -> bool:
     return bool((weight == weight.round()).all())
 
 
+def as_counts(weight: np.ndarray) -> np.ndarray:
+    """Return weights as numbers of rows: others than whole ones have a mean of 1."""
+    return weight if are_frequencies(weight) else weight / weight.mean()
+
+
 def evenly_spaced(
     n_rows: int, weight: np.ndarray | None, n_chosen: int
 ) -> np.ndarray | slice:
@@ -154,7 +165,7 @@ def evenly_spaced(
     if weight is None:
         step = max(1, n_rows // n_chosen)
         return slice(0, n_chosen * step, step)
-    ends = np.cumsum(weight if are_frequencies(weight) else weight / weight.mean())
+    ends = np.cumsum(as_counts(weight))
     step = max(1, int(ends[-1]) // n_chosen)
     places = np.arange(0, ends[-1], step)[:n_chosen]
     return np.searchsorted(ends[:-1], places, side="right")

@@ -622,7 +622,8 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = self.missing == "error"
         tags.input_tags.allow_nan = self.missing == "mask"
         if isinstance(self.loss, str) and self.loss in self._losses:
             loss = self._losses[self.loss]

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
 from skae._data.faults import explained
+from skae._data.gaps import extremes
 from skae._data.rows import (
     check_observed,
     check_range,
@@ -72,7 +73,7 @@ def start(
     """
     takes_gaps = plan.task.takes_gaps
     rows, sample_shape, feature_names = first_rows(
-        X, estimator, allow_gaps=takes_gaps, allow_sparse=True
+        X, estimator, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
     )
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
@@ -205,7 +206,9 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
         Its model.
     """
     shape, takes_gaps = model.layout.sample_shape, model.takes_gaps
-    rows = check_rows(X, estimator, shape, allow_gaps=takes_gaps, allow_sparse=True)
+    rows = check_rows(
+        X, estimator, shape, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
+    )
     rows = converted(rows, model.units)
     if model.units is None:
         check_range(rows, model.dtype, model.feature_names)
@@ -280,6 +283,8 @@ def validated(estimator: Any, model: TrainedModel, X_val: Any) -> Iterator[None]
         raise ValueError(f"X_val and {other} both hold out rows. Give one of them.")
     try:
         rows = model.in_domain(checked_rows(X_val, estimator, model))
+        if model.takes_gaps and np.isnan(rows[:]).all():
+            raise ValueError("it holds only NaN.")
     except (TypeError, ValueError) as error:
         raise type(error)(f"X_val cannot be used: {error}") from error
     with held_out(model.net, RowDataset(rows, model.dtype)):
@@ -317,6 +322,8 @@ def train(
         also after divergence and Ctrl-C, which leave trained weights.
     """
     net, rows = model.net, data.rows
+    if model.takes_gaps:
+        model.module.fill_layer.widen(*extremes(rows))
     prepare_net(
         net,
         batch_size=estimator.batch_size,

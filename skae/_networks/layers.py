@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -159,6 +160,12 @@ class FillGaps(nn.Module):
         """Set another model of rows."""
         for name, value in vars(factors).items():
             getattr(self, name).copy_(torch.as_tensor(value))
+
+    @torch.no_grad()
+    def widen(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Let expected values reach the extremes of further rows."""
+        self.low.copy_(torch.fmin(self.low, torch.as_tensor(low).to(self.low)))
+        self.high.copy_(torch.fmax(self.high, torch.as_tensor(high).to(self.high)))
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.flatten(1)

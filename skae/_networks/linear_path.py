@@ -281,6 +281,15 @@ def _axes_of_sparse(
     n_axes = min(n_axes, n_rows, width)
     n_found = min(n_axes + _MORE_AXES, n_rows, width)
     found = rows.describe(weight)
+    mean = (found.mean - statistics.mean) / scale
+    total = found.variance.sum() / scale**2
+    if width <= min(_MAX_WIDTH, n_rows):
+        weighted = matrix.multiply(share) if weight is not None else matrix
+        products = (matrix.T @ weighted).toarray() / found.n_rows
+        covariance = (products - np.outer(found.mean, found.mean)) / scale**2
+        variances, vectors = np.linalg.eigh(covariance)
+        directions, variances = vectors.T[::-1][:n_axes], variances[::-1][:n_axes]
+        return _axes(mean, directions, variances, total)
     basis = np.random.RandomState(seed).standard_normal((width, n_found))
     for _ in range(_N_ITERATIONS):
         basis = np.linalg.qr(basis)[0]
@@ -291,8 +300,6 @@ def _axes_of_sparse(
         basis = matrix.T @ weighted - np.outer(found.mean, weighted.sum(axis=0))
     variances, axes = np.linalg.eigh(products / (found.n_rows * scale**2))
     directions = (last @ axes).T[::-1]
-    total = found.variance.sum() / scale**2
-    mean = (found.mean - statistics.mean) / scale
     return _axes(mean, directions[:n_axes], variances[::-1][:n_axes], total)
 
 
