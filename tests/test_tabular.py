@@ -637,3 +637,11 @@ def test_functions_want_a_pipeline_that_starts_with_an_encoder(pipe):
     predictor.fit(CUSTOMERS, CUSTOMERS["member"])
     with pytest.raises(TypeError, match=r"no method inverse_transform.*pipeline\[:"):
         column_errors(predictor, CUSTOMERS)
+
+
+def test_equal_names_get_numbers():
+    frame = pd.DataFrame({"a": ["b_c", "b_c_2"] * 9, "a_b": ["c", "d"] * 9})
+    encoder = TableEncoder().set_output(transform="pandas").fit(frame)
+    names = ["a_b_c", "a_b_c_2", "a_b_c_3", "a_b_d"]
+    assert encoder.get_feature_names_out().tolist() == names
+    assert encoder.transform(frame).columns.tolist() == names

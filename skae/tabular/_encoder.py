@@ -244,13 +244,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_features_out,)
             The name of a column, followed for a category by that, and for the cycles of
-            a date by names such as ``"year_sin"``.
+            a date by names such as ``"year_sin"``. Names that would be equal get
+            numbers.
         """
         check_is_fitted(self)
         if input_features is not None:
             self._check_columns(list(input_features))
         names = [name for codec in self._codecs for name in codec.names]
-        return np.asarray(names, dtype=object)
+        return np.asarray(_distinct(names), dtype=object)
 
     def _check_columns(self, names: list[Any]) -> None:
         """Refuse columns other than those of fit, or in another order."""
@@ -306,6 +307,19 @@ def _check_frame(X: Any) -> None:
         raise ValueError(
             f"X has several columns with one name: {_listed(twice)}. Rename them."
         )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return names of which those that were there before end with a number."""
+    taken, found = set(names), set()
+    distinct = []
+    for name in names:
+        unique, number = name, 2
+        while unique in found or (unique != name and unique in taken):
+            unique, number = f"{name}_{number}", number + 1
+        found.add(unique)
+        distinct.append(unique)
+    return distinct
 
 
 def _listed(names: list[Any], shown: int = 3) -> str:
