@@ -484,7 +484,9 @@ def test_what_a_fitted_detector_refuses():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning")
+@pytest.mark.filterwarnings(  # some checks set no seed, and fit noise
+    "ignore::skae.CollapsedCodeWarning", "ignore::skae.FitWarning"
+)
 @pytest.mark.parametrize(
     "detector",
     [AnomalyDetector(), AnomalyDetector(PCA(1), calibration_fraction=None)],
@@ -496,6 +498,8 @@ def test_check_estimator_passes(detector):
 
 
 @pytest.mark.filterwarnings(
+    "ignore::skae.CollapsedCodeWarning",
+    "ignore::skae.FitWarning",
     "ignore:X does not have valid feature names:UserWarning",
     "ignore:X has feature names:UserWarning",
 )
