@@ -91,8 +91,7 @@ def explained(
         yield
     except (TypeError, ValueError) as error:
         try:
-            sparse = {"allow_sparse": allow_sparse}
-            reason = find_fault(X, allow_gaps=allow_gaps, **sparse)
+            reason = find_fault(X, allow_gaps=allow_gaps, allow_sparse=allow_sparse)
         except Exception:  # of a container that is like no other: the error stands
             reason = None
         if reason is None:

@@ -224,11 +224,10 @@ def _start(source: _Standardized, n_features: int, n_factors: int) -> Factors:
         ]
         whole = np.concatenate([chunk for chunk, _ in parts])
         _, deviations, axes = randomized_svd(whole, n_factors, random_state=0)
-        n_rows = source.weight.sum()
-        there = np.mean([observed.mean() for _, observed in parts])
-        variances = deviations**2 / (n_rows * max(float(there), 1e-12))
-        variance = np.square(whole).sum(axis=0) / (n_rows * max(float(there), 1e-12))
-        return _factors_of(axes.T, variances, variance)
+        there = float(np.mean([observed.mean() for _, observed in parts]))
+        n_observed = source.weight.sum() * max(there, 1e-12)
+        variance = np.square(whole).sum(axis=0) / n_observed
+        return _factors_of(axes.T, deviations**2 / n_observed, variance)
     products, counts = np.zeros((2, n_features, n_features))
     for chunk, observed, share in source.chunks(n_factors):
         products += chunk.T @ (share * chunk)

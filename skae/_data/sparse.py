@@ -49,10 +49,6 @@ class SparseRows:
         """Return some of the rows, not dense."""
         return SparseRows(self.matrix[index])
 
-    def astype(self, dtype: Any) -> SparseRows:
-        """Return the rows with values of another type."""
-        return SparseRows(self.matrix.astype(dtype))
-
     def min(self) -> float:
         """Return the lowest value."""
         return float(self.matrix.min())
@@ -71,13 +67,13 @@ class SparseRows:
         """Return the statistics of the rows: see `compute_statistics`."""
         share = np.ones(len(self)) if weight is None else weight
         n_rows = float(share.sum())
-        squares = self.matrix.astype(np.float64)
-        mean = share @ squares / n_rows
-        # Deviations of the entries that are stored; the others are 0.
-        counts = share @ (self.matrix != 0).astype(np.float64)
-        squares.eliminate_zeros()
-        squares.data = (squares.data - mean[squares.indices]) ** 2
-        square = share @ squares + (n_rows - counts) * mean**2
+        entries = self.matrix.astype(np.float64)
+        entries.eliminate_zeros()
+        mean = share @ entries / n_rows
+        # Squared deviations of the entries that are stored; the others are 0.
+        counts = share @ (entries != 0).astype(np.float64)
+        entries.data = (entries.data - mean[entries.indices]) ** 2
+        square = share @ entries + (n_rows - counts) * mean**2
         return Statistics(
             n_rows=n_rows,
             mean=mean,

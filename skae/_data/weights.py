@@ -78,13 +78,13 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
             f"Negative values in data passed to sample_weight: {weight[row]:g} in row "
             f"{row}. A weight of 0 leaves a row out."
         )
-    if weight.any() and not _LEAST < weight.sum() < 1 / _LEAST:
+    if not weight.any():
+        raise ValueError("All values of sample_weight are zero: no row is left.")
+    if not _LEAST < weight.sum() < 1 / _LEAST:
         raise ValueError(
             f"The values of sample_weight sum to {weight.sum():g}: products of them "
             "leave the range of float64. Divide them by their mean."
         )
-    if not weight.any():
-        raise ValueError("All values of sample_weight are zero: no row is left.")
     return None if (weight == 1).all() else weight
 
 
@@ -138,7 +138,7 @@ def are_frequencies(weight: Any) -> bool:
     return bool((weight == weight.round()).all())
 
 
-def as_counts(weight: np.ndarray) -> np.ndarray:
+def as_counts(weight: Any) -> Any:
     """Return weights as numbers of rows: others than whole ones have a mean of 1."""
     return weight if are_frequencies(weight) else weight / weight.mean()
 
@@ -194,7 +194,7 @@ def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return values.var(0)
     biased = _weighted_mean((values - _weighted_mean(values, weight)) ** 2, weight)
-    n = float(weight.sum()) if are_frequencies(weight) else float(len(weight))
+    n = float(as_counts(weight).sum())
     return biased * (n / (n - 1)) if n > 1 else biased
 
 

@@ -730,9 +730,8 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
     model = open_model(estimator)
 
     def check(batch: Any, shape: tuple[int, ...]) -> np.ndarray:
-        gaps = {"allow_gaps": model.takes_gaps}
-        shape = model.layout.sample_shape
-        rows = np.asarray(check_rows(batch, estimator, shape, **gaps))
+        own = model.layout.sample_shape
+        rows = check_rows(batch, estimator, own, allow_gaps=model.takes_gaps)
         return rows if model.units else rows.astype(model.dtype, copy=False)
 
     shapes = (model.layout.sample_shape, None)
