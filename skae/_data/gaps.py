@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from skae._data.rows import Rows
+from skae._data.rows import MappedRows, Rows
 from skae._data.statistics import Statistics
 from skae._data.weights import as_counts
 
@@ -103,7 +102,7 @@ class Factors:
         return np.where(gaps, np.clip(expected, self.low, self.high), rows)
 
 
-class FilledRows:
+class FilledRows(MappedRows):
     """Rows whose gaps are filled as they are taken.
 
     Parameters
@@ -114,26 +113,13 @@ class FilledRows:
         The model that fills them.
     """
 
-    dtype = np.dtype(np.float64)
-
     def __init__(self, rows: Rows, factors: Factors) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self.factors = factors
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of rows and of features."""
-        return self.rows.shape
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self.factors.fill(np.atleast_2d(self.rows[index]))
-
-    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
-        """Return the rows at some indices, in their order."""
-        return self.factors.fill(self.rows.take(indices, axis=axis))
+    def map(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows without gaps, as a matrix."""
+        return self.factors.fill(np.atleast_2d(rows))
 
 
 def fit_factors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +41,43 @@ class Rows(Protocol):
 
     def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
         """Return the rows at some indices, in their order."""
+
+
+class MappedRows(ABC):
+    """Rows in float64 that are computed from others as they are taken.
+
+    Parameters
+    ----------
+    rows : Rows
+        The others.
+    """
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    @abstractmethod
+    def map(self, rows: np.ndarray) -> np.ndarray:
+        """Return what some rows, or one, become."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and of features."""
+        return self.rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.map(self.rows[index])
+
+    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Return the rows at some indices, in their order."""
+        return self.map(self.rows.take(indices, axis=axis))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
 
 
 def first_rows(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from skae._data.layout import Layout
-from skae._data.rows import Rows
+from skae._data.rows import MappedRows, Rows
 from skae._data.statistics import Statistics
 
 # Rounding that is lost in float32, as a share of the training scale.
@@ -85,7 +85,7 @@ class InUnitsOfX:
         return ((changed - origin) / ratio).to(x.dtype)
 
 
-class ConvertedRows:
+class ConvertedRows(MappedRows):
     """Rows that are converted as they are taken.
 
     Parameters
@@ -96,29 +96,13 @@ class ConvertedRows:
         The units of training.
     """
 
-    dtype = np.dtype(np.float64)
-
     def __init__(self, rows: Rows, units: Units) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self.units = units
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of rows and of features."""
-        return self.rows.shape
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self.units.convert(self.rows[index])
-
-    def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
-        """Return the rows at some indices, in their order."""
-        return self.units.convert(self.rows.take(indices, axis=axis))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
+    def map(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the units of training."""
+        return self.units.convert(rows)
 
 
 def converted(rows: np.ndarray, units: Units | None) -> Any:
