@@ -249,8 +249,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         ------
         ValueError
             If X has fewer than four rows, or too few for `false_positive_rate`, or if
-            `estimator` refuses X. Wrong values are told by their column and their row
-            in X.
+            `estimator` refuses X. The error names the column and the row of a wrong
+            value in X.
         """
         self._validate_params()
         rows, sample_shape, names = first_rows(X, self, allow_gaps=True)
