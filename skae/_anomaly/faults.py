@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._data.faults import find_fault
+from skae._data.faults import explained
 from skae._data.rows import check_range
 
 # How errors about values begin, those of scikit-learn and those of skae.
@@ -40,10 +40,8 @@ def about_X(X: Any, rows: np.ndarray, names: np.ndarray | None) -> Iterator[None
         if "NaN" not in str(error):
             check_range(rows, np.dtype(np.float32), names)
             raise
-        reason = find_fault(X)
-        if reason is None:
+        with explained(X):
             raise
-        raise ValueError(reason) from error
 
 
 def _of_empty_column(rows: np.ndarray, names: np.ndarray | None) -> str:
