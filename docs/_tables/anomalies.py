@@ -47,8 +47,8 @@ def _sets_won(rows, contestant):
 
 
 def _write_summary(rows, half):
-    head = ["contestant", "AUROC", "worst set", "better / worse sets"]
-    head += ["normal rows flagged", "at most", "anomalies found", "seconds"]
+    head = ["contestant", "AUROC", "worst", "better / worse"]
+    head += ["flagged", "at most", "found", "seconds"]
     body = []
     for contestant in unique(rows, "contestant"):
         own = [row for row in rows if row["contestant"] == contestant]

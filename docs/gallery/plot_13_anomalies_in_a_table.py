@@ -2,8 +2,8 @@ r"""
 Anomalies in a table
 ====================
 
-Which rows of a table of numbers, categories and dates contradict themselves, and which
-column is to blame? :class:`~skae.AnomalyDetector` behind a
+Which rows of a table of numbers and categories contradict themselves, and which column
+is to blame? :class:`~skae.AnomalyDetector` behind a
 :class:`~skae.tabular.TableEncoder` says both, at a known rate of false alarms.
 """
 
