@@ -14,7 +14,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skae
-from skae import AutoencoderTransformer, DenoisingAutoencoder, blend, interpolate, mix
+from skae import (
+    AnomalyDetector,
+    AutoencoderTransformer,
+    DenoisingAutoencoder,
+    blend,
+    interpolate,
+    mix,
+)
 from skae.tabular import (
     Block,
     BlockSwapNoise,
@@ -491,6 +498,46 @@ def test_the_unusual_column_has_the_largest_error(pipe):
     assert column_errors(pipe, child).iloc[0].idxmax() == "income"
     gap = column_errors(pipe, CUSTOMERS.iloc[[0]].assign(city=None))
     assert gap.isna().iloc[0].tolist() == [name == "city" for name in gap]
+
+
+def test_errors_of_a_detector_are_those_of_blocks_in_units_of_usual_ones():
+    detector = AnomalyDetector(PCA(3), random_state=0)
+    pipe = make_pipeline(TableEncoder(), detector).fit(CUSTOMERS)
+    moved = CUSTOMERS.set_index(np.arange(200) + 5)
+    errors = column_errors(pipe, moved)
+    assert errors.columns.tolist() == CUSTOMERS.columns.tolist()
+    assert errors.index.equals(moved.index)
+    # By hand: what PCA leaves of a block, over the sum of the usual squared errors.
+    array, pca = pipe[0].transform(CUSTOMERS), detector.estimator_
+    squares = (array - pca.inverse_transform(pca.transform(array))) ** 2
+    usual = detector.usual_errors_**2
+    assert_allclose(errors["age"], squares[:, 0] / usual[0])
+    assert_allclose(errors["plan"], squares[:, 2:5].sum(axis=1) / usual[2:5].sum())
+    all_rows = AnomalyDetector(PCA(3), calibration_fraction=None)
+    all_rows = make_pipeline(TableEncoder(), all_rows).fit(CUSTOMERS)
+    assert_allclose(column_errors(all_rows, CUSTOMERS).mean(), 1)
+
+
+def test_a_detector_blames_the_column_of_the_frame():
+    estimator = make_pipeline(StandardScaler(), _autoencoder(max_epochs=30))
+    detector = AnomalyDetector(estimator, random_state=0)
+    pipe = make_pipeline(TableEncoder(), StandardScaler(), detector).fit(CUSTOMERS)
+    child = CUSTOMERS.iloc[[6]].assign(income=300_000.0)
+    assert pipe.predict(child) == -1
+    assert column_errors(pipe, child).iloc[0].idxmax() == "income"
+    gap = column_errors(pipe, CUSTOMERS.iloc[[0]].assign(city=None))
+    assert gap.isna().iloc[0].tolist() == [name == "city" for name in gap]
+
+
+def test_a_detector_of_other_columns_is_refused():
+    detector = AnomalyDetector(PCA(1), random_state=0)
+    pipe = make_pipeline(TableEncoder(), PCA(3), detector).fit(CUSTOMERS)
+    with pytest.raises(TypeError, match=r"sees 3 columns, the encoder makes"):
+        column_errors(pipe, CUSTOMERS)
+    code = AnomalyDetector(PCA(3), score_by="code", random_state=0)
+    pipe = make_pipeline(TableEncoder(), code).fit(CUSTOMERS)
+    with pytest.raises(ValueError, match="score_by='both' or 'reconstruction'"):
+        column_errors(pipe, CUSTOMERS)
 
 
 # Noise --------------------------------------------------------------------------------

@@ -6,6 +6,10 @@ from _tables.results import read, save_circumstances, save_table, unique
 
 _NAME = "anomalies"
 
+# The contestant that others are compared with, set by set, and what counts as a tie.
+_OURS = "AnomalyDetector"
+_TIE = 0.01
+
 
 def write():
     """Write the summary of each half, a table of all sets, and one of the rates."""
@@ -25,9 +29,26 @@ def _percent(value):
     return f"{100 * float(value):.1f} %"
 
 
+def _aurocs(rows, contestant):
+    """Return the mean AUROC of a contestant on each set."""
+    own = [row for row in rows if row["contestant"] == contestant]
+    return {
+        data: _mean([row for row in own if row["data"] == data], "auroc")
+        for data in unique(own, "data")
+    }
+
+
+def _sets_won(rows, contestant):
+    """Return on how many sets a contestant is better than ours, and worse."""
+    ours, own = _aurocs(rows, _OURS), _aurocs(rows, contestant)
+    gains = [own[data] - ours[data] for data in own]
+    better, worse = (sum(sign * x > _TIE for x in gains) for sign in (1, -1))
+    return "–" if contestant == _OURS else f"{better} / {worse}"
+
+
 def _write_summary(rows, half):
-    head = ["contestant", "AUROC", "worst set", "normal rows flagged", "at most"]
-    head += ["anomalies found", "seconds"]
+    head = ["contestant", "AUROC", "worst", "better / worse"]
+    head += ["flagged", "at most", "found", "seconds"]
     body = []
     for contestant in unique(rows, "contestant"):
         own = [row for row in rows if row["contestant"] == contestant]
@@ -39,6 +60,7 @@ def _write_summary(rows, half):
                 contestant,
                 f"{_mean(own, 'auroc'):.3f}",
                 f"{min(_mean(some, 'auroc') for some in sets):.3f}",
+                _sets_won(rows, contestant),
                 _percent(_mean(own, "flagged")),
                 _percent(max(_mean(some, "flagged") for some in sets)),
                 _percent(_mean(own, "found")),

@@ -14,6 +14,7 @@ VERSIONS = {
     "sklearn": "scikit-learn",
     "torch": "torch",
     "skorch": "skorch",
+    "pyod": "PyOD",
     "python": "Python",
 }
 # Columns that say how something was measured, not what.

@@ -57,6 +57,20 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     return (1 + n_as_unusual) / (len(calibration) + 1)
 
 
+def n_allowed(n_rows: int, rate: float) -> int:
+    """Return how many of n calibration rows may be as unusual as an outlier.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of calibration rows.
+    rate : float
+        At least 1 / (n_rows + 1).
+    """
+    # By the comparison that is made of p itself.
+    return int(np.flatnonzero((1 + np.arange(n_rows)) / (n_rows + 1) <= rate)[-1])
+
+
 def highest_normal(calibration: np.ndarray, rate: float) -> float:
     """Return the score above which, and only above which, p is at most `rate`.
 
@@ -67,7 +81,4 @@ def highest_normal(calibration: np.ndarray, rate: float) -> float:
     rate : float
         At least 1 / (n_calibration + 1).
     """
-    n_rows = len(calibration)
-    # How many calibration rows may be as unusual, by the comparison made of p itself.
-    allowed = np.flatnonzero((1 + np.arange(n_rows)) / (n_rows + 1) <= rate)
-    return float(calibration[-1 - allowed[-1]])
+    return float(calibration[-1 - n_allowed(len(calibration), rate)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -23,9 +24,12 @@ from skae._anomaly.conformal import (
     n_rows_to_hold,
     p_values,
 )
+from skae._anomaly.faults import about_X
+from skae._anomaly.onnx import build_score
 from skae._anomaly.scores import SCORES, Scorer, fit_scorer
-from skae._data.rows import check_rows, first_rows
+from skae._data.rows import as_frame, check_rows, first_rows
 from skae._estimators.denoising import DenoisingAutoencoder
+from skae._persistence.onnx import write_exported
 
 _LARGEST_CODE = 64
 _N_FOLDS = 5
@@ -53,12 +57,17 @@ def _default_estimator(n_features: int) -> Any:
 
 
 def _cross_fitted(
-    fit_part: Callable[[np.ndarray], Scorer], rows: np.ndarray
+    fit_part: Callable[[np.ndarray], Scorer], rows: np.ndarray, of_all: Scorer
 ) -> np.ndarray:
-    """Return the score of each row, by a fit that has not seen it."""
+    """Return the score of each row, by a fit that has not seen it.
+
+    What the two scores are divided by is that of the fit to all rows: it varies from
+    fit to fit, and scores have to be comparable.
+    """
     scores = np.empty(len(rows))
     for train, held_out in KFold(min(_N_FOLDS, len(rows))).split(rows):
-        scores[held_out] = fit_part(rows[train]).scores(rows[held_out])
+        scorer = replace(fit_part(rows[train]), spreads=of_all.spreads)
+        scores[held_out] = scorer.scores(rows[held_out])
     return scores
 
 
@@ -135,6 +144,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     offset_ : float
         The lowest score of a row that is not an outlier.
 
+    usual_errors_ : ndarray of shape (n_features,)
+        What the errors of columns are measured in, in the units of X: the root mean
+        squared error of each on training rows.
+
     sample_shape_ : tuple of int
         Shape of one sample of X.
 
@@ -158,8 +171,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     the bound above is not proven. Those fits have seen fewer rows, which makes them
     somewhat worse and the rate, as a rule, lower than asked for.
 
-    A column that training rows never reconstruct with an error, such as a constant,
-    counts in its own units.
+    A column without an error on training rows, such as a constant, counts in units of a
+    millionth of its size, and a column of zeros in its own. Distances between codes are
+    at least a hundred-thousandth of the length of a code. What is below is rounding.
 
     References
     ----------
@@ -235,7 +249,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         ------
         ValueError
             If X has fewer than four rows, or too few for `false_positive_rate`, or if
-            `estimator` refuses X.
+            `estimator` refuses X. The error names the column and the row of a wrong
+            value in X.
         """
         self._validate_params()
         rows, sample_shape, names = first_rows(X, self, allow_gaps=True)
@@ -245,14 +260,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         n_calibration = self._count_calibration(len(rows), rate)
         order = random_state.permutation(len(rows))
         fit_part = partial(self._fit_scorer, sample_shape=sample_shape, seed=seed)
-        if n_calibration < len(rows):
-            method = "split"
-            scorer = fit_part(rows[order[n_calibration:]])
-            scores = scorer.scores(rows[order[:n_calibration]])
-        else:
-            method = "cross-fit"
-            scores = _cross_fitted(fit_part, rows[order])
-            scorer = fit_part(rows)
+        with about_X(X, rows, names):
+            if n_calibration < len(rows):
+                method = "split"
+                scorer = fit_part(rows[order[n_calibration:]])
+                scores = scorer.scores(rows[order[:n_calibration]])
+            else:
+                method = "cross-fit"
+                scorer = fit_part(rows)
+                scores = _cross_fitted(fit_part, rows[order], scorer)
         calibration = np.sort(scores)
         self.n_features_in_, self.sample_shape_ = rows.shape[1], sample_shape
         if names is not None:
@@ -260,6 +276,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self._scorer, self.estimator_ = scorer, scorer.transformer
+        self.usual_errors_ = scorer.units
         self.calibration_method_, self.calibration_scores_ = method, -calibration[::-1]
         self.false_positive_rate_ = rate
         self.offset_ = -highest_normal(calibration, rate)
@@ -338,7 +355,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             The negative of the quantity that `score_by` names: low for unusual rows.
         """
         rows = self._check_X(X)
-        return -self._scorer.scores(rows)
+        with about_X(X, rows, getattr(self, "feature_names_in_", None)):
+            return -self._scorer.scores(rows)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the score of each row, shifted so that outliers are below 0.
@@ -423,7 +441,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             )
         return false_discovery_control(self.p_values(X), method="bh") <= fdr
 
-    def explain(self, X: Any) -> np.ndarray:
+    def explain(self, X: Any) -> Any:
         """Return what each column contributes to the reconstruction score.
 
         Parameters
@@ -433,24 +451,84 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+        ndarray of shape (n_samples, n_features) or (n_samples, ...), or DataFrame
             Squared errors, each divided by the mean squared error of the column on
             training rows: 1 is usual. Their sum over a row is the negative of its score
             with ``score_by="reconstruction"``. Those of images or signals have their
-            shape. It is an array for a DataFrame as well, in the order of
-            ``feature_names_in_``.
+            shape. A frame of pandas gives a frame, with its index and its columns:
+            ``explain(X).idxmax(axis=1)`` is the most unusual column of each row.
 
         Raises
         ------
         ValueError
             If the score is that of the code alone, to which no column contributes a
             part.
+
+        See Also
+        --------
+        skae.tabular.column_errors : The same for frames of mixed columns, in a pipeline
+            with a TableEncoder.
         """
         rows = self._check_X(X)
-        if self.score_by == "code":
+        if self._scorer.score_by == "code":
             raise ValueError(
                 "score_by='code' is a distance between codes, which is no sum over "
                 "columns. Fit with score_by='both' or 'reconstruction' to explain rows."
             )
-        contributions = self._scorer.contributions(rows)
-        return contributions.reshape(-1, *self.sample_shape_)
+        with about_X(X, rows, getattr(self, "feature_names_in_", None)):
+            contributions = self._scorer.contributions(rows)
+        return as_frame(contributions.reshape(-1, *self.sample_shape_), X)
+
+    # Files ------------------------------------------------------------------------
+
+    def to_onnx(self, path: Any) -> None:
+        """Write the whole detector to an ONNX file: from rows to decisions.
+
+        Running the file needs none of skae, torch and scikit-learn. Its input ``"X"``
+        are flat rows of float32, any number of them; cast other types first. Its
+        outputs, each with one value for a row, are
+
+        - ``"score"``, float32: what `score_samples` returns, up to the rounding of
+          float32;
+        - ``"p_value"``, float32: what `p_values` returns. Scores that differ from that
+          of a calibration row by less than a hundred-thousandth of themselves count as
+          tied with it;
+        - ``"label"``, int64: what `predict` returns, -1 for outliers. It is decided by
+          ranks, so that no rounding of ``"p_value"`` changes it.
+
+        A row with NaN is an outlier whose score is NaN, unless the estimator was fitted
+        with ``missing="mask"``.
+        The file contains the training codes, unless ``score_by="reconstruction"``, and
+        compares each row with all of them: pass many rows in batches.
+
+        Parameters
+        ----------
+        path : str, path-like or binary file
+            Where to write.
+
+        Returns
+        -------
+        None
+            One file is written.
+
+        Raises
+        ------
+        ImportError
+            If the packages onnx and onnxscript are missing.
+        TypeError
+            If `estimator` is neither one of skae, nor a PCA, nor a Pipeline of these
+            and of a StandardScaler, RobustScaler, MinMaxScaler or MaxAbsScaler.
+        ValueError
+            If torch cannot translate a custom module.
+
+        See Also
+        --------
+        skae.AutoencoderTransformer.to_onnx : Write an encoder, a decoder or both.
+        """
+        check_is_fitted(self)
+        write_exported(
+            build_score(
+                self._scorer, self.calibration_scores_, self.false_positive_rate_
+            ),
+            path,
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ import numpy as np
 # A column counts in units of its usual error, but of no less than this part of its
 # size: what is below is rounding.
 _LEAST_ERROR = 1e-6
+# Codes at less than this part of their length count as this far apart: what is below
+# is rounding, by which a row that equals a training row is not always at 0.
+_LEAST_DISTANCE = 1e-5
 _LEAST_SPREAD = 1e-9
 _MAX_ROWS = 4096
-_TINY = np.finfo(np.float64).tiny
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,37 @@ class Scorer:
         It has ``transform`` and ``inverse_transform``.
     sample_shape : tuple of int
         Shape of the samples that the transformer takes.
-    combine : callable
-        What makes one score of both, a function of this module.
+    score_by : {"both", "reconstruction", "code"}
+        Which score is computed.
     units : ndarray of shape (n_features,)
         The usual error of each column.
-    neighbors : NearestNeighbors
-        Of the training codes.
+    codes : ndarray of shape (n_rows, n_components)
+        The training codes.
+    n_neighbors : int
+        Number of nearest training codes whose distance counts.
+    least_distance : float
+        The least distance that counts.
     spreads : tuple of float
         Standard deviations of the logarithms of both scores on training rows.
     """
 
     transformer: Any
     sample_shape: tuple[int, ...]
-    combine: Callable[[Scorer, np.ndarray, np.ndarray], np.ndarray]
+    score_by: str
     units: np.ndarray
-    neighbors: Any
+    codes: np.ndarray
+    n_neighbors: int
+    least_distance: float
     spreads: tuple[float, float]
+
+    @cached_property
+    def neighbors(self) -> Any:
+        """The search among the training codes."""
+        return _neighbors(self.codes, self.n_neighbors)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the search: files are smaller, and skops needs no trust in it."""
+        return {k: v for k, v in vars(self).items() if k != "neighbors"}
 
     def contributions(self, rows: np.ndarray) -> np.ndarray:
         """Return the scaled squared error of each entry of rows."""
@@ -55,7 +74,7 @@ class Scorer:
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Return the score of each row."""
         codes, errors = encode(self.transformer, rows, self.sample_shape)
-        return self.combine(self, codes, errors)
+        return SCORES[self.score_by](self, codes, errors)
 
 
 def _by_reconstruction(
@@ -67,7 +86,8 @@ def _by_reconstruction(
 
 def _by_code(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return the mean distance of each code to the nearest training codes."""
-    return scorer.neighbors.kneighbors(codes)[0].mean(axis=1)
+    distances = scorer.neighbors.kneighbors(codes)[0].mean(axis=1)
+    return np.maximum(distances, scorer.least_distance)
 
 
 def _by_both(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -79,11 +99,17 @@ def _by_both(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarra
     )
 
 
-SCORES = {
+SCORES: dict[str, Callable[[Scorer, np.ndarray, np.ndarray], np.ndarray]] = {
     "reconstruction": _by_reconstruction,
     "code": _by_code,
     "both": _by_both,
 }
+
+
+def _neighbors(codes: np.ndarray, n_neighbors: int) -> Any:
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
 
 
 def fit_scorer(
@@ -109,24 +135,30 @@ def fit_scorer(
     n_neighbors : int
         Number of nearest training codes; fewer where there are not as many.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     transformer.fit(rows.reshape(-1, *sample_shape))
     codes, errors = encode(transformer, rows, sample_shape)
     units = usual_errors(rows, errors)
     n_neighbors = min(n_neighbors, len(rows) - 1)
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(codes)
+    least = _LEAST_DISTANCE * float(np.sqrt((codes**2).sum(axis=1).mean()))
     spreads = 1.0, 1.0
     if score_by == "both":
         some = codes[:: math.ceil(len(codes) / _MAX_ROWS)]
         # The nearest is the row itself, or one with the same code.
-        distances = neighbors.kneighbors(some, n_neighbors + 1)[0][:, 1:]
+        neighbors = _neighbors(codes, n_neighbors + 1)
+        distances = neighbors.kneighbors(some)[0][:, 1:]
         spreads = (
             _spread((errors / units**2).sum(axis=1)),
-            _spread(distances.mean(axis=1)),
+            _spread(np.maximum(distances.mean(axis=1), least)),
         )
     return Scorer(
-        transformer, sample_shape, SCORES[score_by], units, neighbors, spreads
+        transformer=transformer,
+        sample_shape=sample_shape,
+        score_by=score_by,
+        units=units,
+        codes=codes,
+        n_neighbors=n_neighbors,
+        least_distance=least,
+        spreads=spreads,
     )
 
 
@@ -148,10 +180,14 @@ def encode(
 
 
 def usual_errors(rows: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the root mean squared error of each column, never 0."""
+    """Return the root mean squared error of each column, never 0.
+
+    A column of zeros has no size, and its error says nothing, as it is often rounding:
+    the unit of such a column is 1, unless its error is larger.
+    """
     size = np.sqrt(np.nanmean(np.square(rows, dtype=np.float64), axis=0))
-    units = np.maximum(np.sqrt(errors.mean(axis=0)), _LEAST_ERROR * size)
-    return np.where(units > 0, units, 1.0)
+    least = np.where(size > 0, _LEAST_ERROR * size, 1.0)
+    return np.maximum(np.sqrt(errors.mean(axis=0)), least)
 
 
 def _spread(scores: np.ndarray) -> float:
@@ -162,4 +198,4 @@ def _spread(scores: np.ndarray) -> float:
 
 def logarithm(score: np.ndarray) -> np.ndarray:
     """Return the natural logarithm, with the least number in place of 0."""
-    return np.log(np.maximum(score, _TINY))
+    return np.log(np.maximum(score, TINY))

@@ -1,4 +1,4 @@
-"""Export of a part of a fitted estimator to ONNX."""
+"""Export of torch modules to ONNX: of a part of a model, or of any from rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, BinaryIO
@@ -45,10 +45,22 @@ def write_onnx(
     part : {"encoder", "decoder", "reconstruct"}
         The part to export.
     """
-    proto = build_onnx(model, name, part)  # raises if a package is missing
+    write_exported(build_onnx(model, name, part), path)
+
+
+def write_exported(exported: Any, path: str | os.PathLike | BinaryIO) -> None:
+    """Write an ONNX model to a file, given by its path or open.
+
+    Parameters
+    ----------
+    exported : onnx_ir.Model
+        What :func:`translate` returned.
+    path : str, path-like or binary file
+        Where to write.
+    """
     import onnx_ir
 
-    content = onnx_ir.to_proto(proto).SerializeToString()
+    content = onnx_ir.to_proto(exported).SerializeToString()
     if hasattr(path, "write"):
         path.write(content)
     else:
@@ -85,8 +97,7 @@ def build_onnx(
         )
     module = copy.deepcopy(_select_part(model, part)).cpu().float().eval()
     width = model.n_components if part == "decoder" else model.n_features
-    exported = _translate(module, width, part, opset)
-    exported.producer_name, exported.producer_version = "skae", version("skae")
+    exported = translate(module, width, [_OUTPUTS[part]], f"part={part!r}", opset)
     exported.metadata_props.update(
         estimator=name,
         part=part,
@@ -104,8 +115,32 @@ def _select_part(model: TrainedModel, part: str) -> nn.Module:
     return nn.Sequential(model.encoder, model.decoder)
 
 
-def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> Any:
-    """Export a module from rows to as many rows with torch."""
+def translate(
+    module: nn.Module,
+    width: int,
+    outputs: Sequence[str],
+    what: str,
+    opset: int | None = _OPSET,
+) -> Any:
+    """Return a module from rows to as many values as an ONNX model.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        It takes float32 rows, and returns a tensor, or a tuple of them.
+    width : int
+        Number of columns of a row.
+    outputs : sequence of str
+        Names of the outputs.
+    what : str
+        What the module is, for errors.
+    opset : int or None, default=18
+        Version of the operators; None is torch's choice.
+
+    Returns
+    -------
+    onnx_ir.Model
+    """
     try:
         import onnx_ir
         import onnxscript  # noqa: F401
@@ -120,7 +155,7 @@ def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> A
                 module,
                 (torch.zeros(2, width),),  # torch would specialise on one row
                 input_names=["X"],
-                output_names=[_OUTPUTS[part]],
+                output_names=list(outputs),
                 dynamic_shapes=({0: torch.export.Dim("n_samples")},),
                 opset_version=opset,
                 dynamo=True,
@@ -129,19 +164,21 @@ def _translate(module: nn.Module, width: int, part: str, opset: int | None) -> A
     except torch.onnx.OnnxExporterError as error:
         reason = str(_root(error)).partition("\n")[0]
         raise ValueError(
-            f"torch cannot translate part={part!r} into ONNX: {reason} -- A custom "
+            f"torch cannot translate {what} into ONNX: {reason} -- A custom "
             "module has to do the same with every batch, by operations that ONNX "
             "has. Choose between values with torch.where, for instance, not with `if`."
         ) from error
     n_rows = program.model.graph.inputs[0].shape[0]
     if isinstance(n_rows, int):
         raise ValueError(
-            f"part={part!r} would become an ONNX model of {n_rows} rows only. A custom "
+            f"{what} would become an ONNX model of {n_rows} rows only. A custom "
             "module counts the rows of a batch in Python, with len(x) or in a "
             "loop: let it work on all rows at once."
         )
     # The metadata of torch are lines of code and paths of this machine.
-    return onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model).model
+    cleared = onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model).model
+    cleared.producer_name, cleared.producer_version = "skae", version("skae")
+    return cleared
 
 
 def _root(error: BaseException) -> BaseException:

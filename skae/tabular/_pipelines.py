@@ -5,11 +5,14 @@ Arrays and their blocks stay inside: frames come in and go out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skae._anomaly.detector import AnomalyDetector
+from skae._data.blocks import Block
 from skae._estimators.blending import real_steps
 from skae.tabular._encoder import TableEncoder
 
@@ -92,11 +95,15 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     their standard deviation. A category that was taken for another one gets about 2.
     The sum over columns is the squared distance between a row and its reconstruction.
 
+    If the pipeline ends with a :class:`skae.AnomalyDetector`, errors are divided by
+    those of its training rows, :math:`e_{iB} / \bar e_B`: 1 is usual, and columns that
+    are hard to reconstruct are not blamed for it.
+
     Parameters
     ----------
     pipeline : Pipeline
         A fitted pipeline from a :class:`TableEncoder` to a transformer with
-        ``inverse_transform``, or a search over one.
+        ``inverse_transform`` or to a detector, or a search over one.
 
     X : DataFrame of shape (n_samples, n_features)
         A frame with the columns that `fit` saw.
@@ -110,10 +117,13 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     ------
     TypeError
         If the pipeline does not start with a TableEncoder, or cannot decode.
+    ValueError
+        If the pipeline ends with a detector whose score is that of the code alone.
 
     See Also
     --------
     skae.AutoencoderTransformer.score_samples : One value for each row.
+    skae.AnomalyDetector.explain : The same for arrays of numbers.
 
     Examples
     --------
@@ -134,18 +144,47 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     """
     import pandas as pd
 
-    encoder, *steps = _steps_of(pipeline, "column_errors", "inverse_transform")
+    is_detector = isinstance(real_steps(pipeline)[-1], AnomalyDetector)
+    method = "explain" if is_detector else "inverse_transform"
+    encoder, *steps = _steps_of(pipeline, "column_errors", method)
     array = encoder.transform(X)
+    find = _errors_of_detector if is_detector else _errors_of_decoder
+    squares, usual = find(steps, array)
+    errors = {}
+    for block in encoder.blocks_:
+        of_block = squares[:, block.columns].sum(axis=1)
+        errors[block.name] = of_block if usual is None else of_block / usual(block)
+    return pd.DataFrame(errors, index=X.index)
+
+
+def _errors_of_decoder(steps: list[Any], array: np.ndarray) -> tuple[np.ndarray, None]:
+    """Return the squared error of each entry of an array, and no unit for it."""
     decoded = array
     for step in steps:
         decoded = step.transform(decoded)
     for step in reversed(steps):
         decoded = step.inverse_transform(decoded)
-    squares = (np.asarray(array) - np.asarray(decoded)) ** 2
-    errors = {
-        block.name: squares[:, block.columns].sum(axis=1) for block in encoder.blocks_
-    }
-    return pd.DataFrame(errors, index=X.index)
+    return (np.asarray(array) - np.asarray(decoded)) ** 2, None
+
+
+def _errors_of_detector(
+    steps: list[Any], array: np.ndarray
+) -> tuple[np.ndarray, Callable[[Block], float]]:
+    """Return the squared errors of a detector, and the usual one of a block."""
+    *between, detector = steps
+    seen = array
+    for step in between:
+        seen = step.transform(seen)
+    if detector.n_features_in_ != array.shape[1]:
+        raise TypeError(
+            f"The detector sees {detector.n_features_in_} columns, the encoder makes "
+            f"{array.shape[1]}, so that their errors belong to no column of the frame. "
+            "Use make_pipeline(TableEncoder(), AnomalyDetector(...))."
+        )
+    squares = detector.usual_errors_**2
+    errors = np.asarray(detector.explain(seen)) * squares
+    errors[np.isnan(array)] = np.nan
+    return errors, lambda block: float(squares[block.columns].sum())
 
 
 def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
