@@ -38,7 +38,8 @@ def blend(
 
     X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
         The samples to blend. A sample has the shape of a sample of `fit`, or is
-        flattened, or a Series. A single sample is blended with each of a batch.
+        flattened, or a Series, or a frame of polars with one row. A single sample is
+        blended with each of a batch.
 
     alpha : float or array-like of shape (n_samples,), default=0.5
         Weight of X2, one for all pairs or one for each. Values outside [0, 1]
@@ -54,7 +55,7 @@ def blend(
         One blend for each pair; a single sample where both X1 and X2 are. Where
         ``inverse_transform`` gives a frame, as that of
         :class:`skae.tabular.TableEncoder`, blends are a frame, and a single one is a
-        Series.
+        Series of pandas, or a frame of polars with one row.
 
     Examples
     --------
@@ -94,8 +95,9 @@ def interpolate(
     -------
     ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...), or DataFrame
         The decoded points, for one pair or for each. Where ``inverse_transform`` gives
-        a frame, they are its rows; for a batch of pairs, its index has the levels
-        ``"pair"`` and ``"step"``.
+        a frame, they are its rows; for a batch of pairs, the index of a frame of pandas
+        has the levels ``"pair"`` and ``"step"``, and the rows of one of polars are in
+        this order.
 
     Examples
     --------

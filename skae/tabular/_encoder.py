@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.blocks import Block
 from skae.tabular._columns import encode, make_codec
+from skae.tabular._frames import as_pandas, as_polars, check_kinds, schema_of
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -28,14 +29,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
       saw nothing else, are those of the clock of their zone.
 
     `inverse_transform` gives a frame of valid rows, with the columns and the dtypes
-    that `fit` saw, whatever array it is given. Integers, booleans and columns of floats
-    in which `fit` saw whole numbers only are rounded. Of a block of categories the one
-    with the largest entry is taken. Dates are rounded to the coarsest step, from days
-    to microseconds, in which all dates of `fit` follow the first one. Numbers and dates
-    are clipped to the range that `fit` saw.
+    that `fit` saw, whatever array it is given: a frame of polars if `fit` saw one, else
+    of pandas. Integers, booleans and columns of floats in which `fit` saw whole numbers
+    only are rounded. Of a block of categories the one with the largest entry is taken.
+    Dates are rounded to the coarsest step, from days to microseconds, in which all
+    dates of `fit` follow the first one. Numbers and dates are clipped to the range that
+    `fit` saw.
 
-    Gaps (NaN, None, NA, NaT) are NaN in all columns of the block, which estimators take
-    and fill if `missing` is ``"mask"``. Arrays without NaN give frames without gaps.
+    Gaps (NaN, None, NA, NaT, null) are NaN in all columns of the block, which
+    estimators take and fill if `missing` is ``"mask"``. Arrays without NaN give frames
+    without gaps.
 
     Parameters
     ----------
@@ -82,7 +85,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     Integers beyond 2\ :sup:`53` lose digits, as do times in nanoseconds over months:
-    the array is float64.
+    the array is float64. Frames of polars need pandas, too, and NaN in them is a gap
+    that comes back as null.
 
     Examples
     --------
@@ -130,7 +134,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n_samples, n_features)
-            A frame of pandas, whose columns have names that are text.
+            A frame of pandas or polars, whose columns have names that are text.
 
         y : Ignored
             Not used, present for consistency.
@@ -143,12 +147,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If X is not a frame of pandas, or a column holds values of a kind that
-            cannot be encoded.
+            If X is no frame of pandas or polars, or a column holds values of a kind
+            that cannot be encoded.
         ValueError
             If X is empty, or a column has no value or infinite ones.
         """
         self._validate_params()
+        schema, X = schema_of(X), as_pandas(X)
         _check_frame(X)
         codecs = [
             make_codec(
@@ -162,7 +167,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ]
         validate_data(self, X, skip_check_array=True)
         stops = np.cumsum([len(codec.names) for codec in codecs]).tolist()
-        self._codecs = codecs
+        self._codecs, self._schema = codecs, schema
         self.blocks_ = [
             Block(codec.name, codec.kind, start, stop, codec.categories)
             for codec, start, stop in zip(codecs, [0, *stops], stops, strict=False)
@@ -175,9 +180,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n_samples, n_features)
-            A frame with the columns that `fit` saw, in the same order. Dtypes may
-            differ if values are of the same kind: a row as a Series of objects, made a
-            frame, is encoded as the row was.
+            A frame of pandas or polars with the columns that `fit` saw, in the same
+            order. Dtypes may differ if values are of the same kind: a row as a Series
+            of objects, made a frame, is encoded as the row was.
 
         Returns
         -------
@@ -193,6 +198,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             `handle_unknown` is ``"error"``.
         """
         check_is_fitted(self)
+        if self._schema is not None and schema_of(X) is not None:
+            check_kinds(X, self._schema)
+        X = as_pandas(X)
         _check_frame(X)
         self._check_columns(list(X.columns))
         return np.hstack([encode(codec, X[codec.name]) for codec in self._codecs])
@@ -208,9 +216,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n_samples, n_features)
-            Rows with the columns and the dtypes that `fit` saw. If X is a frame, they
-            have its index. NaN gives gaps, and integers and booleans with gaps the
-            dtypes that pandas has for these.
+            Rows with the columns and the dtypes that `fit` saw, in a frame of the same
+            package. If X is a frame of pandas, rows of pandas have its index. NaN gives
+            gaps: null in polars; in pandas, integers and booleans with gaps have the
+            dtypes that it has for these.
         """
         import pandas as pd
 
@@ -230,6 +239,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             for codec, block in zip(self._codecs, self.blocks_, strict=True)
         }
         frame = pd.DataFrame(columns)
+        if self._schema is not None:
+            return as_polars(frame, self._schema)
         return frame if index is None else frame.set_axis(index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -281,15 +292,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 
 def _check_frame(X: Any) -> None:
-    """Refuse what is not a frame of pandas with rows and names."""
+    """Refuse what is not a frame with rows and names."""
     import pandas as pd
 
     if not isinstance(X, pd.DataFrame):
         kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
-        way_out = "X.to_pandas()" if hasattr(X, "to_pandas") else "pd.DataFrame(X)"
+        methods = [x for x in ("to_pandas", "collect") if hasattr(X, x)]
+        way_out = f"X.{methods[0]}()" if methods else "pd.DataFrame(X)"
         raise TypeError(
-            f"TableEncoder takes a DataFrame of pandas, but X is a {kind}. Pass "
-            f"{way_out}, with names for the columns."
+            f"TableEncoder takes a DataFrame of pandas or polars, but X is a {kind}. "
+            f"Pass {way_out}, with names for the columns."
         )
     if 0 in X.shape:
         raise ValueError(

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.blending import real_steps
 from skae.tabular._encoder import TableEncoder
+from skae.tabular._frames import as_pandas, as_polars, schema_of
 
 
 def impute(
@@ -38,9 +39,9 @@ def impute(
     Returns
     -------
     DataFrame of shape (n_samples, n_features) or list of DataFrame
-        X with values at its gaps; all other entries, the index and the dtypes are those
-        of X; categories that a dtype of X lacks are added to it. A column of X without
-        any value has the dtype that `fit` saw. With
+        X with values at its gaps, a frame of the same package; all other entries, the
+        index and the dtypes are those of X; categories that a dtype of X lacks are
+        added to it. A column of X without any value has the dtype that `fit` saw. With
         `n_draws`, one frame for each draw.
 
     Raises
@@ -104,7 +105,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     Returns
     -------
     DataFrame of shape (n_samples, n_features)
-        The errors, with the index and the columns of X, and NaN at gaps.
+        The errors, with the index and the columns of X, and NaN at gaps. Of a frame of
+        polars it is one as well, with null at gaps.
 
     Raises
     ------
@@ -134,6 +136,7 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     """
     import pandas as pd
 
+    schema, X = schema_of(X), as_pandas(X)
     encoder, *steps = _steps_of(pipeline, "column_errors", "inverse_transform")
     array = encoder.transform(X)
     decoded = array
@@ -145,7 +148,12 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     errors = {
         block.name: squares[:, block.columns].sum(axis=1) for block in encoder.blocks_
     }
-    return pd.DataFrame(errors, index=X.index)
+    frame = pd.DataFrame(errors, index=X.index)
+    if schema is None:
+        return frame
+    import polars as pl
+
+    return as_polars(frame, dict.fromkeys(frame, pl.Float64))
 
 
 def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
@@ -169,6 +177,8 @@ def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
 
 def _with_gaps_filled(X: Any, values: Any) -> Any:
     """Return a frame with the entries of another one at its gaps."""
+    schema, seen = schema_of(X), schema_of(values) or {}
+    X, values = as_pandas(X), as_pandas(values)
     filled = X.copy()
     for name in X.columns:
         gaps = X[name].isna()
@@ -178,7 +188,10 @@ def _with_gaps_filled(X: Any, values: Any) -> Any:
         elif gaps.any():
             column = _with_categories_of(X[name], found)
             filled[name] = column.mask(gaps, found.astype(column.dtype))
-    return filled
+    if schema is None:
+        return filled
+    empty = [name for name in X.columns if X[name].isna().all()]
+    return as_polars(filled, {**schema, **{name: seen.get(name) for name in empty}})
 
 
 def _with_categories_of(column: Any, other: Any) -> Any:
