@@ -12,8 +12,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.blocks import Block
+from skae._persistence.skops import is_pickled, pickled
 from skae.tabular._columns import encode, make_codec
 from skae.tabular._frames import as_pandas, as_polars, check_kinds, schema_of
+from skae.tabular._plain import from_plain, to_plain
+
+# What `fit` sets that skops would ask to trust.
+_NOT_PLAIN = ("_codecs", "_schema", "blocks_")
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -282,6 +287,24 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             "The columns of X are not in the order that fit saw. Pass "
             "X[encoder.feature_names_in_]."
         )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        with pickled():
+            return super().__reduce_ex__(protocol)
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        if is_pickled():
+            return state
+        plain = {name: x for name, x in state.items() if name in _NOT_PLAIN}
+        others = {name: x for name, x in state.items() if name not in _NOT_PLAIN}
+        return {**others, "plain": to_plain(plain)}
+
+    def __setstate__(self, state: Any) -> None:
+        if "plain" in state:
+            plain = from_plain(state["plain"])
+            state = {name: x for name, x in state.items() if name != "plain"} | plain
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
