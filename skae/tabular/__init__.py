@@ -2,6 +2,14 @@
 
 from skae._data.blocks import Block, BlockSwapNoise
 from skae.tabular._encoder import TableEncoder
+from skae.tabular._invertible import InvertibleColumnTransformer
 from skae.tabular._pipelines import column_errors, impute
 
-__all__ = ["Block", "BlockSwapNoise", "TableEncoder", "column_errors", "impute"]
+__all__ = [
+    "Block",
+    "BlockSwapNoise",
+    "InvertibleColumnTransformer",
+    "TableEncoder",
+    "column_errors",
+    "impute",
+]

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skae._data.blocks import Block
-from skae._persistence.skops import is_pickled, pickled
+from skae.tabular._base import BaseTableEncoder
 from skae.tabular._columns import encode, make_codec
-from skae.tabular._frames import as_pandas, as_polars, check_kinds, schema_of
-from skae.tabular._plain import from_plain, to_plain
-
-# What `fit` sets that skops would ask to trust.
-_NOT_PLAIN = ("_codecs", "_schema", "blocks_")
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(BaseTableEncoder):
     r"""Encode a data frame as an array of numbers, and decode such arrays.
 
     Each column of the frame becomes a block of columns of the array:
@@ -133,121 +126,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.cycles = cycles
         self.clip = clip
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the kind, the scale and the categories of each column.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            A frame of pandas or polars, whose columns have names that are text.
-
-        y : Ignored
-            Not used, present for consistency.
-
-        Returns
-        -------
-        self : TableEncoder
-            The fitted encoder.
-
-        Raises
-        ------
-        TypeError
-            If X is no frame of pandas or polars, or a column holds values of a kind
-            that cannot be encoded.
-        ValueError
-            If X is empty, or a column has no value or infinite ones.
-        """
-        self._validate_params()
-        schema, X = schema_of(X), as_pandas(X)
-        _check_frame(X)
-        codecs = [
-            make_codec(
-                X[name],
-                max_categories=self.max_categories,
-                handle_unknown=self.handle_unknown,
-                cycles=self.cycles,
-                clip=self.clip,
-            )
-            for name in X.columns
-        ]
-        validate_data(self, X, skip_check_array=True)
-        stops = np.cumsum([len(codec.names) for codec in codecs]).tolist()
-        self._codecs, self._schema = codecs, schema
-        self.blocks_ = [
-            Block(codec.name, codec.kind, start, stop, codec.categories)
-            for codec, start, stop in zip(codecs, [0, *stops], stops, strict=False)
-        ]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Encode a frame.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            A frame of pandas or polars with the columns that `fit` saw, in the same
-            order. Dtypes may differ if values are of the same kind: a row as a Series
-            of objects, made a frame, is encoded as the row was.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features_out)
-            The array, in float64, with NaN at gaps.
-
-        Raises
-        ------
-        TypeError
-            If a column holds values of another kind than `fit` saw.
-        ValueError
-            If columns differ from those of `fit`, or a category is new and
-            `handle_unknown` is ``"error"``.
-        """
-        check_is_fitted(self)
-        if self._schema is not None and schema_of(X) is not None:
-            check_kinds(X, self._schema)
-        X = as_pandas(X)
-        _check_frame(X)
-        self._check_columns(list(X.columns))
-        return np.hstack([encode(codec, X[codec.name]) for codec in self._codecs])
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Decode an array as a frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_out)
-            What an estimator makes of the array, such as reconstructions.
-
-        Returns
-        -------
-        DataFrame of shape (n_samples, n_features)
-            Rows with the columns and the dtypes that `fit` saw, in a frame of the same
-            package. If X is a frame of pandas, rows of pandas have its index. NaN gives
-            gaps: null in polars; in pandas, integers and booleans with gaps have the
-            dtypes that it has for these.
-        """
-        import pandas as pd
-
-        check_is_fitted(self)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        array = check_array(
-            X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self
-        )
-        if array.shape[1] != self.blocks_[-1].stop:
-            raise ValueError(
-                f"X has {array.shape[1]} columns, but the encoder makes "
-                f"{self.blocks_[-1].stop} of the {self.n_features_in_} columns of a "
-                "frame. Pass an array like that of transform."
-            )
-        columns = {
-            block.name: codec.decode(array[:, block.columns])
-            for codec, block in zip(self._codecs, self.blocks_, strict=True)
-        }
-        frame = pd.DataFrame(columns)
-        if self._schema is not None:
-            return as_polars(frame, self._schema)
-        return frame if index is None else frame.set_axis(index)
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of the array.
 
@@ -269,79 +147,32 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         names = [name for codec in self._codecs for name in codec.names]
         return np.asarray(_distinct(names), dtype=object)
 
-    def _check_columns(self, names: list[Any]) -> None:
-        """Refuse columns other than those of fit, or in another order."""
-        expected = self.feature_names_in_.tolist()
-        if names == expected:
-            return
-        missing = [name for name in expected if name not in names]
-        new = [name for name in names if name not in expected]
-        if missing:
-            raise ValueError(f"X lacks columns that fit saw: {_listed(missing)}.")
-        if new:
-            raise ValueError(
-                f"X has columns that fit did not see: {_listed(new)}. Pass "
-                "X[encoder.feature_names_in_]."
+    def _fitted(self, X: Any, frame: Any, y: Any) -> dict[str, Any]:
+        codecs = [
+            make_codec(
+                frame[name],
+                max_categories=self.max_categories,
+                handle_unknown=self.handle_unknown,
+                cycles=self.cycles,
+                clip=self.clip,
             )
-        raise ValueError(
-            "The columns of X are not in the order that fit saw. Pass "
-            "X[encoder.feature_names_in_]."
-        )
+            for name in frame.columns
+        ]
+        stops = np.cumsum([len(codec.names) for codec in codecs]).tolist()
+        blocks = [
+            Block(codec.name, codec.kind, start, stop, codec.categories)
+            for codec, start, stop in zip(codecs, [0, *stops], stops, strict=False)
+        ]
+        return {"_codecs": codecs, "blocks_": blocks}
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        with pickled():
-            return super().__reduce_ex__(protocol)
+    def _encode(self, X: Any, frame: Any) -> np.ndarray:
+        return np.hstack([encode(codec, frame[codec.name]) for codec in self._codecs])
 
-    def __getstate__(self) -> Any:
-        state = super().__getstate__()
-        if is_pickled():
-            return state
-        plain = {name: x for name, x in state.items() if name in _NOT_PLAIN}
-        others = {name: x for name, x in state.items() if name not in _NOT_PLAIN}
-        return {**others, "plain": to_plain(plain)}
-
-    def __setstate__(self, state: Any) -> None:
-        if "plain" in state:
-            plain = from_plain(state["plain"])
-            state = {name: x for name, x in state.items() if name != "plain"} | plain
-        super().__setstate__(state)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _check_frame(X: Any) -> None:
-    """Refuse what is not a frame with rows and names."""
-    import pandas as pd
-
-    if not isinstance(X, pd.DataFrame):
-        kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
-        methods = [x for x in ("to_pandas", "collect") if hasattr(X, x)]
-        way_out = f"X.{methods[0]}()" if methods else "pd.DataFrame(X)"
-        raise TypeError(
-            f"TableEncoder takes a DataFrame of pandas or polars, but X is a {kind}. "
-            f"Pass {way_out}, with names for the columns."
-        )
-    if 0 in X.shape:
-        raise ValueError(
-            f"X is empty: it has {X.shape[0]} rows and {X.shape[1]} columns. At least "
-            "one of both is needed."
-        )
-    unnamed = [name for name in X.columns if not isinstance(name, str)]
-    if unnamed:
-        raise TypeError(
-            f"The column {unnamed[0]!r} has a name that is no text. Use X.columns = "
-            "X.columns.astype(str)."
-        )
-    if not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].tolist()
-        raise ValueError(
-            f"X has several columns with one name: {_listed(twice)}. Rename them."
-        )
+    def _decode(self, array: np.ndarray) -> dict[str, Any]:
+        return {
+            block.name: codec.decode(array[:, block.columns])
+            for codec, block in zip(self._codecs, self.blocks_, strict=True)
+        }
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -355,10 +186,3 @@ def _distinct(names: list[str]) -> list[str]:
         found.add(unique)
         distinct.append(unique)
     return distinct
-
-
-def _listed(names: list[Any], shown: int = 3) -> str:
-    """Return names as text, of many only the first ones."""
-    text = ", ".join(map(repr, names[:shown]))
-    more = len(names) - shown
-    return f"{text} and {more} more" if more > 0 else text

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.blending import real_steps
+from skae.tabular._base import BaseTableEncoder
 from skae.tabular._encoder import TableEncoder
 from skae.tabular._frames import as_pandas, as_polars, schema_of
 
@@ -71,7 +72,7 @@ def impute(
     >>> impute(pipe, frame)["animal"].head(3).tolist()
     ['cat', 'dog', 'dog']
     """
-    encoder, *between, last = _steps_of(pipeline, "impute", "impute")
+    encoder, *between, last = _steps_of(pipeline, "impute", "impute", TableEncoder)
     array = encoder.transform(X)
     for step in between:
         array = step.transform(array)
@@ -90,13 +91,15 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     The error of row i in the column with the block B is
     :math:`e_{iB} = \sum_{j \in B} (x_{ij} - \hat x_{ij})^2`, with x the array of the
     :class:`TableEncoder` and :math:`\hat x` its reconstruction. Numbers are in units of
-    their standard deviation. A category that was taken for another one gets about 2.
+    their standard deviation, or as an :class:`InvertibleColumnTransformer` has scaled
+    them. A category that was taken for another one gets about 2.
     The sum over columns is the squared distance between a row and its reconstruction.
 
     Parameters
     ----------
     pipeline : Pipeline
-        A fitted pipeline from a :class:`TableEncoder` to a transformer with
+        A fitted pipeline from a :class:`TableEncoder`, or an
+        :class:`InvertibleColumnTransformer`, to a transformer with
         ``inverse_transform``, or a search over one.
 
     X : DataFrame of shape (n_samples, n_features)
@@ -136,8 +139,9 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     """
     import pandas as pd
 
-    schema, X = schema_of(X), as_pandas(X)
-    encoder, *steps = _steps_of(pipeline, "column_errors", "inverse_transform")
+    encoder, *steps = _steps_of(
+        pipeline, "column_errors", "inverse_transform", BaseTableEncoder
+    )
     array = encoder.transform(X)
     decoded = array
     for step in steps:
@@ -148,18 +152,19 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     errors = {
         block.name: squares[:, block.columns].sum(axis=1) for block in encoder.blocks_
     }
-    frame = pd.DataFrame(errors, index=X.index)
-    if schema is None:
+    index = X.index if schema_of(X) is None else None
+    frame = pd.DataFrame(errors, index=index)[list(X.columns)]
+    if index is not None:
         return frame
     import polars as pl
 
     return as_polars(frame, dict.fromkeys(frame, pl.Float64))
 
 
-def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
+def _steps_of(pipeline: Any, function: str, method: str, first: type) -> list[Any]:
     """Return the encoder and the other steps, the last of which has some method."""
     steps = real_steps(pipeline)
-    if len(steps) < 2 or not isinstance(steps[0], TableEncoder):
+    if len(steps) < 2 or not isinstance(steps[0], first):
         raise TypeError(
             f"{function} takes a pipeline that starts with a TableEncoder, but got "
             f"{' and '.join(type(step).__name__ for step in steps)}. Use "
