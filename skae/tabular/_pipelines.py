@@ -142,13 +142,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     encoder, *steps = _steps_of(
         pipeline, "column_errors", "inverse_transform", BaseTableEncoder
     )
-    array = encoder.transform(X)
-    decoded = array
-    for step in steps:
-        decoded = step.transform(decoded)
-    for step in reversed(steps):
-        decoded = step.inverse_transform(decoded)
-    squares = (np.asarray(array) - np.asarray(decoded)) ** 2
+    array, decoded = through_steps(encoder, steps, X)
+    squares = (array - decoded) ** 2
     errors = {
         block.name: squares[:, block.columns].sum(axis=1) for block in encoder.blocks_
     }
@@ -159,6 +154,28 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     import polars as pl
 
     return as_polars(frame, dict.fromkeys(frame, pl.Float64))
+
+
+def through_steps(
+    encoder: BaseTableEncoder, steps: list[Any], X: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the array of a frame, and its reconstruction.
+
+    Parameters
+    ----------
+    encoder : BaseTableEncoder
+        The first step of a fitted pipeline.
+    steps : list of transformer
+        The others, each with ``inverse_transform``.
+    X : DataFrame
+        The frame.
+    """
+    array = decoded = encoder.transform(X)
+    for step in steps:
+        decoded = step.transform(decoded)
+    for step in reversed(steps):
+        decoded = step.inverse_transform(decoded)
+    return np.asarray(array), np.asarray(decoded)
 
 
 def _steps_of(pipeline: Any, function: str, method: str, first: type) -> list[Any]:
