@@ -127,6 +127,15 @@ def test_frames_of_polars_need_no_pyarrow(monkeypatch):
     assert encoder.inverse_transform(encoder.transform(frame)).schema == frame.schema
 
 
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("ms"), pl.Datetime("us")])
+def test_dates_that_are_not_clipped_can_be_shown(dtype):
+    days = _series([dt.datetime(2020, 1, 1), dt.datetime(2020, 3, 1)], dtype)
+    encoder = TableEncoder(clip=False).fit(pl.DataFrame({"day": days}))
+    found = encoder.inverse_transform([[-1e12], [0.0], [1e12]])["day"]
+    assert found.dt.year().to_list() == [1, 2020, 9999]
+    assert "9999" in str(found)
+
+
 def test_nan_is_a_gap_and_comes_back_as_null():
     frame = pl.DataFrame({"x": [1.0, float("nan"), 2.5]})
     encoder = TableEncoder().fit(frame)

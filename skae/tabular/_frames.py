@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 _IN_DAY = 86400  # seconds
+_IN_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# The years 1 to 9999, which Python and polars can show, in days from 1970.
+_DAYS = (-719_162, 2_932_897)
 _WAYS_OUT = {
     "Duration": "Convert it with .dt.total_seconds().",
     "Time": "Convert it to seconds, as with .cast(pl.Int64) // 10**9.",
@@ -145,6 +148,9 @@ def _to_polars(series: Any, dtype: Any) -> Any:
         times = times if series.dt.tz is None else times.dt.tz_localize(None)
         unit = "s" if dtype == pl.Date else dtype.time_unit
         values = times.dt.as_unit(unit).to_numpy().astype(np.int64)
+        if unit != "ns":  # of which all are in these years
+            first, end = (x * _IN_DAY * _IN_SECOND[unit] for x in _DAYS)
+            values = values.clip(first, end - 1)
         if dtype == pl.Date:
             values = (values // _IN_DAY).astype(np.int32)
         values = np.where(gaps, 0, values)
