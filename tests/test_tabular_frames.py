@@ -95,8 +95,12 @@ def test_a_column_of_polars_comes_back_in_its_dtype(name):
     array = encoder.transform(frame)
     assert_array_equal(np.isnan(array[:, 0]), frame[name].is_null())
     back = encoder.inverse_transform(array)
-    assert_frame_equal(back, frame, rel_tol=1e-12)
     assert back.schema == frame.schema
+    if frame[name].dtype.is_numeric():
+        values = (x[name].cast(pl.Float64).to_numpy() for x in (back, frame))
+        assert_allclose(*values, rtol=1e-12)
+    else:
+        assert_frame_equal(back, frame)
     any_rows = encoder.inverse_transform(RNG.normal(0, 3, array.shape))
     assert any_rows.schema == frame.schema
     assert any_rows[name].null_count() == 0

@@ -145,8 +145,9 @@ def test_a_dropped_category_comes_back_where_the_others_are_small():
     assert found == ["Lima", "Oslo", "Rome"]
 
 
-def test_gaps_come_back_as_they_are_encoded():
-    gappy = TABLE.astype({"age": "Int64"})
+@pytest.mark.parametrize("dtype", [TABLE["city"].dtype, object])
+def test_gaps_come_back_as_they_are_encoded(dtype):
+    gappy = TABLE.astype({"age": "Int64", "city": dtype})
     gappy.loc[[0, 3], ["age", "income", "plan", "city"]] = None
     for text in (OneHotEncoder(), OrdinalEncoder()):
         encoder = InvertibleColumnTransformer(_columns(text=text)).fit(gappy)

@@ -204,7 +204,7 @@ class Categories:
         """Kinds of columns whose values can be categories of this one."""
         import pandas as pd
 
-        return frozenset({"category", kind_of(pd.Series(self.seen))})
+        return frozenset({"category", kind_of(pd.Series(self.seen, dtype=object))})
 
     @property
     def names(self) -> list[str]:

@@ -219,7 +219,6 @@ def _nearest_codes(ordinal: OrdinalEncoder, array: np.ndarray) -> np.ndarray:
 
 
 def _n_codes(categories: np.ndarray) -> int:
-    """Return the number of categories that have a code: a gap is the last, if any."""
-    last = categories[-1]
-    is_gap = last is None or last != last
-    return len(categories) - (len(categories) > 1 and bool(is_gap))
+    """Return the number of categories with a code: NaN, which is the last, has none."""
+    is_nan = isinstance(categories[-1], float) and np.isnan(categories[-1])
+    return len(categories) - (len(categories) > 1 and bool(is_nan))

@@ -71,6 +71,8 @@ def to_plain(value: Any) -> Any:
         kind = value.base_type().__name__
         arguments = [_argument(value, key) for key in _ARGUMENTS.get(kind, ())]
         return ["polars", kind, arguments]
+    if isinstance(value, pd.StringDtype) and str(value) != "str":
+        return ["string", value.storage, to_plain(value.na_value)]
     if isinstance(value, np.dtype) or hasattr(value, "construct_from_string"):
         return ["dtype", str(value)]
     raise TypeError(
@@ -124,6 +126,7 @@ def from_plain(value: Any) -> Any:
         ),
         "Timestamp": lambda ticks, unit, zone: _timestamp(ticks, unit, zone),
         "zone": lambda dtype: pd.api.types.pandas_dtype(dtype).tz,
+        "string": lambda storage, gap: _string_dtype(storage, from_plain(gap)),
         "dtype": pd.api.types.pandas_dtype,
     }
     return makers[name](*parts)
@@ -132,6 +135,14 @@ def from_plain(value: Any) -> Any:
 def _argument(dtype: Any, name: str) -> Any:
     found = getattr(dtype, name)
     return to_plain(found.to_list() if hasattr(found, "to_list") else found)
+
+
+def _string_dtype(storage: str, gap: Any) -> Any:
+    import pandas as pd
+
+    if gap is pd.NA:
+        return pd.StringDtype(storage)
+    return pd.StringDtype(storage, na_value=gap)
 
 
 def _timestamp(ticks: int, unit: str, zone: Any) -> Any:
