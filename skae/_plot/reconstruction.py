@@ -14,7 +14,7 @@ from skae._estimators.planning import random_source
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import are_images, find_limits, known_layout, sample_style
-from skae._plot.columns import column_names, draw_columns
+from skae._plot.columns import column_names, draw_columns, largest
 from skae._plot.grid import Line, _GridDisplay, label_columns
 
 
@@ -178,11 +178,21 @@ class ReconstructionDisplay(_GridDisplay):
         center = center if self.center is None else np.asarray(self.center)
         scale = scale if self.scale is None else np.asarray(self.scale)
         scaled = {name: (x - center) / scale for name, x in rows.items()}
-        self.ax_, self.artists_ = draw_columns(
-            ax, scaled, list(self.feature_names), sample_kw, error_kw
-        )
-        self.figure_ = self.ax_.figure
         squares = (scaled["reconstruction"] - scaled["original"]) ** 2
+        shown, title = largest(np.sqrt(np.nan_to_num(squares)).sum(axis=0))
+        # Noise may be far from all rows: its dots are then at the edge.
+        ends = ("original", "reconstruction")
+        far = np.nanmax(np.abs([scaled[name][:, shown] for name in ends])) or 1.0
+        self.ax_, self.artists_ = draw_columns(
+            ax,
+            {name: x[:, shown] / far for name, x in scaled.items()},
+            [self.feature_names[j] for j in shown],
+            ends,
+            sample_kw,
+            error_kw,
+        )
+        self.ax_.set_ylabel(title)
+        self.figure_ = self.ax_.figure
         labels = [_short(np.nanmean(row)) for row in squares]
         label_columns(self.ax_, labels, "mean squared error, in standard deviations")
         return self

@@ -76,6 +76,7 @@ class TableEncoder(BaseTableEncoder):
 
     See Also
     --------
+    skae.tabular.InvertibleColumnTransformer : The same by transformers of one's own.
     skae.tabular.impute : Fill the gaps of a frame.
     skae.tabular.column_errors : Which column of which row is unusual.
     skae.blend : Blend rows of a frame, by a pipeline that starts with this encoder.

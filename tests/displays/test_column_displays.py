@@ -15,6 +15,7 @@ from skae import (
     AutoencoderTransformer,
     ColumnScoresDisplay,
     DenoisingAutoencoder,
+    InterpolationDisplay,
     ReconstructionDisplay,
 )
 from skae.tabular import TableEncoder
@@ -176,3 +177,60 @@ def test_rows_of_mixed_frames_are_not_drawn():
     mixed = make_pipeline(TableEncoder(), PCA(1)).fit(X)
     with pytest.raises(TypeError, match=r"cannot be drawn. Use skae.ColumnScoresDispl"):
         ReconstructionDisplay.from_estimator(mixed, X)
+
+
+# Interpolations -----------------------------------------------------------------------
+
+
+def test_interpolations_name_columns_and_their_ranges(pipe):
+    display = InterpolationDisplay.from_estimator(pipe, WINE.iloc[0], WINE.iloc[-1], 5)
+    walks = display.walks
+    both = np.stack([walks["content"][0], walks["representation"][0]])
+    low, high = both.min(axis=(0, 1)), both.max(axis=(0, 1))
+    labels = texts_of(display.ax_.get_yticklabels())
+    proline = NAMES.index("proline")
+    expected = [float(f"{x[proline]:.3g}") for x in (low, high)]
+    assert labels[proline] == f"proline  {expected[0]:g} to {expected[1]:g}"
+    assert [label.split("  ")[0] for label in labels] == NAMES
+    assert display.artists_.shape == (2, 5, 1)
+    # From the lowest value at the left of a cell to the highest at the right.
+    for k, walk in enumerate(both):
+        for step in range(5):
+            places = display.artists_[k, step, 0].get_xdata() - step
+            share = (walk[step] - low) / (high - low)
+            assert_allclose(places, 0.06 + 0.88 * share, atol=1e-9)
+    assert texts_of(display.ax_.get_legend().get_texts()) == list(walks)
+    shares = texts_of(display.ax_.get_xticklabels())
+    assert shares == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_pairs_of_named_rows_stand_beside_each_other(pipe):
+    display = InterpolationDisplay.from_estimator(
+        pipe, WINE[:2], WINE[-2:], 3, kinds="representation"
+    )
+    assert display.artists_.shape == (1, 6, 1)
+    shares = texts_of(display.ax_.get_xticklabels())
+    assert shares == ["0", "0.5", "1"] * 2
+
+
+def test_of_many_columns_those_that_differ_most_are_interpolated():
+    X = pd.DataFrame(ROWS).add_prefix("pixel ")
+    ae = AutoencoderTransformer(4, **SMALL).fit(X)
+    display = InterpolationDisplay.from_estimator(ae, X.iloc[0], X.iloc[1])
+    assert len(display.ax_.get_yticklabels()) == 15
+    assert display.ax_.get_ylabel() == "15 of 64 columns"
+    images = InterpolationDisplay.from_estimator(
+        ae, X.iloc[0], X.iloc[1], image_shape=(8, 8)
+    )
+    assert images.feature_names is None
+
+
+def test_interpolations_have_as_many_names_as_columns():
+    walks = {"content": np.zeros((1, 3, 2))}
+    with pytest.raises(
+        ValueError, match="feature_names has 1 entries, but the samples"
+    ):
+        InterpolationDisplay(walks, feature_names=["a"]).plot()
+    constant = InterpolationDisplay(walks, feature_names=["a", "b"]).plot()
+    labels = texts_of(constant.ax_.get_yticklabels())
+    assert labels == ["a  0 to 0", "b  0 to 0"]
