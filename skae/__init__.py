@@ -13,6 +13,7 @@ from skae._data.transforms import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae._deep_features import DeepFeatures
 from skae._estimators.autoencoder import AutoencoderTransformer
 from skae._estimators.blending import blend, interpolate, mix
 from skae._estimators.contractive import ContractiveAutoencoder
@@ -53,6 +54,7 @@ __all__ = [
     "ContractiveAutoencoder",
     "Conv",
     "ConvAutoencoder",
+    "DeepFeatures",
     "DenoisingAutoencoder",
     "Dense",
     "DivergenceError",

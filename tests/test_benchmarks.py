@@ -146,12 +146,22 @@ def test_tables_run(monkeypatch, tmp_path):
     for row in rows:
         low, score, high = (float(row[f"score{x}"]) for x in ("_min", "", "_max"))
         assert low <= score <= high <= 1
+    text = (tmp_path / "tables_losses.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert {(row["loss"], row["size"]) for row in rows} == {
+        (loss, size)
+        for loss in ("squared_error", "BlockLoss")
+        for size in ("1/2", "1/4")
+    }
+    for row in rows:
+        assert 0 <= float(row["categories"]) <= 1
 
 
 def test_tables_are_shown_in_the_docs():
     text = (ROOT / "docs" / "tables.rst").read_text()
     assert "python -m benchmarks.tables" in text
-    assert "generated/tables.csv" in text
+    for name in ("tables", "tables_losses"):
+        assert f"generated/{name}.csv" in text
 
 
 def test_imputation_is_shown_in_the_docs():

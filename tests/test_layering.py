@@ -22,6 +22,7 @@ LAYERS = [
     {"_estimators"},
     {
         "_anomaly",
+        "_deep_features",
         "_plot",
         "_versions",
         "diagnostics",

@@ -550,7 +550,7 @@ def test_rates_that_do_not_fit_the_blocks_are_refused():
 
 
 def test_blocks_of_another_table_are_refused():
-    with pytest.raises(ValueError, match=r"have 4 columns, but the rows have shape"):
+    with pytest.raises(ValueError, match=r"have 4 columns, but the rows have 5"):
         BlockSwapNoise(BLOCKS)(torch.zeros(3, 5), _generator())
 
 

@@ -12,11 +12,14 @@ _SHORT = {
     "boosting": "boosting",
 }
 
+_LOSSES = {"squared error": "squared_error", "BlockLoss": "BlockLoss"}
+
 
 def write():
     """Write the scores, and how they were measured."""
     save_table("tables", *scores(read("tables")))
-    save_circumstances("circumstances_tables", ["tables"])
+    save_table("tables_losses", *losses(read("tables_losses")))
+    save_circumstances("circumstances_tables", ["tables", "tables_losses"])
 
 
 def scores(rows):
@@ -34,6 +37,28 @@ def scores(rows):
     return ["table, target", *(_SHORT[x] for x in names)], [x for _, x in lines]
 
 
-def _cell(row, is_best):
-    value, low, high = (f"{float(row[f'score{x}']):.3f}" for x in ("", "_min", "_max"))
+def losses(rows):
+    """Return what comes back with each loss, first where categories gain least."""
+    head = ["table, size of the code"]
+    head += [f"{x}, {loss}" for x in ("categories", "numbers") for loss in _LOSSES]
+    lines = []
+    for table, size in dict.fromkeys((row["table"], row["size"]) for row in rows):
+        pair = {
+            row["loss"]: row
+            for row in rows
+            if (row["table"], row["size"]) == (table, size)
+        }
+        cells, gains = [f"{table}, {size}"], []
+        for name in ("categories", "numbers"):
+            values = {loss: float(pair[loss][name]) for loss in pair}
+            best = max(values.values())
+            cells += [_cell(pair[x], values[x] == best, name) for x in _LOSSES.values()]
+            gains.append(values["BlockLoss"] - values["squared_error"])
+        lines.append((gains[0], cells))
+    lines.sort(key=lambda line: line[0])
+    return head, [cells for _, cells in lines]
+
+
+def _cell(row, is_best, name="score"):
+    value, low, high = (f"{float(row[f'{name}{x}']):.3f}" for x in ("", "_min", "_max"))
     return (f"**{value}**" if is_best else value) + small(f"({low}–{high})")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import Tensor
 
 from skae._data.transforms import FRACTION, Noise
+
+_ENTRIES = 2**22  # of rows that are looked at together
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,83 @@ class Block:
         return self.stop - self.start
 
 
+def lacks_blocks(part: Any) -> bool:
+    """Tell whether a part of training waits for the blocks of the training rows."""
+    return hasattr(part, "with_blocks") and part.blocks is None
+
+
+def check_blocks(blocks: Sequence[Block], n_columns: int, whose: str) -> None:
+    """Refuse rows of another width than that of blocks."""
+    if n_columns != blocks[-1].stop:
+        raise ValueError(
+            f"The blocks of {whose} have {blocks[-1].stop} columns, but the rows have "
+            f"{n_columns}. Pass blocks=None, or those of an encoder that was fitted to "
+            "the same frame, and no step between it and the estimator that changes the "
+            "columns."
+        )
+
+
+def find_blocks(rows: Any, names: Sequence[str] | None = None) -> list[Block]:
+    """Return the blocks of rows: of categories, and of single columns for the others.
+
+    A category is the shortest run of columns of zeros and ones, each of which occurs,
+    of which every row has a single one, or NaN in all.
+
+    Parameters
+    ----------
+    rows : Rows of shape (n_rows, n_columns)
+        Training rows.
+    names : sequence of str or None, default=None
+        Names of the columns.
+    """
+    n_columns = rows.shape[1]
+    is_binary = np.ones(n_columns, dtype=bool)
+    for part in _parts(rows):
+        is_binary &= ((part == 0) | (part == 1) | np.isnan(part)).all(axis=0)
+    binary = np.flatnonzero(is_binary)
+    together = np.zeros((len(binary), len(binary)))  # rows with a one in both columns
+    n_observed = np.zeros(len(binary))
+    for part in _parts(rows):
+        there = ~np.isnan(part[:, binary])
+        ones = (part[:, binary] == 1).astype(np.float32)
+        together += ones.T @ ones
+        n_observed += there.sum(axis=0)
+    place = np.full(n_columns, -1)
+    place[binary] = np.arange(len(binary))
+    blocks, start = [], 0
+    while start < n_columns:
+        stop = _end_of_category(place[start:], together, n_observed)
+        name = f"column {start}" if names is None else names[start]
+        kind = "category" if stop else "float"
+        blocks.append(Block(name, kind, start, start + max(stop, 1)))
+        start += max(stop, 1)
+    return blocks
+
+
+def _parts(rows: Any) -> Iterator[np.ndarray]:
+    """Yield some rows at a time, as arrays."""
+    n_rows = max(1, _ENTRIES // rows.shape[1])
+    for start in range(0, len(rows), n_rows):
+        yield np.asarray(rows[start : start + n_rows])
+
+
+def _end_of_category(
+    place: np.ndarray, together: np.ndarray, n_observed: np.ndarray
+) -> int:
+    """Return the width of the category that starts a run of columns, 0 if none does."""
+    total = 0.0
+    for width, column in enumerate(place):
+        if column < 0 or together[column, column] == 0:
+            return 0
+        before = place[:width]
+        if together[column, before].any() or n_observed[column] != n_observed[place[0]]:
+            return 0
+        total += together[column, column]
+        if total == n_observed[column]:
+            return width + 1 if width else 0
+    return 0
+
+
 class BlockSwapNoise(Noise):
     """Replace columns of a table by those of other rows, each with its whole block.
 
@@ -65,14 +145,15 @@ class BlockSwapNoise(Noise):
 
     Parameters
     ----------
-    blocks : list of Block
-        The blocks of the array, such as `blocks_` of a fitted
-        :class:`~skae.tabular.TableEncoder`. In a pipeline the encoder is fitted after
-        the noise is made: fit one before, on the same frame.
+    blocks : list of Block or None, default=None
+        The blocks of X, such as `blocks_` of a fitted
+        :class:`~skae.tabular.TableEncoder`. With None, `fit` finds them in X: the
+        neighbouring columns of zeros and ones of which each row has exactly one, and
+        each other column alone.
 
     level : float or array-like of shape (n_blocks,), default=0.3
-        Fraction of the entries that are replaced, one for all columns of the table or
-        one for each.
+        Fraction of the entries that are replaced, one for all columns of the table or,
+        if the blocks are given, one for each.
 
     Examples
     --------
@@ -81,18 +162,19 @@ class BlockSwapNoise(Noise):
     >>> from skae import DenoisingAutoencoder
     >>> from skae.tabular import BlockSwapNoise, TableEncoder
     >>> frame = pd.DataFrame({"animal": ["cat", "dog"] * 50, "weight": [4, 20] * 50})
-    >>> noise = BlockSwapNoise(TableEncoder().fit(frame).blocks_, level=[0.1, 0.5])
-    >>> dae = DenoisingAutoencoder(2, noise=noise, max_epochs=2, random_state=0)
+    >>> dae = DenoisingAutoencoder(2, noise=BlockSwapNoise(level=0.1), max_epochs=2)
     >>> pipe = make_pipeline(TableEncoder(), dae).fit(frame)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "blocks": [list],
+        "blocks": [list, None],
         "level": [FRACTION, "array-like"],
     }
 
     def __init__(
-        self, blocks: Sequence[Block], level: float | Sequence[float] = 0.3
+        self,
+        blocks: list[Block] | None = None,
+        level: float | Sequence[float] = 0.3,
     ) -> None:
         self.blocks = blocks
         self.level = level
@@ -102,14 +184,17 @@ class BlockSwapNoise(Noise):
         """Whether the noise is the same for rows in any units."""
         return True
 
+    def with_blocks(self, blocks: list[Block]) -> BlockSwapNoise:
+        """Return a copy with the blocks of training rows."""
+        return clone(self).set_params(blocks=blocks)
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        if x.ndim != 2 or x.shape[1] != self.blocks[-1].stop:
+        if self.blocks is None:
             raise ValueError(
-                f"The blocks of BlockSwapNoise have {self.blocks[-1].stop} columns, "
-                f"but the rows have shape {tuple(x.shape[1:])}. Pass the blocks of an "
-                "encoder that was fitted to the same frame, and no step between it "
-                "and the estimator that changes the columns."
+                "BlockSwapNoise(blocks=None) finds its blocks in a fit. To call it "
+                "alone, pass blocks, such as blocks_ of a fitted TableEncoder."
             )
+        check_blocks(self.blocks, x[0].numel(), "BlockSwapNoise")
         n_blocks = len(self.blocks)
         level = torch.as_tensor(np.asarray(self.level, dtype=np.float32)).to(x.device)
         if level.ndim and level.shape != (n_blocks,):

@@ -16,6 +16,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
@@ -127,7 +128,6 @@ class BaseAutoencoder(
     _parameter_constraints: ClassVar = SHARED
 
     _dense = Dense()
-    _losses: ClassVar = LOSSES
 
     # Parameters -------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class BaseAutoencoder(
     def _likelihood(self) -> Loss:
         """Return how a reconstruction is compared with its row."""
         loss = self.loss
-        return self._losses[loss] if isinstance(loss, str) else Loss.of(loss)
+        return LOSSES[loss] if isinstance(loss, str) else Loss.of(loss)
 
     # Plans made from the hooks ----------------------------------------------------
 
@@ -522,7 +522,7 @@ class BaseAutoencoder(
         """
         return self._fitted().jacobian_norms(self._check_X(X))
 
-    def hidden_layer(self, X: Any, layer: int = -1) -> np.ndarray:
+    def hidden_layer(self, X: Any, layer: int | str = -1) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder.
 
         Parameters
@@ -530,9 +530,10 @@ class BaseAutoencoder(
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the layout that `fit` saw, or flattened.
 
-        layer : int, default=-1
+        layer : int or "all", default=-1
             Which of the hidden layers: 0 is the first one, -1 the last one, whose
-            activations the layer of the code takes.
+            activations the layer of the code takes. ``"all"`` is all of them, side by
+            side.
 
         Returns
         -------
@@ -543,6 +544,10 @@ class BaseAutoencoder(
         ------
         ValueError
             If the encoder has no such layer.
+
+        See Also
+        --------
+        skae.DeepFeatures : The code and hidden layers as a transformer.
 
         Warns
         -----
@@ -625,8 +630,8 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.input_tags.sparse = self.missing == "error"
         tags.input_tags.allow_nan = self.missing == "mask"
-        if isinstance(self.loss, str) and self.loss in self._losses:
-            loss = self._losses[self.loss]
+        if isinstance(self.loss, str) and self.loss in LOSSES:
+            loss = LOSSES[self.loss]
             tags.input_tags.positive_only = not loss.can_take(-1.0)
         dtypes = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
         tags.transformer_tags.preserves_dtype = dtypes
@@ -749,6 +754,8 @@ def open_model(estimator: Any, call: str = "") -> TrainedModel:
     call : str
         The call of the function with the parts of a Pipeline, for the error.
     """
+    if isinstance(estimator, FrozenEstimator):
+        return open_model(estimator.estimator, call)
     if not isinstance(estimator, BaseAutoencoder):
         raise TypeError(
             f"{call.partition('(')[0]} takes an autoencoder of skae, but got "

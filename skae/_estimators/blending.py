@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -148,6 +149,8 @@ def real_steps(transformer: Any) -> list[Any]:
     """Return the estimators of a pipeline that transform X, in order."""
     if hasattr(transformer, "best_estimator_"):
         return real_steps(transformer.best_estimator_)
+    if isinstance(transformer, FrozenEstimator):
+        return real_steps(transformer.estimator)
     if not hasattr(transformer, "steps"):
         return [transformer]
     steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]

@@ -174,7 +174,7 @@ def check_instances(estimator: Any) -> None:
     networks = [
         (name, getattr(estimator, name, None)) for name in ("encoder", "decoder")
     ]
-    for _, value in [*networks, *slots]:
+    for _, value in [*networks, *slots, ("loss", estimator.loss)]:
         if isinstance(value, BaseEstimator) and hasattr(
             value, "_parameter_constraints"
         ):

@@ -86,7 +86,8 @@ class ConvAutoencoder(BaseAutoencoder):
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
         (squared up to one training scale, then linear: outliers count less),
-        ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
+        ``"binary_cross_entropy"`` or ``"poisson"``; a :class:`~skae.tabular.BlockLoss`
+        for numbers beside one-hot columns. Any other callable is called as torch calls
         it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
         each row or each entry.
 

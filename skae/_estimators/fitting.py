@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
+from skae._data.blocks import lacks_blocks
 from skae._data.faults import explained
 from skae._data.gaps import extremes
 from skae._data.rows import (
@@ -83,6 +84,7 @@ def start(
     statistics = compute_statistics(rows, weight)
     check_observed(statistics, feature_names)
     check_squares(rows, statistics, dtype)
+    plan = plan.for_rows(rows, feature_names)
     rows = plan.task.loss.checked(rows, statistics.low, statistics.high)
     units = choose_units(statistics, layout, dtype, takes_gaps=takes_gaps)
     if units is not None and plan.task.loss.degree != 2:
@@ -134,7 +136,7 @@ def resume(
         How much each row counts.
     """
     data, statistics = _more_rows(X, estimator, model, sample_weight)
-    plan = renew_plan(model.built_with, estimator, task)
+    plan = renew_plan(model.built_with, estimator, task).for_rows(data.rows)
     return replace(model, statistics=statistics, trained_with=plan), data
 
 
@@ -237,6 +239,8 @@ def _more_rows(
 def _is_same(value: Any, copy: Any) -> bool:
     """Tell whether a parameter is what it was when it was copied."""
     if has_parameters(value) and type(value) is type(copy):
+        if lacks_blocks(value):
+            return True  # the copy has those that were found
         value, copy = value.get_params(), copy.get_params()
     return value is copy or value == copy
 

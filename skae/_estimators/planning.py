@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import LRScheduler
 from torch import nn
 
+from skae._data.blocks import lacks_blocks
 from skae._estimators.checks import (
     check_conflict,
     check_instances,
@@ -80,9 +81,13 @@ def renew_plan(plan: Plan, estimator: Any, task: Task) -> Plan:
     task : Task
         The task that its network is trained for.
     """
+    parameters = copy_of(estimator)
+    if lacks_blocks(parameters["loss"]):
+        parameters["loss"] = plan.parameters["loss"]
+        task = replace(task, loss=plan.task.loss)
     return replace(
         plan,
-        parameters=copy_of(estimator),
+        parameters=parameters,
         task=task,
         training=make_training(estimator, plan.networks),
     )

@@ -25,7 +25,7 @@ from skae._model.posterior import (
 )
 from skae._networks.autoencoder import VariationalAutoencoderModule
 from skae._networks.dense import Dense
-from skae._objective.losses import LIKELIHOODS
+from skae._objective.losses import LIKELIHOODS, Loss
 from skae._objective.penalties import KLDivergence
 from skae._training.plan import Networks
 
@@ -130,7 +130,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     loss : str or callable, default="squared_error"
         How a reconstruction is compared with its row: ``"squared_error"``, ``"huber"``
         (squared up to one training scale, then linear: outliers count less),
-        ``"binary_cross_entropy"`` or ``"poisson"``. A callable is called as torch calls
+        ``"binary_cross_entropy"`` or ``"poisson"``; a :class:`~skae.tabular.BlockLoss`
+        for numbers beside one-hot columns. Any other callable is called as torch calls
         it, ``loss(reconstruction, x)``, in the units of X, and returns one value for
         each row or each entry.
 
@@ -276,7 +277,6 @@ class VariationalAutoencoder(BaseAutoencoder):
     (3, 64)
     """
 
-    _losses = LIKELIHOODS
     # Samples are better from random weights than from PCA, and with a deeper decoder.
     _dense = Dense((256, 128), activation="gelu", init="random")
     beta: float = 1.0
@@ -306,6 +306,12 @@ class VariationalAutoencoder(BaseAutoencoder):
             decoder = clone(networks.encoder).set_params(hidden_layer_sizes=_DECODER)
             networks = replace(networks, decoder=decoder)
         return replace(networks, module_class=VariationalAutoencoderModule)
+
+    def _likelihood(self) -> Loss:
+        loss = self.loss
+        if isinstance(loss, str):
+            return LIKELIHOODS[loss]
+        return Loss.of(loss, as_likelihood=True)
 
     def _penalties(self) -> list[tuple[str, Any]]:
         return [("kl", KLDivergence(self.beta, warmup=self.kl_warmup))]

@@ -210,12 +210,17 @@ class TrainedModel:
             return rows
         return self.apply(self.module.fill_layer, rows)
 
-    def hidden_layer(self, rows: np.ndarray, layer: int) -> np.ndarray:
-        """Return the activations of a hidden layer of the encoder for rows."""
-        check_scalar(layer, "layer", Integral)
+    def hidden_layer(self, rows: np.ndarray, layer: int | str) -> np.ndarray:
+        """Return the activations of a hidden layer of the encoder for rows, or all."""
+        if not isinstance(layer, str):
+            check_scalar(layer, "layer", Integral)
+        elif layer != "all":
+            raise ValueError(f"layer={layer!r} is neither an int nor 'all'.")
 
         def of_rows(x: Tensor) -> Tensor:
             found = hidden_layers(self.module.encoder, x, copy=self.net.has_user_code)
+            if isinstance(layer, str):
+                return torch.cat([*(y.flatten(1) for y in found), x[:, :0]], dim=1)
             if not -len(found) <= layer < len(found):
                 raise ValueError(
                     f"layer={layer} is not there: hidden layers of the encoder: "
@@ -226,7 +231,8 @@ class TrainedModel:
         activations = self.apply(of_rows, rows)
         stopping: Any = dict(self.net.callbacks_).get(STOPPING)
         keeps_start = stopping is not None and stopping.keeps_start
-        if keeps_start and self.built_with.networks.are_architectures:
+        is_shipped = self.built_with.networks.are_architectures
+        if activations.size and keeps_start and is_shipped:
             warn(
                 "No epoch was better than the start, which is PCA: the weights of the "
                 "hidden layers are random. Set early_stopping=False to train them.",

@@ -52,10 +52,12 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
     data : WeightedRows
         Training rows; an evenly spaced subset is used if there are many.
     """
-    module = model.module
+    module, columns = model.module, model.loss.columns_of_variance
 
     def squares(x: Tensor) -> Tensor:
         error = model.errors(module(x)["reconstruction"], x)
+        if columns is not None:
+            error, x = error[:, columns], x[:, columns]
         n_there = (~x.isnan()).sum(1).clamp_min(1)
         return (error**2).sum(1) / n_there
 

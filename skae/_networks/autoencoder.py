@@ -37,7 +37,9 @@ def without_link(decoder: nn.Module, link: Callable[[], nn.Module]) -> nn.Module
     A loss with the same link adds it again. A sequence of decoders may end with one.
     """
     if isinstance(decoder, LinkedDecoder) and len(decoder) == 2:
-        return decoder[0] if type(decoder[1]) is link else decoder
+        return (
+            decoder[0] if type(decoder[1]) is getattr(link, "func", link) else decoder
+        )
     if is_plain(decoder, nn.Sequential) and len(decoder) > 1:  # type: ignore[arg-type]
         *first, last = decoder.children()
         bare = without_link(last, link)

@@ -43,6 +43,27 @@ class Unstandardize(Standardize):
         return torch.addcmul(self.shift, x, self.scale)
 
 
+class BlockSoftmax(nn.Module):
+    """From logits to probabilities in blocks of columns; others stay as they are.
+
+    Parameters
+    ----------
+    spans : sequence of (int, int)
+        For each block its first column and the one after its last, in their order.
+    """
+
+    def __init__(self, spans: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.spans = tuple(tuple(span) for span in spans)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts, end = [], 0
+        for start, stop in self.spans:
+            parts += [x[..., end:start], torch.softmax(x[..., start:stop], dim=-1)]
+            end = stop
+        return torch.cat([*parts, x[..., end:]], dim=-1)
+
+
 class PrincipalMap(nn.Linear):
     """A linear layer that starts as PCA."""
 

@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skae._data.batches import Batch
 from skae._data.sparse import count_outside
 from skae._exceptions import warn
 
 _ROUNDING = 1e-6  # of values at the end of a domain
+_TINY = 1e-12
 
 
 class Exp(nn.Module):
@@ -75,6 +77,21 @@ def sum_entries(values: Tensor) -> Tensor:
     return values.flatten(1).sum(1) if values.ndim > 1 else values
 
 
+def average(values: Tensor, batch: Batch) -> Tensor:
+    """Return the mean over the rows of a batch, of the sums over their entries.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, ...)
+        A value for each row or each entry.
+    batch : Batch
+        The batch, with its weights if it has any.
+    """
+    if batch.weight is None:
+        return values.mean() if values.ndim == 1 else values.sum() / len(values)
+    return (sum_entries(values) * batch.weight).sum() / batch.weight.sum()
+
+
 # Means over a batch, in one operation of torch ----------------------------------------
 
 
@@ -108,7 +125,9 @@ def _mean_poisson(log_rate: Tensor, x: Tensor, scale: float) -> Tensor:
 # Densities and draws ------------------------------------------------------------------
 
 
-def gaussian_profile(loss: Tensor, n_entries: Tensor | float) -> Tensor:
+def gaussian_profile(
+    values: Tensor, batch: Batch, columns: list[int] | None = None
+) -> Tensor:
     r"""Gaussian negative log-likelihood with one variance, at its optimum.
 
     :math:`\tfrac12 \sum_i [(x_i - \hat x_i)^2 / \sigma^2 + \log 2\pi\sigma^2]` of a
@@ -117,21 +136,30 @@ def gaussian_profile(loss: Tensor, n_entries: Tensor | float) -> Tensor:
 
     Parameters
     ----------
-    loss : Tensor of shape ()
-        Half the squared error of a row, on average.
-    n_entries : float
-        Number of entries of a row, on average.
+    values : Tensor of shape (n, n_features)
+        Half the squared error of each entry, 0 where it does not count.
+    batch : Batch
+        The batch.
+    columns : list of int or None, default=None
+        The features that have the variance. None is all.
 
     References
     ----------
     .. [1] Rybkin, Daniilidis & Levine, "Simple and effective VAE training with
        calibrated decoders", ICML 2021. :arxiv:`2006.13202`
     """
-    return _gaussian_at_optimum(2 * loss / n_entries, n_entries)
+    mask = batch.mask
+    if columns is not None:
+        values, mask = values[:, columns], None if mask is None else mask[:, columns]
+    mean = average(values, batch)
+    n_entries: Tensor | float = values[0].numel()
+    if mask is not None:
+        n_entries = average(mask.to(mean.dtype), batch).clamp_min(_TINY)
+    return _gaussian_at_optimum(2 * mean / n_entries, n_entries)
 
 
 def _gaussian_at_optimum(error: Tensor, n_entries: Tensor | float) -> Tensor:
-    variance = error.detach().clamp_min(1e-12)
+    variance = error.detach().clamp_min(_TINY)
     return 0.5 * n_entries * (error / variance + torch.log(2 * math.pi * variance))
 
 
@@ -170,7 +198,8 @@ def _draw_poisson(
 # Initial output of a decoder ----------------------------------------------------------
 
 
-def _logit(mean: np.ndarray) -> np.ndarray:
+def logit(mean: np.ndarray) -> np.ndarray:
+    """Return the logits of probabilities, away from 0 and 1."""
     mean = np.clip(mean, 0.01, 0.99)
     return np.log(mean / (1 - mean))
 
@@ -186,7 +215,8 @@ def _identity(mean: np.ndarray) -> np.ndarray:
 # How much the output of a decoder changes with a reconstruction, near the mean --------
 
 
-def _slope_of_logit(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def slope_of_logit(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the slope of the logit at probabilities, away from 0 and 1."""
     mean = np.clip(mean, 0.1, 0.9)
     return 1 / (mean * (1 - mean))
 
@@ -216,8 +246,8 @@ class Loss:
         ``(reconstruction, x, scale)`` to the loss of a row, averaged over a batch, in
         one operation.
     profile : callable or None
-        From the averaged loss of a row, and its number of entries, to the objective.
-        None is the averaged loss itself.
+        ``(values, batch)`` to the objective, from the values of entries. None is their
+        sum over a row, averaged.
     link : callable
         Factory of the module from the output of a decoder to the units of X.
     start : callable
@@ -236,6 +266,8 @@ class Loss:
         ``(means, variance, rng)`` to draws from that density, numpy arrays.
     has_variance : bool
         Whether the density has a variance, to be measured after training.
+    columns_of_variance : list of int or None
+        The features whose variance that is. None is all.
     is_custom : bool
         Whether the function is user-defined.
     """
@@ -243,7 +275,7 @@ class Loss:
     function: Callable[[Tensor, Tensor, float], Tensor]
     degree: int = 0
     fused: Callable[[Tensor, Tensor, float], Tensor] | None = None
-    profile: Callable[[Tensor, Tensor | float], Tensor] | None = None
+    profile: Callable[[Tensor, Batch], Tensor] | None = None
     link: Callable[[], nn.Module] = nn.Identity
     start: Callable[[np.ndarray], np.ndarray] = _identity
     slope: Callable[[np.ndarray, np.ndarray], np.ndarray] = _one
@@ -252,11 +284,23 @@ class Loss:
     log_density: Callable[[Tensor, Tensor, Any], Tensor] | None = None
     draw: Callable[[np.ndarray, Any, np.random.RandomState], np.ndarray] | None = None
     has_variance: bool = False
+    columns_of_variance: list[int] | None = None
     is_custom: bool = False
 
     @classmethod
-    def of(cls, function: Callable[[Tensor, Tensor], Tensor]) -> Loss:
-        """Return the loss of a user-defined function ``(reconstruction, x)``."""
+    def of(cls, function: Any, *, as_likelihood: bool = False) -> Loss:
+        """Return the loss of an object that declares one, or of a function.
+
+        Parameters
+        ----------
+        function : callable
+            An object with a method ``declare``, or a user-defined function
+            ``(reconstruction, x)``.
+        as_likelihood : bool, default=False
+            Whether it is for a variational autoencoder.
+        """
+        if hasattr(function, "declare") and not isinstance(function, type):
+            return function.declare(as_likelihood=as_likelihood)
         return cls(partial(_without_scale, function), is_custom=True)
 
     def for_training(self, reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
@@ -325,8 +369,8 @@ LOSSES = {
         binary_cross_entropy,
         fused=_mean_binary_cross_entropy,
         link=nn.Sigmoid,
-        start=_logit,
-        slope=_slope_of_logit,
+        start=logit,
+        slope=slope_of_logit,
         domain=(0, 1),
         refusal=(
             "loss='binary_cross_entropy' needs X between 0 and 1, but X runs from "

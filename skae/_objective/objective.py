@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from skae._data.batches import Batch
 from skae._networks.autoencoder import AutoencoderModule
-from skae._objective.losses import Loss, sum_entries
+from skae._objective.losses import Loss, average, sum_entries
 
 Penalty = Callable[[Tensor, Any, Any], Tensor]
 
@@ -98,28 +98,9 @@ class Objective(nn.Module):
                     "each entry."
                 )
             values = values * batch.mask
-        mean = average(values, batch)
         if loss.profile is None:
-            return mean
-        n_entries: Tensor | float = batch.x[0].numel()
-        if batch.mask is not None:
-            n_entries = average(batch.mask.to(mean.dtype), batch)
-        return loss.profile(mean, n_entries)
-
-
-def average(values: Tensor, batch: Batch) -> Tensor:
-    """Return the mean over the rows of a batch, of the sums over their entries.
-
-    Parameters
-    ----------
-    values : Tensor of shape (n, ...)
-        A value for each row or each entry.
-    batch : Batch
-        The batch, with its weights if it has any.
-    """
-    if batch.weight is None:
-        return values.mean() if values.ndim == 1 else values.sum() / len(values)
-    return (sum_entries(values) * batch.weight).sum() / batch.weight.sum()
+            return average(values, batch)
+        return loss.profile(values, batch)
 
 
 def _check_rows(values: Tensor, n_rows: int, name: str) -> Tensor:

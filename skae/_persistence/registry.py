@@ -42,6 +42,7 @@ from skae._networks.layers import (
     Affine,
     BatchNorm1d,
     BatchNorm2d,
+    BlockSoftmax,
     ClippedReLU,
     FirstHalf,
     FromUnits,
@@ -63,6 +64,7 @@ from skae._networks.recurrent import (
     Recurrent,
     ToFrames,
 )
+from skae._objective.block_loss import BlockLoss
 from skae._objective.losses import (
     Exp,
     binary_cross_entropy,
@@ -97,7 +99,7 @@ _OURS = (
         Units,
     ),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
-    *(squared_error, Block, BlockSwapNoise),
+    *(squared_error, Block, BlockLoss, BlockSoftmax, BlockSwapNoise),
 )
 
 # What a file may name without trust: creating or calling one of these does nothing but

@@ -12,15 +12,22 @@ import torch
 from torch import nn
 
 from skae._data.batches import HoldOut
+from skae._data.blocks import find_blocks, lacks_blocks
 from skae._data.layout import Layout, infer_layout
 from skae._data.statistics import Statistics
 from skae._data.transforms import DropEntries
 from skae._data.units import InUnitsOfX, Units
+from skae._exceptions import FitWarning, warn
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss
 from skae._objective.objective import Objective
 
+_NO_CATEGORIES = (
+    "BlockLoss has found no categories in X, and is half the squared error of all "
+    "columns. Pass one-hot columns, zeros and ones, without a step that scales them, "
+    "or use loss='squared_error'."
+)
 _DROPPED = 0.3  # share of the entries of a batch, where rows may have gaps
 
 
@@ -227,6 +234,34 @@ class Plan:
         """Return the plan for held-out rows of the user's own: none of X are."""
         training = replace(self.training, hold_out=None, final_share=0.0)
         return replace(self, training=training)
+
+    def for_rows(self, rows: Any, names: Any = None) -> Plan:
+        """Return the plan with the blocks of rows, if a part waits for them.
+
+        Parameters
+        ----------
+        rows : Rows of shape (n_rows, n_features)
+            The training rows.
+        names : sequence of str or None, default=None
+            Names of their columns.
+        """
+        task, parameters = self.task, self.parameters
+        if not any(map(lacks_blocks, [*parameters.values(), task.corruption])):
+            return self
+        blocks = find_blocks(rows, names)
+        found = {
+            name: value.with_blocks(blocks) if lacks_blocks(value) else value
+            for name, value in parameters.items()
+        }
+        loss, corruption = task.loss, task.corruption
+        if lacks_blocks(parameters["loss"]):
+            if all(block.kind != "category" for block in blocks):
+                warn(_NO_CATEGORIES, FitWarning)
+            loss = Loss.of(found["loss"], as_likelihood=loss.profile is not None)
+        if lacks_blocks(corruption):
+            corruption = corruption.with_blocks(blocks)
+        task = replace(task, loss=loss, corruption=corruption)
+        return replace(self, parameters=found, task=task)
 
     @property
     def has_free_coordinates(self) -> bool:
