@@ -32,6 +32,7 @@ from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.recurrent import Recurrent
 from skae._objective.penalties import Contraction, KLDivergence, KLSparsity, L1Sparsity
+from skae._plot.column_scores import ColumnScoresDisplay
 from skae._plot.components import ComponentsDisplay
 from skae._plot.interpolation import BlendDisplay, InterpolationDisplay
 from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
@@ -47,6 +48,7 @@ __all__ = [
     "AutoencoderTransformer",
     "BlendDisplay",
     "CollapsedCodeWarning",
+    "ColumnScoresDisplay",
     "ComponentsDisplay",
     "Contraction",
     "ContractiveAutoencoder",

@@ -390,13 +390,59 @@ def test_labels_and_names_are_text_and_never_run(page, tmp_path, rng):
     assert _find(browser, "#card-text").text == f"sample {MARKUP} 3, label {MARKUP}"
     legend = [x.text for x in browser.find_elements("css selector", ".legendtext")]
     assert legend == [MARKUP, "<b>b</b> & $c$"]
-    assert "A curve joins the features" in _find(browser, "header").text
+    assert "A curve joins the columns" in _find(browser, "header").text
     assert _find(browser, ".ytitle").text == "(heights mean nothing)"
     assert browser.execute_script("return window.harm") is None
     assert browser.get_log("browser") == []
     shown = _shown(browser, "skae.shown.representation")
     expected = ae.blend(X.iloc[3], X.iloc[4])
     np.testing.assert_allclose(shown, expected, atol=1e-4)
+
+
+def test_a_table_shows_the_values_of_its_columns(page, tmp_path, rng):
+    X = pd.DataFrame(rng.normal(size=(40, 3)) * [1, 1000, 10] + 5)
+    X.columns = ["<b>size</b>", "price", "age"]
+    ae = skae.AutoencoderTransformer(2, max_epochs=1, random_state=0)
+    with pytest.warns(skae.FitWarning):  # of columns in other units
+        ae.fit(X)
+    path = tmp_path / "table.html"
+    explorer.write(ae, X, path)
+    browser = page(path)
+    _choose(browser, 1, 2)
+
+    def texts(table):
+        lines = browser.find_elements("css selector", f"#{table} tr")
+        return [
+            [cell.text for cell in line.find_elements("xpath", "*")] for line in lines
+        ]
+
+    heads, *lines = texts("pair-values")
+    assert heads == ["", "codes mixed", "inputs mixed"]
+    assert [line[0] for line in lines] == X.columns.tolist()
+    middle = X.iloc[[1, 2]].mean()
+    np.testing.assert_allclose([float(line[2]) for line in lines], middle, rtol=1e-3)
+    decoded = ae.inverse_transform(ae.transform(X.iloc[[1, 2]]).mean(0, keepdims=True))
+    np.testing.assert_allclose(
+        [float(line[1]) for line in lines], np.ravel(decoded), rtol=1e-2, atol=1e-2
+    )
+    _point_at(browser, 5)
+    _wait(browser, "$('card-values').rows[1].cells[2].textContent")
+    heads, *lines = texts("card-values")
+    assert heads == ["", "sample", "reconstruction"]
+    np.testing.assert_allclose([float(line[1]) for line in lines], X.iloc[5], rtol=1e-3)
+
+
+def test_of_many_columns_the_fifteen_that_differ_most_are_shown(page, tmp_path, rng):
+    X = pd.DataFrame(rng.normal(size=(40, 20)).astype(np.float32)).add_prefix("x")
+    ae = skae.AutoencoderTransformer(2, max_epochs=1, random_state=0).fit(X)
+    explorer.write(ae, X, tmp_path / "wide.html")
+    browser = page(tmp_path / "wide.html")
+    _choose(browser, 1, 2)
+    heads = browser.find_elements("css selector", "#pair-values tr th:first-child")
+    codes = ae.transform(X.iloc[[1, 2]]).mean(0, keepdims=True)
+    gap = X.iloc[[1, 2]].mean() - ae.inverse_transform(codes).ravel()
+    order = np.argsort(-np.abs(gap) / (X.max() - X.min()).to_numpy())
+    assert [head.text for head in heads[1:]] == [f"x{j}" for j in order[:15]]
 
 
 @pytest.mark.parametrize("axis", [1, -1], ids=["channels_first", "channels_last"])
@@ -527,6 +573,7 @@ def test_each_feature_of_a_table_has_its_own_range(light, tmp_path, rng):
     np.testing.assert_allclose(facts["low"], X.min())
     np.testing.assert_allclose(facts["high"], X.max())
     assert facts["names"] == list(X.index)
+    assert facts["columns"] == ["a", "b", "c"]
     assert facts["axes"] == ["unit 0", ""]
 
 

@@ -42,9 +42,18 @@ def test_the_import_loads_no_other_package(imported):
 def test_optional_packages_are_imported_later(imported):
     before, new = imported
     assert "torch" in before
-    for name in ("matplotlib", "pandas", "tqdm", "rich", "onnx", "torch._dynamo"):
+    for name in ("matplotlib", "pandas", "polars", "tqdm", "rich", "onnx"):
         assert name not in new
+    assert "torch._dynamo" not in new
     assert "matplotlib" not in before
+
+
+def test_a_table_of_pandas_does_not_load_polars():
+    _, new = _modules(
+        "from skae.tabular import TableEncoder; import pandas; "
+        "X = pandas.DataFrame({'x': [1, 2]}); TableEncoder().fit_transform(X)"
+    )
+    assert "polars" not in new
 
 
 def test_a_fit_loads_no_package_that_only_plots_or_prints():

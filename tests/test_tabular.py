@@ -103,6 +103,9 @@ def _columns(n=60):
         "ordered": pd.Categorical(gappy(text), list("bca"), ordered=True),
         "numbered": pd.Categorical(small),
         "intervals": pd.cut(normal, 4),
+        "times": pd.Categorical(
+            pd.to_datetime((2020 + small).astype(str)).tz_localize("UTC")
+        ),
         "str": pd.Series(gappy(text), dtype="str"),
         "string": pd.array(gappy(text), dtype="string"),
         "object_none": pd.Series(gappy(text), dtype=object),
@@ -639,10 +642,10 @@ def test_frames_that_cannot_be_encoded(frame, error, message):
         TableEncoder().fit(frame)
 
 
-def test_frames_of_polars_are_referred_to_pandas():
-    pl = pytest.importorskip("polars", reason="needs polars")
-    with pytest.raises(TypeError, match=r"polars.DataFrame. Pass X.to_pandas\(\)"):
-        TableEncoder().fit(pl.DataFrame({"x": [1, 2]}))
+def test_tables_of_arrow_are_referred_to_pandas():
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow", exc_type=ImportError)
+    with pytest.raises(TypeError, match=r"pyarrow.Table. Pass X.to_pandas\(\)"):
+        TableEncoder().fit(pa.table({"x": [1, 2]}))
 
 
 @pytest.mark.parametrize(

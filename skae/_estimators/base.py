@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
@@ -16,7 +17,6 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
@@ -545,15 +545,15 @@ class BaseAutoencoder(
         ValueError
             If the encoder has no such layer.
 
-        See Also
-        --------
-        skae.DeepFeatures : The code and hidden layers as a transformer.
-
         Warns
         -----
         FitWarning
             If early stopping has kept the weights from before training: of the shipped
             networks these are PCA beside hidden layers with random weights.
+
+        See Also
+        --------
+        skae.DeepFeatures : The code and hidden layers as a transformer.
         """
         return self._fitted().hidden_layer(self._check_X(X), layer)
 
@@ -743,6 +743,12 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
     return Blender(estimator.transform, estimator.inverse_transform, check, shapes)
 
 
+def is_frozen(estimator: Any) -> bool:
+    """Tell whether an estimator is scikit-learn's FrozenEstimator of another one."""
+    frozen: Any = sys.modules.get("sklearn.frozen")
+    return frozen is not None and isinstance(estimator, frozen.FrozenEstimator)
+
+
 def open_model(estimator: Any, call: str = "") -> TrainedModel:
     """Return the model of a fitted autoencoder.
 
@@ -754,7 +760,7 @@ def open_model(estimator: Any, call: str = "") -> TrainedModel:
     call : str
         The call of the function with the parts of a Pipeline, for the error.
     """
-    if isinstance(estimator, FrozenEstimator):
+    if is_frozen(estimator):
         return open_model(estimator.estimator, call)
     if not isinstance(estimator, BaseAutoencoder):
         raise TypeError(

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.faults import explained
-from skae._estimators.base import BaseAutoencoder, blender_of
+from skae._estimators.base import BaseAutoencoder, blender_of, is_frozen
 from skae._model.blending import Blender
 
 
@@ -39,7 +38,8 @@ def blend(
 
     X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
         The samples to blend. A sample has the shape of a sample of `fit`, or is
-        flattened, or a Series. A single sample is blended with each of a batch.
+        flattened, or a Series, or a frame of polars with one row. A single sample is
+        blended with each of a batch.
 
     alpha : float or array-like of shape (n_samples,), default=0.5
         Weight of X2, one for all pairs or one for each. Values outside [0, 1]
@@ -55,7 +55,7 @@ def blend(
         One blend for each pair; a single sample where both X1 and X2 are. Where
         ``inverse_transform`` gives a frame, as that of
         :class:`skae.tabular.TableEncoder`, blends are a frame, and a single one is a
-        Series.
+        Series of pandas, or a frame of polars with one row.
 
     Examples
     --------
@@ -95,8 +95,9 @@ def interpolate(
     -------
     ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...), or DataFrame
         The decoded points, for one pair or for each. Where ``inverse_transform`` gives
-        a frame, they are its rows; for a batch of pairs, its index has the levels
-        ``"pair"`` and ``"step"``.
+        a frame, they are its rows; for a batch of pairs, the index of a frame of pandas
+        has the levels ``"pair"`` and ``"step"``, and the rows of one of polars are in
+        this order.
 
     Examples
     --------
@@ -147,7 +148,7 @@ def real_steps(transformer: Any) -> list[Any]:
     """Return the estimators of a pipeline that transform X, in order."""
     if hasattr(transformer, "best_estimator_"):
         return real_steps(transformer.best_estimator_)
-    if isinstance(transformer, FrozenEstimator):
+    if is_frozen(transformer):
         return real_steps(transformer.estimator)
     if not hasattr(transformer, "steps"):
         return [transformer]

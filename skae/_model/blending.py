@@ -107,17 +107,19 @@ class Blender:
 
 
 def _is_frame(samples: Any) -> bool:
-    """Tell whether samples are a frame of pandas, whose columns have types."""
-    return hasattr(samples, "iloc")
+    """Tell whether samples are a frame, whose columns have types."""
+    return hasattr(samples, "columns")
 
 
 def _first(samples: Any) -> Any:
-    """Return the first sample, of a frame as a Series."""
-    return samples.iloc[0] if _is_frame(samples) else samples[0]
+    """Return the first sample, of a frame of pandas as a Series."""
+    return samples.iloc[0] if hasattr(samples, "iloc") else samples[0]
 
 
 def _by_pair(frame: Any, n_pairs: int, n_steps: int) -> Any:
-    """Return a frame with the number of the pair and of the step as its index."""
+    """Return a frame of pandas with the numbers of pair and step as its index."""
+    if not hasattr(frame, "set_axis"):
+        return frame  # polars has no index
     import pandas as pd
 
     pairs = [range(n_pairs), range(n_steps)]
@@ -156,10 +158,16 @@ def as_batch(
     )
 
 
+def _is_row(batch: Any) -> bool:
+    """Tell whether a batch is a row of a frame of polars, which is a frame, too."""
+    return len(batch) == 1 and hasattr(batch, "columns") and not hasattr(batch, "iloc")
+
+
 def _count_pairs(
     batch1: Any, one1: bool, batch2: Any, one2: bool, name1: str, name2: str
 ) -> int:
     n1, n2 = len(batch1), len(batch2)
+    one1, one2 = one1 or _is_row(batch1), one2 or _is_row(batch2)
     if n1 != n2 and not (one1 or one2):
         raise ValueError(
             f"{name1} has {n1} samples and {name2} has {n2}. Pass as many in both, or "

@@ -17,15 +17,28 @@ from skae._plot.cells import (
     sample_style,
     to_cells,
 )
-from skae._plot.grid import Line, _GridDisplay
+from skae._plot.columns import (
+    MOST_COLUMNS,
+    SHOWN,
+    column_names,
+    draw_columns,
+    largest,
+)
+from skae._plot.grid import Line, _GridDisplay, label_columns
 
 _KINDS = ("content", "representation")
+_SHARE = "share of the second sample"
 
 
 class InterpolationDisplay(_GridDisplay):
     """Interpolations between two samples, one line for each kind of interpolation.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Rows whose columns have names are drawn as dots, with a line for each column, from
+    its lowest value at the left of a cell to its highest at the right, which stand
+    beside its name. Of more than 30 columns, those 15 are drawn in which the kinds of
+    interpolation differ most.
 
     Parameters
     ----------
@@ -45,6 +58,9 @@ class InterpolationDisplay(_GridDisplay):
         in the position given by `layout`, which is the first if `layout` is None. Flat
         rows without an image shape are drawn as curves.
 
+    feature_names : list of str or None, default=None
+        Names of the columns of flat rows. None draws rows as curves.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -55,7 +71,8 @@ class InterpolationDisplay(_GridDisplay):
 
     artists_ : ndarray of shape (n_pairs * n_kinds, n_steps, n_artists)
         The image of each cell, or a curve for each channel. The lines of the first pair
-        come first.
+        come first. Of named columns the shape is ``(n_kinds, n_pairs * n_steps, 1)``,
+        and the cells of the first pair come first.
 
     See Also
     --------
@@ -73,10 +90,13 @@ class InterpolationDisplay(_GridDisplay):
     (2, 5, 1)
     """
 
-    def __init__(self, walks, *, limits=None, layout=None, image_shape=None):
+    def __init__(
+        self, walks, *, limits=None, layout=None, image_shape=None, feature_names=None
+    ):
         super().__init__(layout=layout, image_shape=image_shape)
         self.walks = walks
         self.limits = limits
+        self.feature_names = feature_names
 
     def plot(self, ax=None, *, sample_kw=None):
         """Draw the interpolations.
@@ -98,6 +118,11 @@ class InterpolationDisplay(_GridDisplay):
         check_matplotlib(f"{type(self).__name__}.plot")
         samples = {kind: np.asarray(x) for kind, x in self.walks.items()}
         n_pairs, n_steps, *shape = next(iter(samples.values())).shape
+        if self.feature_names is not None:
+            rows = {kind: x.reshape(-1, *shape) for kind, x in samples.items()}
+            self._plot_columns(ax, rows, sample_kw)
+            label_columns(self.ax_, _shares(n_steps) * n_pairs, _SHARE)
+            return self
         cells = {
             kind: self._to_cells(x.reshape(-1, *shape)) for kind, x in samples.items()
         }
@@ -113,9 +138,35 @@ class InterpolationDisplay(_GridDisplay):
             lines,
             group=len(cells),
             labels=_shares(n_steps),
-            title="share of the second sample",
+            title=_SHARE,
         )
         return self
+
+    def _plot_columns(self, ax, rows, sample_kw):
+        """Draw a line for each column."""
+        whole = np.stack(list(rows.values())).astype(np.float64)
+        if len(self.feature_names) != whole.shape[2]:
+            raise ValueError(
+                f"feature_names has {len(self.feature_names)} entries, but the samples "
+                f"have {whole.shape[2]} columns."
+            )
+        low, high = whole.min(axis=(0, 1)), whole.max(axis=(0, 1))
+        half = np.where(high > low, (high - low) / 2, 1)
+        shown = np.arange(whole.shape[2])
+        title = ""
+        if len(shown) > MOST_COLUMNS:
+            differs = (np.ptp(whole, axis=0) / half).sum(axis=0)
+            shown, title = largest(differs)[0], f"{SHOWN} of {len(shown)} columns"
+        places = (whole[..., shown] - (low + high)[shown] / 2) / half[shown]
+        names = [
+            f"{self.feature_names[j]}  {_short(low[j])} to {_short(high[j])}"
+            for j in shown
+        ]
+        self.ax_, self.artists_ = draw_columns(
+            ax, dict(zip(rows, places, strict=True)), names, None, sample_kw
+        )
+        self.ax_.set_ylabel(title)
+        self.figure_ = self.ax_.figure
 
     @classmethod
     def from_estimator(
@@ -189,11 +240,16 @@ class InterpolationDisplay(_GridDisplay):
         layout, image_shape, limits = _describe(
             estimator, np.concatenate([content[0], content[-1]]), layout, image_shape
         )
+        is_named = getattr(estimator, "feature_names_in_", None) is not None
+        if content[0].ndim > 2 or layout is not None or image_shape is not None:
+            is_named = False
+        names = column_names(estimator, content[0].shape[1]) if is_named else None
         display = cls(
             {kind: found[kind] for kind in kinds},
             limits=limits,
             layout=layout,
             image_shape=image_shape,
+            feature_names=names,
         )
         return display.plot(ax, sample_kw=sample_kw)
 
@@ -387,6 +443,11 @@ def _describe(estimator, originals, layout, image_shape):
     cells = to_cells(originals, layout, image_shape)
     limits = find_limits(cells) if are_images(cells) else None
     return layout, image_shape, limits
+
+
+def _short(value):
+    """Return three digits of a number."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _shares(n_steps):

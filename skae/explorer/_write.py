@@ -19,6 +19,7 @@ from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.cells import find_limits
+from skae._plot.columns import column_names
 from skae._plot.projection import find_classes, find_places
 from skae.explorer._page import compress, fill_page, load_plotly, pack, pack_runtime
 
@@ -81,7 +82,8 @@ def write(
     image_shape : tuple of int or None, default=None
         Shape of the image in a flat row: ``(height, width)``, or with channels on the
         axis that `layout` names, first if it is None. Flat rows without a shape are
-        drawn as curves, each feature between its lowest and highest value.
+        drawn as curves, each feature between its lowest and highest value. If
+        `estimator` was fitted to a frame, tables have the values by column.
 
     max_samples : int, default=2000
         Maximum number of samples on the map; of more, a random subset is shown. With
@@ -167,6 +169,7 @@ def write(
     facts = {
         "n_components": codes.shape[1],
         "names": _names(X, chosen),
+        "columns": _columns(estimator, drawn_as),
         "axes": axes,
         "levels": levels,
         "start": _start(codes, places, colours),
@@ -210,6 +213,14 @@ def _draw(n_samples, max_samples, rng):
 def _names(X, chosen):
     """Return the name of each sample."""
     return [str(name) for name in (X.index[chosen] if hasattr(X, "iloc") else chosen)]
+
+
+def _columns(estimator, layout):
+    """Return the names of the columns of rows, None if they have none."""
+    is_named = getattr(estimator, "feature_names_in_", None) is not None
+    if layout.image_shape is not None or not is_named:
+        return None
+    return column_names(estimator, layout.n_features)
 
 
 def _sample_facts(rows, layout):

@@ -185,10 +185,11 @@ class Categories:
         seen = series.cat.categories if hasattr(series, "cat") else counts.index
         if not hasattr(series, "cat"):
             seen = seen.sort_values()
-        seen = seen[seen.isin(counts.index)]
-        self.seen = pd.Index(seen, dtype=object)
-        common, rare = _split(counts.reindex(seen).to_numpy(int), max_categories)
-        self.column_of = np.full(len(seen), len(common))
+        # As objects: times with a zone are not found among categories.
+        counts.index, seen = (pd.Index(x, dtype=object) for x in (counts.index, seen))
+        self.seen = seen[seen.isin(counts.index)]
+        common, rare = _split(counts.reindex(self.seen).to_numpy(int), max_categories)
+        self.column_of = np.full(len(self.seen), len(common))
         self.column_of[common] = np.arange(len(common))
         shown = np.append(common, rare[:1]).astype(int)
         self.values = self.seen[shown].to_numpy()
@@ -203,7 +204,7 @@ class Categories:
         """Kinds of columns whose values can be categories of this one."""
         import pandas as pd
 
-        return frozenset({"category", kind_of(pd.Series(self.seen))})
+        return frozenset({"category", kind_of(pd.Series(self.seen, dtype=object))})
 
     @property
     def names(self) -> list[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skae._data.blocks import Block
+from skae.tabular._base import BaseTableEncoder
 from skae.tabular._columns import encode, make_codec
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(BaseTableEncoder):
     r"""Encode a data frame as an array of numbers, and decode such arrays.
 
     Each column of the frame becomes a block of columns of the array:
@@ -28,14 +27,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
       saw nothing else, are those of the clock of their zone.
 
     `inverse_transform` gives a frame of valid rows, with the columns and the dtypes
-    that `fit` saw, whatever array it is given. Integers, booleans and columns of floats
-    in which `fit` saw whole numbers only are rounded. Of a block of categories the one
-    with the largest entry is taken. Dates are rounded to the coarsest step, from days
-    to microseconds, in which all dates of `fit` follow the first one. Numbers and dates
-    are clipped to the range that `fit` saw.
+    that `fit` saw, whatever array it is given: a frame of polars if `fit` saw one, else
+    of pandas. Integers, booleans and columns of floats in which `fit` saw whole numbers
+    only are rounded. Of a block of categories the one with the largest entry is taken.
+    Dates are rounded to the coarsest step, from days to microseconds, in which all
+    dates of `fit` follow the first one. Numbers and dates are clipped to the range that
+    `fit` saw.
 
-    Gaps (NaN, None, NA, NaT) are NaN in all columns of the block, which estimators take
-    and fill if `missing` is ``"mask"``. Arrays without NaN give frames without gaps.
+    Gaps (NaN, None, NA, NaT, null) are NaN in all columns of the block, which
+    estimators take and fill if `missing` is ``"mask"``. Arrays without NaN give frames
+    without gaps.
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    skae.tabular.InvertibleColumnTransformer : The same by transformers of one's own.
     skae.tabular.impute : Fill the gaps of a frame.
     skae.tabular.column_errors : Which column of which row is unusual.
     skae.blend : Blend rows of a frame, by a pipeline that starts with this encoder.
@@ -82,7 +84,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     Integers beyond 2\ :sup:`53` lose digits, as do times in nanoseconds over months:
-    the array is float64.
+    the array is float64. Frames of polars need pandas, too, and NaN in them is a gap
+    that comes back as null.
 
     Examples
     --------
@@ -124,114 +127,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.cycles = cycles
         self.clip = clip
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the kind, the scale and the categories of each column.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            A frame of pandas, whose columns have names that are text.
-
-        y : Ignored
-            Not used, present for consistency.
-
-        Returns
-        -------
-        self : TableEncoder
-            The fitted encoder.
-
-        Raises
-        ------
-        TypeError
-            If X is not a frame of pandas, or a column holds values of a kind that
-            cannot be encoded.
-        ValueError
-            If X is empty, or a column has no value or infinite ones.
-        """
-        self._validate_params()
-        _check_frame(X)
-        codecs = [
-            make_codec(
-                X[name],
-                max_categories=self.max_categories,
-                handle_unknown=self.handle_unknown,
-                cycles=self.cycles,
-                clip=self.clip,
-            )
-            for name in X.columns
-        ]
-        validate_data(self, X, skip_check_array=True)
-        stops = np.cumsum([len(codec.names) for codec in codecs]).tolist()
-        self._codecs = codecs
-        self.blocks_ = [
-            Block(codec.name, codec.kind, start, stop, codec.categories)
-            for codec, start, stop in zip(codecs, [0, *stops], stops, strict=False)
-        ]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Encode a frame.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            A frame with the columns that `fit` saw, in the same order. Dtypes may
-            differ if values are of the same kind: a row as a Series of objects, made a
-            frame, is encoded as the row was.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features_out)
-            The array, in float64, with NaN at gaps.
-
-        Raises
-        ------
-        TypeError
-            If a column holds values of another kind than `fit` saw.
-        ValueError
-            If columns differ from those of `fit`, or a category is new and
-            `handle_unknown` is ``"error"``.
-        """
-        check_is_fitted(self)
-        _check_frame(X)
-        self._check_columns(list(X.columns))
-        return np.hstack([encode(codec, X[codec.name]) for codec in self._codecs])
-
-    def inverse_transform(self, X: Any) -> Any:
-        """Decode an array as a frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_out)
-            What an estimator makes of the array, such as reconstructions.
-
-        Returns
-        -------
-        DataFrame of shape (n_samples, n_features)
-            Rows with the columns and the dtypes that `fit` saw. If X is a frame, they
-            have its index. NaN gives gaps, and integers and booleans with gaps the
-            dtypes that pandas has for these.
-        """
-        import pandas as pd
-
-        check_is_fitted(self)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        array = check_array(
-            X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self
-        )
-        if array.shape[1] != self.blocks_[-1].stop:
-            raise ValueError(
-                f"X has {array.shape[1]} columns, but the encoder makes "
-                f"{self.blocks_[-1].stop} of the {self.n_features_in_} columns of a "
-                "frame. Pass an array like that of transform."
-            )
-        columns = {
-            block.name: codec.decode(array[:, block.columns])
-            for codec, block in zip(self._codecs, self.blocks_, strict=True)
-        }
-        frame = pd.DataFrame(columns)
-        return frame if index is None else frame.set_axis(index)
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of the array.
 
@@ -253,60 +148,32 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         names = [name for codec in self._codecs for name in codec.names]
         return np.asarray(_distinct(names), dtype=object)
 
-    def _check_columns(self, names: list[Any]) -> None:
-        """Refuse columns other than those of fit, or in another order."""
-        expected = self.feature_names_in_.tolist()
-        if names == expected:
-            return
-        missing = [name for name in expected if name not in names]
-        new = [name for name in names if name not in expected]
-        if missing:
-            raise ValueError(f"X lacks columns that fit saw: {_listed(missing)}.")
-        if new:
-            raise ValueError(
-                f"X has columns that fit did not see: {_listed(new)}. Pass "
-                "X[encoder.feature_names_in_]."
+    def _fitted(self, X: Any, frame: Any, y: Any) -> dict[str, Any]:
+        codecs = [
+            make_codec(
+                frame[name],
+                max_categories=self.max_categories,
+                handle_unknown=self.handle_unknown,
+                cycles=self.cycles,
+                clip=self.clip,
             )
-        raise ValueError(
-            "The columns of X are not in the order that fit saw. Pass "
-            "X[encoder.feature_names_in_]."
-        )
+            for name in frame.columns
+        ]
+        stops = np.cumsum([len(codec.names) for codec in codecs]).tolist()
+        blocks = [
+            Block(codec.name, codec.kind, start, stop, codec.categories)
+            for codec, start, stop in zip(codecs, [0, *stops], stops, strict=False)
+        ]
+        return {"_codecs": codecs, "blocks_": blocks}
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+    def _encode(self, X: Any, frame: Any) -> np.ndarray:
+        return np.hstack([encode(codec, frame[codec.name]) for codec in self._codecs])
 
-
-def _check_frame(X: Any) -> None:
-    """Refuse what is not a frame of pandas with rows and names."""
-    import pandas as pd
-
-    if not isinstance(X, pd.DataFrame):
-        kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
-        way_out = "X.to_pandas()" if hasattr(X, "to_pandas") else "pd.DataFrame(X)"
-        raise TypeError(
-            f"TableEncoder takes a DataFrame of pandas, but X is a {kind}. Pass "
-            f"{way_out}, with names for the columns."
-        )
-    if 0 in X.shape:
-        raise ValueError(
-            f"X is empty: it has {X.shape[0]} rows and {X.shape[1]} columns. At least "
-            "one of both is needed."
-        )
-    unnamed = [name for name in X.columns if not isinstance(name, str)]
-    if unnamed:
-        raise TypeError(
-            f"The column {unnamed[0]!r} has a name that is no text. Use X.columns = "
-            "X.columns.astype(str)."
-        )
-    if not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].tolist()
-        raise ValueError(
-            f"X has several columns with one name: {_listed(twice)}. Rename them."
-        )
+    def _decode(self, array: np.ndarray) -> dict[str, Any]:
+        return {
+            block.name: codec.decode(array[:, block.columns])
+            for codec, block in zip(self._codecs, self.blocks_, strict=True)
+        }
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -320,10 +187,3 @@ def _distinct(names: list[str]) -> list[str]:
         found.add(unique)
         distinct.append(unique)
     return distinct
-
-
-def _listed(names: list[Any], shown: int = 3) -> str:
-    """Return names as text, of many only the first ones."""
-    text = ", ".join(map(repr, names[:shown]))
-    more = len(names) - shown
-    return f"{text} and {more} more" if more > 0 else text

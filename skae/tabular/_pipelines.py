@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from skae._anomaly.detector import AnomalyDetector
 from skae._data.blocks import Block
 from skae._estimators.blending import real_steps
+from skae.tabular._base import BaseTableEncoder
 from skae.tabular._encoder import TableEncoder
+from skae.tabular._frames import as_pandas, as_polars, schema_of
 
 
 def impute(
@@ -41,9 +43,9 @@ def impute(
     Returns
     -------
     DataFrame of shape (n_samples, n_features) or list of DataFrame
-        X with values at its gaps; all other entries, the index and the dtypes are those
-        of X; categories that a dtype of X lacks are added to it. A column of X without
-        any value has the dtype that `fit` saw. With
+        X with values at its gaps, a frame of the same package; all other entries, the
+        index and the dtypes are those of X; categories that a dtype of X lacks are
+        added to it. A column of X without any value has the dtype that `fit` saw. With
         `n_draws`, one frame for each draw.
 
     Raises
@@ -73,7 +75,7 @@ def impute(
     >>> impute(pipe, frame)["animal"].head(3).tolist()
     ['cat', 'dog', 'dog']
     """
-    encoder, *between, last = _steps_of(pipeline, "impute", "impute")
+    encoder, *between, last = _steps_of(pipeline, "impute", "impute", TableEncoder)
     array = encoder.transform(X)
     for step in between:
         array = step.transform(array)
@@ -92,7 +94,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     The error of row i in the column with the block B is
     :math:`e_{iB} = \sum_{j \in B} (x_{ij} - \hat x_{ij})^2`, with x the array of the
     :class:`TableEncoder` and :math:`\hat x` its reconstruction. Numbers are in units of
-    their standard deviation. A category that was taken for another one gets about 2.
+    their standard deviation, or as an :class:`InvertibleColumnTransformer` has scaled
+    them. A category that was taken for another one gets about 2.
     The sum over columns is the squared distance between a row and its reconstruction.
 
     If the pipeline ends with a :class:`skae.AnomalyDetector`, errors are divided by
@@ -102,7 +105,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     Parameters
     ----------
     pipeline : Pipeline
-        A fitted pipeline from a :class:`TableEncoder` to a transformer with
+        A fitted pipeline from a :class:`TableEncoder`, or an
+        :class:`InvertibleColumnTransformer`, to a transformer with
         ``inverse_transform`` or to a detector, or a search over one.
 
     X : DataFrame of shape (n_samples, n_features)
@@ -111,7 +115,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     Returns
     -------
     DataFrame of shape (n_samples, n_features)
-        The errors, with the index and the columns of X, and NaN at gaps.
+        The errors, with the index and the columns of X, and NaN at gaps. Of a frame of
+        polars it is one as well, with null at gaps.
 
     Raises
     ------
@@ -146,25 +151,45 @@ def column_errors(pipeline: Any, X: Any) -> Any:
 
     is_detector = isinstance(real_steps(pipeline)[-1], AnomalyDetector)
     method = "explain" if is_detector else "inverse_transform"
-    encoder, *steps = _steps_of(pipeline, "column_errors", method)
-    array = encoder.transform(X)
-    find = _errors_of_detector if is_detector else _errors_of_decoder
-    squares, usual = find(steps, array)
+    encoder, *steps = _steps_of(pipeline, "column_errors", method, BaseTableEncoder)
+    if is_detector:
+        squares, usual = _errors_of_detector(steps, encoder.transform(X))
+    else:
+        array, decoded = through_steps(encoder, steps, X)
+        squares, usual = (array - decoded) ** 2, None
     errors = {}
     for block in encoder.blocks_:
         of_block = squares[:, block.columns].sum(axis=1)
         errors[block.name] = of_block if usual is None else of_block / usual(block)
-    return pd.DataFrame(errors, index=X.index)
+    index = X.index if schema_of(X) is None else None
+    frame = pd.DataFrame(errors, index=index)[list(X.columns)]
+    if index is not None:
+        return frame
+    import polars as pl
+
+    return as_polars(frame, dict.fromkeys(frame, pl.Float64))
 
 
-def _errors_of_decoder(steps: list[Any], array: np.ndarray) -> tuple[np.ndarray, None]:
-    """Return the squared error of each entry of an array, and no unit for it."""
-    decoded = array
+def through_steps(
+    encoder: BaseTableEncoder, steps: list[Any], X: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the array of a frame, and its reconstruction.
+
+    Parameters
+    ----------
+    encoder : BaseTableEncoder
+        The first step of a fitted pipeline.
+    steps : list of transformer
+        The others, each with ``inverse_transform``.
+    X : DataFrame
+        The frame.
+    """
+    array = decoded = encoder.transform(X)
     for step in steps:
         decoded = step.transform(decoded)
     for step in reversed(steps):
         decoded = step.inverse_transform(decoded)
-    return (np.asarray(array) - np.asarray(decoded)) ** 2, None
+    return np.asarray(array), np.asarray(decoded)
 
 
 def _errors_of_detector(
@@ -187,10 +212,10 @@ def _errors_of_detector(
     return errors, lambda block: float(squares[block.columns].sum())
 
 
-def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
+def _steps_of(pipeline: Any, function: str, method: str, first: type) -> list[Any]:
     """Return the encoder and the other steps, the last of which has some method."""
     steps = real_steps(pipeline)
-    if len(steps) < 2 or not isinstance(steps[0], TableEncoder):
+    if len(steps) < 2 or not isinstance(steps[0], first):
         raise TypeError(
             f"{function} takes a pipeline that starts with a TableEncoder, but got "
             f"{' and '.join(type(step).__name__ for step in steps)}. Use "
@@ -208,6 +233,8 @@ def _steps_of(pipeline: Any, function: str, method: str) -> list[Any]:
 
 def _with_gaps_filled(X: Any, values: Any) -> Any:
     """Return a frame with the entries of another one at its gaps."""
+    schema, seen = schema_of(X), schema_of(values) or {}
+    X, values = as_pandas(X), as_pandas(values)
     filled = X.copy()
     for name in X.columns:
         gaps = X[name].isna()
@@ -217,7 +244,10 @@ def _with_gaps_filled(X: Any, values: Any) -> Any:
         elif gaps.any():
             column = _with_categories_of(X[name], found)
             filled[name] = column.mask(gaps, found.astype(column.dtype))
-    return filled
+    if schema is None:
+        return filled
+    empty = [name for name in X.columns if X[name].isna().all()]
+    return as_polars(filled, {**schema, **{name: seen.get(name) for name in empty}})
 
 
 def _with_categories_of(column: Any, other: Any) -> Any:

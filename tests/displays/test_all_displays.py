@@ -12,6 +12,7 @@ import skae
 from skae import (
     AutoencoderTransformer,
     BlendDisplay,
+    ColumnScoresDisplay,
     ComponentsDisplay,
     InterpolationDisplay,
     LatentDiagnosticsDisplay,
@@ -46,6 +47,7 @@ def _draw(kind, ae, X, **kwargs):
 
 DISPLAYS = [
     BlendDisplay,
+    ColumnScoresDisplay,
     ComponentsDisplay,
     InterpolationDisplay,
     LatentDiagnosticsDisplay,

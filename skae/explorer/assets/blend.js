@@ -87,6 +87,7 @@ async function showBlends() {
   Object.assign(state.shown, { weights: parts, representation, content });
   draw($("representation"), representation);
   draw($("content"), content);
+  fillTable($("pair-values"), ["codes mixed", "inputs mixed"], [representation, content]);
 }
 
 async function showInterpolation() {

@@ -12,6 +12,35 @@ function draw(canvas, values) {
   else drawCurves(canvas, values);
 }
 
+const MOST_COLUMNS = 15; // in a table of values
+
+/** Show the values of named columns; of many those that differ most, by their ranges. */
+function fillTable(table, heads, rows) {
+  if (!facts.columns) return;
+  const cell = (tag, text) => {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    return element;
+  };
+  const line = (...cells) => {
+    const element = document.createElement("tr");
+    element.append(...cells);
+    return element;
+  };
+  const gap = (j) => Math.abs(share(rows[0][j], j) - share(rows.at(-1)[j], j));
+  const all = facts.columns.map((_, j) => j);
+  const apart = [...all].sort((i, j) => gap(j) - gap(i)).slice(0, MOST_COLUMNS);
+  const shown = all.length > MOST_COLUMNS ? apart : all;
+  const number = (value) => String(Number(value.toPrecision(4)));
+  table.replaceChildren(
+    line(cell("th", ""), ...heads.map((head) => cell("th", head))),
+    ...shown.map((j) => line(
+      cell("th", facts.columns[j]),
+      ...heads.map((_, k) => cell("td", k < rows.length ? number(rows[k][j]) : "")),
+    )),
+  );
+}
+
 function drawImage(canvas, values) {
   const [n_channels, height, width] = facts.shape;
   const n_pixels = width * height;

@@ -90,6 +90,8 @@ async function showCard(i, { clientX, clientY }) {
   card.dataset.index = i;
   $("card-text").textContent = describe(i);
   draw($("card-sample"), row(samples, i));
+  const heads = ["sample", "reconstruction"];
+  fillTable($("card-values"), heads, [row(samples, i)]);
   card.hidden = false;
   const { width, height } = card.getBoundingClientRect();
   const isBeyond = clientX + 16 + width > document.documentElement.clientWidth;
@@ -99,7 +101,9 @@ async function showCard(i, { clientX, clientY }) {
   card.style.top = `${Math.max(4, top)}px`;
   const reconstruction = await decode(row(codes, i));
   // The pointer may have gone on while the decoder ran.
-  if (card.dataset.index === String(i)) draw($("card-reconstruction"), reconstruction);
+  if (card.dataset.index !== String(i)) return;
+  draw($("card-reconstruction"), reconstruction);
+  fillTable($("card-values"), heads, [row(samples, i), reconstruction]);
 }
 
 function listenToMap() {

@@ -2,6 +2,7 @@
 
 const CURVES = { // of samples that are not images
   row: "A curve joins the features in their order, each between its lowest and its highest value.",
+  table: "A curve joins the columns in their order, each between its lowest and its highest value; the tables have their names.",
   signal: "A curve shows a channel.",
 };
 
@@ -11,7 +12,8 @@ async function start() {
       $(`interpolation-${kind}`).append(document.createElement("canvas"));
     }
   }
-  $("curves").textContent = CURVES[facts.kind] ?? "";
+  $("curves").textContent = CURVES[facts.columns ? "table" : facts.kind] ?? "";
+  document.body.classList.toggle("named", Boolean(facts.columns));
   const isSmall = facts.kind === "image" && facts.shape[2] <= 64;
   document.body.classList.toggle("pixels", isSmall);
   await Promise.all([unpackRows(), loadPlotly(), loadDecoder()]);
