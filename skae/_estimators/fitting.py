@@ -409,7 +409,9 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
 def document_of(estimator: Any, model: TrainedModel) -> Document:
     """Return the content of a file of an estimator and its model."""
     parameters = estimator.get_params(deep=False)
-    apart = {*parameters, "_model", "_skl_callbacks"}
+    # What scikit-learn sets in a fit remains if that was interrupted.
+    of_callbacks = {"_skl_callbacks", "_callback_fit_ctx"}
+    apart = {*parameters, "_model", *of_callbacks}
     return Document(
         cls=type(estimator),
         parameters=parameters,
