@@ -28,6 +28,7 @@ from skae._exceptions import (
     FitWarning,
     LayoutWarning,
 )
+from skae._latent_density import LatentDensity
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.recurrent import Recurrent
@@ -65,6 +66,7 @@ __all__ = [
     "KLDivergence",
     "KLSparsity",
     "L1Sparsity",
+    "LatentDensity",
     "LatentDiagnosticsDisplay",
     "LatentSpaceDisplay",
     "LayoutWarning",

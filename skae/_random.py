@@ -82,3 +82,27 @@ class RandomStream:
                 for (shared, own), state in zip(generators, before, strict=True):
                     own.set_state(shared.get_state())
                     shared.set_state(state)
+
+
+def seeded(part: Any, seed: int) -> Any:
+    """Seed an object with parameters, and its parts, where they have no seed.
+
+    Parameters
+    ----------
+    part : object
+        It is changed if it has ``get_params`` of scikit-learn.
+    seed : int
+        The seed.
+
+    Returns
+    -------
+    object
+        The same.
+    """
+    params = part.get_params(deep=True) if hasattr(part, "get_params") else {}
+    seeds = {
+        name: seed
+        for name, value in params.items()
+        if value is None and name.split("__")[-1] == "random_state"
+    }
+    return part.set_params(**seeds) if seeds else part

@@ -23,6 +23,7 @@ LAYERS = [
     {
         "_anomaly",
         "_deep_features",
+        "_latent_density",
         "_plot",
         "_versions",
         "diagnostics",

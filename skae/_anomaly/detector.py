@@ -30,22 +30,12 @@ from skae._anomaly.scores import SCORES, Scorer, fit_scorer
 from skae._data.rows import as_frame, check_rows, first_rows
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._persistence.onnx import write_exported
+from skae._random import seeded
 
 _LARGEST_CODE = 64
 _N_FOLDS = 5
 _FEWEST_ROWS, _FEWEST_TRAINING_ROWS = 4, 2
 _USUAL_RATE = 0.05
-
-
-def _seeded(estimator: Any, seed: int) -> Any:
-    """Seed an estimator and its parts that have no seed."""
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    seeds = {
-        name: seed
-        for name, value in params.items()
-        if value is None and name.split("__")[-1] == "random_state"
-    }
-    return estimator.set_params(**seeds) if seeds else estimator
 
 
 def _default_estimator(n_features: int) -> Any:
@@ -321,7 +311,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         else:
             transformer, shape = clone(self.estimator), sample_shape
         return fit_scorer(
-            _seeded(transformer, seed),
+            seeded(transformer, seed),
             rows,
             shape,
             score_by=self.score_by,

@@ -581,7 +581,13 @@ class BaseAutoencoder(
         return blender_of(self).blend(X1, X2, alpha, kind=kind)
 
     def interpolate(
-        self, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
+        self,
+        x1: Any,
+        x2: Any,
+        n_steps: int = 7,
+        *,
+        path: str = "linear",
+        through: Any = None,
     ) -> np.ndarray:
         """Interpolate between samples: see :func:`skae.interpolate`.
 
@@ -593,15 +599,19 @@ class BaseAutoencoder(
         n_steps : int, default=7
             Number of points, including both ends.
 
-        path : {"linear", "spherical"}, default="linear"
+        path : {"linear", "spherical", "projected", "data"}, default="linear"
             Path between the two codes.
+
+        through : array-like of shape (n_others, ...) or None, default=None
+            The samples that path ``"data"`` passes.
 
         Returns
         -------
         ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
             The decoded points, for one pair or for each.
         """
-        return blender_of(self).interpolate(x1, x2, n_steps, path=path)
+        blender = blender_of(self)
+        return blender.interpolate(x1, x2, n_steps, path=path, through=through)
 
     def mix(self, X: Any, weights: Any) -> np.ndarray:
         """Decode weighted sums of codes: see :func:`skae.mix`.

@@ -70,7 +70,13 @@ def blend(
 
 
 def interpolate(
-    transformer: Any, x1: Any, x2: Any, n_steps: int = 7, *, path: str = "linear"
+    transformer: Any,
+    x1: Any,
+    x2: Any,
+    n_steps: int = 7,
+    *,
+    path: str = "linear",
+    through: Any = None,
 ) -> Any:
     """Interpolate between samples in the latent space.
 
@@ -86,10 +92,18 @@ def interpolate(
     n_steps : int, default=7
         Number of points, at least 2, including the reconstructions of both ends.
 
-    path : {"linear", "spherical"}, default="linear"
+    path : {"linear", "spherical", "projected", "data"}, default="linear"
         Path between the codes. ``"linear"`` takes equal steps on the straight line.
         ``"spherical"`` rotates the direction by equal angles and changes the length
-        linearly.
+        linearly. ``"projected"`` decodes and encodes the linear steps five times, which
+        draws them towards codes of samples. ``"data"`` takes equal steps on the
+        shortest path through the codes of other samples [1]_: each code is joined to
+        its three nearest, separate parts of them are joined where they are nearest, and
+        the squares of the distances are summed up.
+
+    through : array-like of shape (n_others, ...) or None, default=None
+        The samples that path ``"data"`` passes, at least two, such as training samples.
+        Nothing of them is kept.
 
     Returns
     -------
@@ -108,7 +122,8 @@ def interpolate(
     >>> interpolate(PCA(4).fit(X), X[0], X[-1], 3)[:, 0].round(2)
     array([5.1, 5.5, 5.9])
     """
-    return find_blender(transformer).interpolate(x1, x2, n_steps, path=path)
+    blender = find_blender(transformer)
+    return blender.interpolate(x1, x2, n_steps, path=path, through=through)
 
 
 def mix(transformer: Any, X: Any, weights: Any) -> Any:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from skae._model.latent import PATHS, mix_pairs
+from skae._model.data_path import data_path
+from skae._model.latent import PATHS, linear_path, mix_pairs
 
+_N_PROJECTIONS = 5
 KINDS = ("representation", "content")
 
 
@@ -63,25 +65,52 @@ class Blender:
             mixed = self._samples(codes)
         return _first(mixed) if one1 and one2 else mixed
 
-    def interpolate(self, x1: Any, x2: Any, n_steps: int, *, path: str) -> Any:
+    def interpolate(
+        self, x1: Any, x2: Any, n_steps: int, *, path: str, through: Any = None
+    ) -> Any:
         """Decode the codes between two samples: see :func:`skae.interpolate`."""
-        _check_choice("path", path, tuple(PATHS))
+        _check_choice("path", path, (*PATHS, "projected", "data"))
+        if (through is None) == (path == "data"):
+            raise ValueError(
+                f"path={path!r} and through="
+                f"{'None' if through is None else 'X'} do not go together: path='data' "
+                "needs the samples to pass, such as through=X_train, and others take "
+                "none."
+            )
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
             raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
         batch1, one1 = as_batch(x1, self.shapes, "x1")
         batch2, one2 = as_batch(x2, self.shapes, "x2")
         n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
-        codes = PATHS[path](
-            _broadcast(self._codes(batch1), n_pairs),
-            _broadcast(self._codes(batch2), n_pairs),
-            int(n_steps),
-        )
+        start = _broadcast(self._codes(batch1), n_pairs)
+        end = _broadcast(self._codes(batch2), n_pairs)
+        codes = self._path(start, end, int(n_steps), path, through)
         between = self._samples(codes.reshape(n_pairs * n_steps, -1))
         if one1 and one2:
             return between
         if _is_frame(between):
             return _by_pair(between, n_pairs, n_steps)
         return between.reshape(n_pairs, n_steps, *between.shape[1:])
+
+    def _path(
+        self, start: np.ndarray, end: np.ndarray, n_steps: int, path: str, through: Any
+    ) -> np.ndarray:
+        """Return the codes of a path of each pair."""
+        if path == "data":
+            known, one = as_batch(through, self.shapes, "through")
+            if one or len(known) < 2:
+                raise ValueError(
+                    "through needs at least two samples to pass, such as X_train."
+                )
+            return data_path(start, end, n_steps, self._codes(known))
+        if path != "projected":
+            return PATHS[path](start, end, n_steps)
+        codes = linear_path(start, end, n_steps)
+        inner = codes[:, 1:-1]
+        for _ in range(_N_PROJECTIONS if inner.size else 0):
+            decoded = self._samples(inner.reshape(-1, inner.shape[-1]))
+            inner = self._codes(decoded).reshape(inner.shape)
+        return np.concatenate([codes[:, :1], inner, codes[:, -1:]], axis=1)
 
     def mix(self, X: Any, weights: Any) -> Any:
         """Decode weighted sums of codes: see :func:`skae.mix`."""

@@ -177,6 +177,7 @@ class InterpolationDisplay(_GridDisplay):
         n_steps=7,
         *,
         path="linear",
+        through=None,
         kinds=_KINDS,
         layout=None,
         image_shape=None,
@@ -198,8 +199,11 @@ class InterpolationDisplay(_GridDisplay):
         n_steps : int, default=7
             Number of samples in an interpolation, both ends included.
 
-        path : {"linear", "spherical"}, default="linear"
+        path : {"linear", "spherical", "projected", "data"}, default="linear"
             Path between the two codes.
+
+        through : array-like of shape (n_others, ...) or None, default=None
+            The samples that path ``"data"`` passes.
 
         kinds : tuple of str, default=("content", "representation")
             Kinds of interpolation, from top to bottom: ``"content"`` averages the
@@ -230,7 +234,9 @@ class InterpolationDisplay(_GridDisplay):
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
         shapes = _shapes_of(estimator, "interpolate")
-        representation = interpolate(estimator, x1, x2, n_steps, path=path)
+        representation = interpolate(
+            estimator, x1, x2, n_steps, path=path, through=through
+        )
         batch, is_one = as_batch(x1, shapes, "x1")
         if is_one and as_batch(x2, shapes, "x2")[1]:
             x1, representation = batch, representation[np.newaxis]
