@@ -12,6 +12,7 @@ from _tables import (
     imputation,
     performance,
     published,
+    sampling,
     tables,
 )
 
@@ -26,6 +27,7 @@ def write(app):
     imputation.write()
     anomalies.write()
     tables.write()
+    sampling.write()
 
 
 def setup(app):

@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -49,16 +49,16 @@ def _default_estimator(n_features: int) -> Any:
 def _cross_fitted(
     fit_part: Callable[[np.ndarray], Scorer], rows: np.ndarray, of_all: Scorer
 ) -> np.ndarray:
-    """Return the score of each row, by a fit that has not seen it.
+    """Return what `Scorer` measures of each row, by a fit that has not seen it.
 
     What the two scores are divided by is that of the fit to all rows: it varies from
     fit to fit, and scores have to be comparable.
     """
-    scores = np.empty(len(rows))
+    measured = np.empty((len(rows), 2))
     for train, held_out in KFold(min(_N_FOLDS, len(rows))).split(rows):
         scorer = replace(fit_part(rows[train]), spreads=of_all.spreads)
-        scores[held_out] = scorer.scores(rows[held_out])
-    return scores
+        measured[held_out] = scorer.scores_and_distances(rows[held_out])
+    return measured
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -254,12 +254,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             if n_calibration < len(rows):
                 method = "split"
                 scorer = fit_part(rows[order[n_calibration:]])
-                scores = scorer.scores(rows[order[:n_calibration]])
+                measured = scorer.scores_and_distances(rows[order[:n_calibration]])
             else:
                 method = "cross-fit"
                 scorer = fit_part(rows)
-                scores = _cross_fitted(fit_part, rows[order], scorer)
-        calibration = np.sort(scores)
+                measured = _cross_fitted(fit_part, rows[order], scorer)
+        calibration, self._calibration_distances = np.sort(measured, axis=0).T
         self.n_features_in_, self.sample_shape_ = rows.shape[1], sample_shape
         if names is not None:
             self.feature_names_in_ = names
@@ -380,13 +380,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def p_values(self, X: Any) -> np.ndarray:
-        """Return the conformal p-value of each row.
+    def p_values(self, X: Any, *, space: str = "data") -> np.ndarray:
+        """Return the conformal p-value of each row, or of each code.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples in the layout that `fit` saw, or flattened.
+            Samples in the layout that `fit` saw, or flattened; with ``space="latent"``
+            codes of `estimator_`, of shape (n_codes, n_components).
+
+        space : {"data", "latent"}, default="data"
+            What X is. Codes, such as those of a blend, are compared by their distance
+            to training codes alone, whatever `score_by` is.
 
         Returns
         -------
@@ -395,7 +400,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             divided by one more than that of all: small for unusual rows, and never 0.
             Ties count as at least as unusual.
         """
-        return p_values(-self.score_samples(X), -self.calibration_scores_[::-1])
+        if space == "data":
+            return p_values(-self.score_samples(X), -self.calibration_scores_[::-1])
+        if space != "latent":
+            raise ValueError(
+                f"space={space!r} is not known. Choose 'data' or 'latent'."
+            )
+        check_is_fitted(self)
+        codes = check_array(X, dtype=np.float64, estimator=self)
+        width = self._scorer.codes.shape[1]
+        if codes.shape[1] != width:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but codes of `estimator_` have "
+                f"{width} units. Pass codes, or space='data'."
+            )
+        return p_values(self._scorer.distances(codes), self._calibration_distances)
 
     def select(self, X: Any, fdr: float = 0.1) -> np.ndarray:
         """Select outliers among many rows, few of them by mistake.

@@ -76,6 +76,17 @@ class Scorer:
         codes, errors = encode(self.transformer, rows, self.sample_shape)
         return SCORES[self.score_by](self, codes, errors)
 
+    def distances(self, codes: np.ndarray) -> np.ndarray:
+        """Return the mean distance of each code to the nearest training codes."""
+        distances = self.neighbors.kneighbors(codes)[0].mean(axis=1)
+        return np.maximum(distances, self.least_distance)
+
+    def scores_and_distances(self, rows: np.ndarray) -> np.ndarray:
+        """Return the score of each row, and the distance of its code, as columns."""
+        codes, errors = encode(self.transformer, rows, self.sample_shape)
+        scores = SCORES[self.score_by](self, codes, errors)
+        return np.stack([scores, self.distances(codes)], axis=1)
+
 
 def _by_reconstruction(
     scorer: Scorer, codes: np.ndarray, errors: np.ndarray
@@ -86,8 +97,7 @@ def _by_reconstruction(
 
 def _by_code(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return the mean distance of each code to the nearest training codes."""
-    distances = scorer.neighbors.kneighbors(codes)[0].mean(axis=1)
-    return np.maximum(distances, scorer.least_distance)
+    return scorer.distances(codes)
 
 
 def _by_both(scorer: Scorer, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ def blend(
     alpha: Any = 0.5,
     *,
     kind: str = "representation",
+    return_support: bool = False,
 ) -> Any:
     r"""Blend samples with samples.
 
@@ -66,7 +68,8 @@ def blend(
     >>> blend(PCA(4).fit(X), X[0], X[-1], alpha=0.5).round(2)
     array([5.5 , 3.25, 3.25, 1.  ])
     """
-    return find_blender(transformer).blend(X1, X2, alpha, kind=kind)
+    blender = find_blender(transformer)
+    return blender.blend(X1, X2, alpha, kind=kind, return_support=return_support)
 
 
 def interpolate(
@@ -77,6 +80,7 @@ def interpolate(
     *,
     path: str = "linear",
     through: Any = None,
+    return_support: bool = False,
 ) -> Any:
     """Interpolate between samples in the latent space.
 
@@ -105,9 +109,12 @@ def interpolate(
         The samples that path ``"data"`` passes, at least two, such as training samples.
         Nothing of them is kept.
 
+    return_support : bool, default=False
+        Whether to return a p-value of each code, as in :func:`skae.blend`.
+
     Returns
     -------
-    ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...), or DataFrame
+    steps : ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...), or DataFrame
         The decoded points, for one pair or for each. Where ``inverse_transform`` gives
         a frame, they are its rows; for a batch of pairs, the index of a frame of pandas
         has the levels ``"pair"`` and ``"step"``, and the rows of one of polars are in
@@ -123,10 +130,12 @@ def interpolate(
     array([5.1, 5.5, 5.9])
     """
     blender = find_blender(transformer)
-    return blender.interpolate(x1, x2, n_steps, path=path, through=through)
+    return blender.interpolate(
+        x1, x2, n_steps, path=path, through=through, return_support=return_support
+    )
 
 
-def mix(transformer: Any, X: Any, weights: Any) -> Any:
+def mix(transformer: Any, X: Any, weights: Any, *, return_support: bool = False) -> Any:
     r"""Decode weighted sums of the codes of several samples.
 
     Parameters
@@ -141,11 +150,17 @@ def mix(transformer: Any, X: Any, weights: Any) -> Any:
         Weights of the codes, not normalised: ``(0.5, 0.25, 0.25)`` is a blend of three,
         ``(1, -1, 1)`` an analogy.
 
+    return_support : bool, default=False
+        Whether to return a p-value of each mixture, as in :func:`skae.blend`.
+
     Returns
     -------
-    ndarray of shape (n_mixtures, ...) or DataFrame
+    mixtures : ndarray of shape (n_mixtures, ...) or DataFrame
         One mixture for each row of `weights`; a single sample where it is a vector.
         Frames as in :func:`skae.blend`.
+
+    support : ndarray of shape (n_mixtures,) or float
+        The p-values. Only with `return_support`.
 
     Examples
     --------
@@ -156,7 +171,7 @@ def mix(transformer: Any, X: Any, weights: Any) -> Any:
     >>> mix(PCA(4).fit(X), X[:3], [1, -1, 1]).round(2)
     array([4.9, 3.7, 1.3, 0.2])
     """
-    return find_blender(transformer).mix(X, weights)
+    return find_blender(transformer).mix(X, weights, return_support=return_support)
 
 
 def real_steps(transformer: Any) -> list[Any]:
@@ -181,6 +196,8 @@ def find_blender(transformer: Any) -> Blender:
     check_is_fitted(transformer)
     if isinstance(transformer, BaseAutoencoder):
         return blender_of(transformer)
+    if hasattr(transformer, "p_values"):
+        return _blender_of_detector(transformer)
     steps = real_steps(transformer)
     if not steps:
         raise ValueError(
@@ -207,6 +224,29 @@ def find_blender(transformer: Any) -> Blender:
         check=check,
         shapes=shapes,
         restore=restore,
+    )
+
+
+def _blender_of_detector(detector: Any) -> Blender:
+    """Return the blender of the estimator of a detector, with its p-values."""
+    blender = find_blender(detector.estimator_)
+    shape, inner = detector.sample_shape_, blender.shapes[0]
+
+    def support(values: Any, space: str) -> np.ndarray:
+        return detector.p_values(values, space=space)
+
+    if shape == inner:
+        return replace(blender, support=support)
+
+    def flat(batch: Any) -> np.ndarray:
+        return np.asarray(batch).reshape(-1, *inner)
+
+    return Blender(
+        encode=lambda batch: blender.encode(flat(batch)),
+        decode=lambda codes: np.asarray(blender.decode(codes)).reshape(-1, *shape),
+        check=lambda batch, _: blender.check(flat(batch), inner),
+        shapes=(shape, None),
+        support=support,
     )
 
 

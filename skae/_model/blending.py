@@ -30,6 +30,8 @@ class Blender:
         Shape of a sample, and another one that is accepted as well.
     restore : callable or None, default=None
         From flat rows that `check` returns to samples, if that takes more than a shape.
+    support : callable or None, default=None
+        ``(values, space)`` to p-values, of codes or of samples.
     """
 
     encode: Callable[[Any], Any]
@@ -37,8 +39,11 @@ class Blender:
     check: Callable[[Any, tuple[int, ...]], np.ndarray]
     shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
     restore: Callable[[np.ndarray], Any] | None = None
+    support: Callable[[Any, str], np.ndarray] | None = None
 
-    def blend(self, X1: Any, X2: Any, alpha: Any, *, kind: str) -> Any:
+    def blend(
+        self, X1: Any, X2: Any, alpha: Any, *, kind: str, return_support: bool = False
+    ) -> Any:
         """Blend samples with samples: see :func:`skae.blend`."""
         _check_choice("kind", kind, KINDS)
         batch1, one1 = as_batch(X1, self.shapes, "X1")
@@ -63,10 +68,24 @@ class Blender:
                 alphas,
             )
             mixed = self._samples(codes)
-        return _first(mixed) if one1 and one2 else mixed
+        blends = _first(mixed) if one1 and one2 else mixed
+        if not return_support:
+            return blends
+        if kind == "content":
+            support = self._support(mixed, "data")
+        else:
+            support = self._support(codes, "latent")
+        return blends, support[0] if one1 and one2 else support
 
     def interpolate(
-        self, x1: Any, x2: Any, n_steps: int, *, path: str, through: Any = None
+        self,
+        x1: Any,
+        x2: Any,
+        n_steps: int,
+        *,
+        path: str,
+        through: Any = None,
+        return_support: bool = False,
     ) -> Any:
         """Decode the codes between two samples: see :func:`skae.interpolate`."""
         _check_choice("path", path, (*PATHS, "projected", "data"))
@@ -85,12 +104,16 @@ class Blender:
         start = _broadcast(self._codes(batch1), n_pairs)
         end = _broadcast(self._codes(batch2), n_pairs)
         codes = self._path(start, end, int(n_steps), path, through)
-        between = self._samples(codes.reshape(n_pairs * n_steps, -1))
-        if one1 and one2:
+        codes = codes.reshape(n_pairs * n_steps, -1)
+        between, is_one = self._samples(codes), one1 and one2
+        if not is_one and _is_frame(between):
+            between = _by_pair(between, n_pairs, n_steps)
+        elif not is_one:
+            between = between.reshape(n_pairs, n_steps, *between.shape[1:])
+        if not return_support:
             return between
-        if _is_frame(between):
-            return _by_pair(between, n_pairs, n_steps)
-        return between.reshape(n_pairs, n_steps, *between.shape[1:])
+        support = self._support(codes, "latent")
+        return between, support if is_one else support.reshape(n_pairs, n_steps)
 
     def _path(
         self, start: np.ndarray, end: np.ndarray, n_steps: int, path: str, through: Any
@@ -112,7 +135,7 @@ class Blender:
             inner = self._codes(decoded).reshape(inner.shape)
         return np.concatenate([codes[:, :1], inner, codes[:, -1:]], axis=1)
 
-    def mix(self, X: Any, weights: Any) -> Any:
+    def mix(self, X: Any, weights: Any, *, return_support: bool = False) -> Any:
         """Decode weighted sums of codes: see :func:`skae.mix`."""
         batch, is_sample = as_batch(X, self.shapes, "X")
         weights = np.asarray(weights, dtype=np.float64)
@@ -124,8 +147,22 @@ class Blender:
                 f"({n_samples},) or (n_mixtures, {n_samples})."
             )
         codes = self._codes(batch)
-        mixed = self._samples(np.atleast_2d(weights).astype(codes.dtype) @ codes)
-        return _first(mixed) if weights.ndim == 1 else mixed
+        codes = np.atleast_2d(weights).astype(codes.dtype) @ codes
+        mixed, is_one = self._samples(codes), weights.ndim == 1
+        mixtures = _first(mixed) if is_one else mixed
+        if not return_support:
+            return mixtures
+        support = self._support(codes, "latent")
+        return mixtures, support[0] if is_one else support
+
+    def _support(self, values: Any, space: str) -> np.ndarray:
+        """Return p-values of codes or samples."""
+        if self.support is None:
+            raise TypeError(
+                "return_support=True needs p-values from held-out rows: pass a fitted "
+                "AnomalyDetector(estimator) instead of the estimator."
+            )
+        return self.support(values, space)
 
     def _codes(self, batch: Any) -> np.ndarray:
         return np.asarray(self.encode(batch))
