@@ -51,13 +51,22 @@ def blend(
         Whether codes or inputs are mixed. Of columns that are no numbers, the inputs
         are what the first step makes of them.
 
+    return_support : bool, default=False
+        Whether to return p-values as well, which are small for blends that have left
+        the data. `transformer` is then a fitted :class:`AnomalyDetector`, whose
+        estimator blends, and whose calibration rows are what codes (or, by content,
+        blends) are compared with.
+
     Returns
     -------
-    ndarray of shape (n_samples, ...), of the shape of one sample, or DataFrame
+    blends : ndarray of shape (n_samples, ...), of the shape of one sample, or DataFrame
         One blend for each pair; a single sample where both X1 and X2 are. Where
         ``inverse_transform`` gives a frame, as that of
         :class:`skae.tabular.TableEncoder`, blends are a frame, and a single one is a
         Series of pandas, or a frame of polars with one row.
+
+    support : ndarray of shape (n_samples,) or float
+        The p-value of each blend. Only with `return_support`.
 
     Examples
     --------
