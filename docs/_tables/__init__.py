@@ -10,6 +10,7 @@ from _tables import (
     generalisation,
     growth,
     imputation,
+    paths,
     performance,
     published,
     sampling,
@@ -28,6 +29,7 @@ def write(app):
     anomalies.write()
     tables.write()
     sampling.write()
+    paths.write()
 
 
 def setup(app):
