@@ -31,6 +31,7 @@ HEADLINES = {
     "interpolation": (
         "VariationalAutoencoder, spherical path",
         "VariationalAutoencoder, neighbours stay near, spherical path",
+        "AutoencoderTransformer, path through data",
     ),
     "one_class": (),
     "portrait": (
