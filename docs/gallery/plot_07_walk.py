@@ -108,8 +108,29 @@ plt.show()
 # %%
 # For each step, the distance to the nearest code of a disc is printed, relative to the
 # mean distance between neighbouring codes. Interpolation therefore reveals properties
-# of a latent code that `score` does not, and a code should not have more dimensions
-# than the data need. :doc:`plot_08_gaps` shows another way to avoid empty regions.
+# of a latent code that `score` does not.
+#
+# The path through data
+# ---------------------
+# How many dimensions the data need is rarely known. ``path="data"`` avoids the empty
+# region instead: it takes equal steps on the shortest path through the codes of other
+# discs, from neighbour to neighbour. In three dimensions the disc now moves.
+
+InterpolationDisplay.from_estimator(three, left, right, path="data", through=discs)
+
+# %%
+
+codes = three.transform(discs)
+nearest = NearestNeighbors(n_neighbors=1).fit(codes)
+spacing = nearest.kneighbors()[0].mean()
+for path, through in (("linear", None), ("data", discs)):
+    steps = three.interpolate(left, right, path=path, through=through)
+    to_data = nearest.kneighbors(three.transform(steps))[0][:, 0]
+    print(f"{path}:", (to_data / spacing).round(1))
+
+# %%
+# The distances are those of the decoded steps, encoded again. :doc:`plot_08_gaps` is
+# about codes that leave no region empty.
 #
 # ``path="spherical"`` interpolates along an arc around the origin instead of a straight
 # line, for codes that are distributed around the origin.

@@ -23,10 +23,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
-from skae import AutoencoderTransformer, LatentSpaceDisplay, VariationalAutoencoder
+from skae import (
+    AutoencoderTransformer,
+    LatentDensity,
+    LatentSpaceDisplay,
+    VariationalAutoencoder,
+)
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -58,7 +64,8 @@ display.ax_.set_title("variational")
 # autoencoder, the distribution of its codes has to be estimated. Here we use a normal
 # distribution with the mean and the covariance of the training codes. For the
 # variational autoencoder no estimate is needed: `sample` decodes samples from the
-# prior.
+# prior. Last comes a better estimate, :class:`~skae.LatentDensity`: a mixture of normal
+# distributions, which knows where the gaps are, on the plain code.
 
 plain = AutoencoderTransformer(16, max_epochs=40, random_state=0).fit(X_train)
 vae = VariationalAutoencoder(16, max_epochs=40, random_state=0).fit(X_train)
@@ -66,16 +73,18 @@ vae = VariationalAutoencoder(16, max_epochs=40, random_state=0).fit(X_train)
 codes = plain.transform(X_train)
 rng = np.random.default_rng(0)
 sampled_codes = rng.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=500)
+density = LatentDensity(FrozenEstimator(plain), random_state=0).fit(X_train)
 samples = {
-    "plain": plain.inverse_transform(sampled_codes),
-    "variational": vae.sample(500),
+    "plain, one normal distribution": plain.inverse_transform(sampled_codes),
+    "variational, its prior": vae.sample(500),
+    "plain, a mixture": density.sample(500),
 }
-_, axes = plt.subplots(4, 10, figsize=(8, 3.6), layout="constrained")
-for lines, (name, images) in zip((axes[:2], axes[2:]), samples.items(), strict=True):
-    for ax, image in zip(lines.flat, images, strict=False):
+figure = plt.figure(figsize=(8, 5.4), layout="constrained")
+for part, (name, images) in zip(figure.subfigures(3), samples.items(), strict=True):
+    part.suptitle(name, x=0, horizontalalignment="left", fontsize="medium")
+    for ax, image in zip(part.subplots(2, 10).flat, images, strict=False):
         ax.imshow(image.reshape(8, 8), cmap="gray", vmin=0, vmax=1)
         ax.axis("off")
-    lines[0, 0].set_title(name, loc="left")
 plt.show()
 
 # %%
@@ -96,20 +105,21 @@ def realism(images):
     }
 
 
-table = {
-    "real digits": realism(X_test),
-    "plain": realism(samples["plain"]),
-    "variational": realism(samples["variational"]),
-}
+table = {"real digits": realism(X_test)}
+table |= {name: realism(images) for name, images in samples.items()}
+print(f"normal distributions in the mixture: {density.density_.n_components}")
 print(f"R² of the plain autoencoder: {plain.score(X_test):.2f}")
 print(f"R² of the variational autoencoder: {vae.score(X_test):.2f}")
 pd.DataFrame(table).T.round(2)
 
 # %%
-# Samples from the variational autoencoder are closer to real digits, and their nearest
-# neighbours agree more often. The disadvantage is a blurrier reconstruction, as R²
-# shows: where distributions overlap, the same code belongs to several images and cannot
-# reconstruct each of them exactly.
+# Samples from the variational autoencoder are closer to real digits than those of one
+# normal distribution, and their nearest neighbours agree more often. The disadvantage
+# is a blurrier reconstruction, as R² shows: where distributions overlap, the same code
+# belongs to several images and cannot reconstruct each of them exactly. The mixture
+# needs no such code. Its samples are sharper, so that they are further from all other
+# digits than blurred ones, and their neighbours agree most often. :doc:`/sampling`
+# measures this on MNIST, too, and with a mixture on the variational code.
 #
 # The weight β
 # ------------
