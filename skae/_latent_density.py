@@ -48,10 +48,10 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
     density : estimator or None, default=None
         The density: an object with ``fit`` and ``sample``, such as a
         :class:`~sklearn.neighbors.KernelDensity`, of which a clone is fitted to the
-        codes, unless it is in a :class:`~sklearn.frozen.FrozenEstimator`. None is a :class:`~sklearn.mixture.GaussianMixture` with full covariances
-        and 1, 2, 4, ... or 256 components, as many as have the lowest Bayesian
-        information criterion [1]_. Of more than 20,000 codes it is fitted to as many,
-        drawn at random.
+        codes, unless it is in a :class:`~sklearn.frozen.FrozenEstimator`. None is a
+        :class:`~sklearn.mixture.GaussianMixture` with full covariances and 1, 2, 4, ...
+        or 256 components, as many as have the lowest Bayesian information criterion
+        [1]_. Of more than 20,000 codes it is fitted to as many, drawn at random.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the estimator, the density and their parts where their own `random_state`

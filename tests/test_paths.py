@@ -98,6 +98,22 @@ def test_equal_codes_are_passed():
     assert_array_equal(_path([1.0, 0], [1.0, 0], 4, through), [[1, 0]] * 4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [-100, 100])
+def test_codes_may_be_small_or_large(dtype, exponent):
+    scale = 2.0**exponent  # whose square is not in the range of float32
+    ends, through = CIRCLE[[[0], [80]]].astype(dtype), CIRCLE.astype(dtype)
+    expected = data_path(*ends, 9, through)
+    scaled = (x.astype(dtype) for x in (scale * ends[0], scale * ends[1]))
+    found = data_path(*scaled, 9, (scale * through).astype(dtype))
+    assert_array_equal(found, (scale * expected).astype(dtype))
+
+
+def test_steps_may_be_counted_by_any_integer(ae):
+    ends = X[:2], X[2:4]
+    assert_array_equal(ae.interpolate(*ends, np.int8(100)), ae.interpolate(*ends, 100))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_types_are_kept(dtype):
     path = data_path(*CIRCLE[:2, np.newaxis].astype(dtype), 3, CIRCLE.astype(dtype))

@@ -79,12 +79,13 @@ class Blender:
             )
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
             raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
+        n_steps = int(n_steps)  # times the number of pairs, it may be no int8
         batch1, one1 = as_batch(x1, self.shapes, "x1")
         batch2, one2 = as_batch(x2, self.shapes, "x2")
         n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
         start = _broadcast(self._codes(batch1), n_pairs)
         end = _broadcast(self._codes(batch2), n_pairs)
-        codes = self._path(start, end, int(n_steps), path, through)
+        codes = self._path(start, end, n_steps, path, through)
         between = self._samples(codes.reshape(n_pairs * n_steps, -1))
         if one1 and one2:
             return between
