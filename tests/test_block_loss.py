@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -206,6 +207,16 @@ def test_rows_without_an_observed_number_train():
     assert np.isfinite(vae.reconstruct(rows)).all()
 
 
+def test_rows_without_any_category_are_scored():
+    rows = X.copy()
+    rows[::7, 1:4] = np.nan
+    ae = _fitted(rows=rows, missing="mask")
+    gaps = rows[::7]  # of whose categories none is seen
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_array_equal(ae.score_samples(gaps[:1]), ae.score_samples(gaps)[:1])
+
+
 # Blocks that are found ----------------------------------------------------------------
 
 
@@ -227,6 +238,7 @@ def test_blocks_are_found_in_rows():
         ([[1, 0, 1], [0.5, 1, 0]], []),  # no ones and zeros
         ([[1, 0, np.nan], [0, 1, np.nan]], [(0, 2)]),  # a gap
         ([[1, 0, np.nan], [0, 1, 0]], []),  # half a gap
+        ([[1, np.nan, 0, 1], [0, 1, np.nan, 0]], []),  # as many gaps, in other rows
         ([[0, 1, 1], [1, 0, 1], [0, 1, 0]], [(1, 3)]),  # a flag before a block
     ],
 )
@@ -339,5 +351,10 @@ def test_blocks_are_checked():
         _fitted(loss=BlockLoss(["c"]))
     with pytest.raises(TypeError, match=r"loss=BlockLoss is a class.*BlockLoss\(\)"):
         _fitted(loss=BlockLoss)
+    for blocks in ([], BLOCKS[1:], BLOCKS[::-1], BLOCKS[1::2]):
+        with pytest.raises(ValueError, match="of BlockLoss do not follow one another"):
+            _fitted(loss=BlockLoss(blocks))
+        with pytest.raises(ValueError, match="of BlockSwapNoise do not follow"):
+            _fitted(DenoisingAutoencoder, noise=BlockSwapNoise(blocks))
     with pytest.raises(ValueError, match="finds its blocks in a fit"):
         BlockLoss()(torch.zeros(1, 2), torch.zeros(1, 2))

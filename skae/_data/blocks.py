@@ -66,7 +66,14 @@ def lacks_blocks(part: Any) -> bool:
 
 
 def check_blocks(blocks: Sequence[Block], n_columns: int, whose: str) -> None:
-    """Refuse rows of another width than that of blocks."""
+    """Refuse blocks with holes, and rows of another width than theirs."""
+    starts, stops = [x.start for x in blocks], [x.stop for x in blocks]
+    if starts != [0, *stops[:-1]]:
+        raise ValueError(
+            f"The blocks of {whose} do not follow one another from column 0: they "
+            f"start at {starts} and stop at {stops}. Pass all blocks_ of an encoder, "
+            "in their order."
+        )
     if n_columns != blocks[-1].stop:
         raise ValueError(
             f"The blocks of {whose} have {blocks[-1].stop} columns, but the rows have "
@@ -96,16 +103,18 @@ def find_blocks(rows: Any, names: Sequence[str] | None = None) -> list[Block]:
     binary = np.flatnonzero(is_binary)
     together = np.zeros((len(binary), len(binary)))  # rows with a one in both columns
     n_observed = np.zeros(len(binary))
+    same_gaps = np.ones(len(binary), dtype=bool)  # as the binary column before
     for part in _parts(rows):
         there = ~np.isnan(part[:, binary])
         ones = (part[:, binary] == 1).astype(np.float32)
         together += ones.T @ ones
         n_observed += there.sum(axis=0)
+        same_gaps[1:] &= (there[:, 1:] == there[:, :-1]).all(axis=0)
     place = np.full(n_columns, -1)
     place[binary] = np.arange(len(binary))
     blocks, start = [], 0
     while start < n_columns:
-        stop = _end_of_category(place[start:], together, n_observed)
+        stop = _end_of_category(place[start:], together, n_observed, same_gaps)
         name = f"column {start}" if names is None else names[start]
         kind = "category" if stop else "float"
         blocks.append(Block(name, kind, start, start + max(stop, 1)))
@@ -121,7 +130,10 @@ def _parts(rows: Any) -> Iterator[np.ndarray]:
 
 
 def _end_of_category(
-    place: np.ndarray, together: np.ndarray, n_observed: np.ndarray
+    place: np.ndarray,
+    together: np.ndarray,
+    n_observed: np.ndarray,
+    same_gaps: np.ndarray,
 ) -> int:
     """Return the width of the category that starts a run of columns, 0 if none does."""
     total = 0.0
@@ -129,7 +141,7 @@ def _end_of_category(
         if column < 0 or together[column, column] == 0:
             return 0
         before = place[:width]
-        if together[column, before].any() or n_observed[column] != n_observed[place[0]]:
+        if together[column, before].any() or (width and not same_gaps[column]):
             return 0
         total += together[column, column]
         if total == n_observed[column]:

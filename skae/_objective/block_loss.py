@@ -206,8 +206,9 @@ class _LossOfBlocks(Loss):
         loss: Any = self.function
         check_blocks(loss.blocks, rows.shape[1], "BlockLoss")
         for block in [x for x in loss.blocks if x.kind == "category"]:
-            values = np.asarray(rows[:, block.columns])
-            least, most = np.nanmin(values), np.nanmax(values)
+            values = np.asarray(rows[:, block.columns]).ravel()
+            # Of gaps alone NaN, without a warning.
+            least, most = np.fmin.reduce(values), np.fmax.reduce(values)
             if least < -_ROUNDING or most > 1 + _ROUNDING:
                 raise ValueError(
                     f"The columns of {block.name!r} hold categories, which BlockLoss "
