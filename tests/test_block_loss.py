@@ -344,6 +344,21 @@ def test_scaled_categories_are_refused():
         _fitted(loss=BlockLoss(BLOCKS)).score_samples(scaled)
 
 
+def test_flags_that_look_like_a_category_at_first_are_refused_later():
+    ae = AutoencoderTransformer(1, loss=BlockLoss(), random_state=0)
+    ae.partial_fit(np.array([[1.0, 0], [0, 1]]))
+    ae.partial_fit(np.array([[0.0, 0], [0, 1]]))  # a category that is not known
+    with pytest.raises(ValueError, match=r"'column 0' .* has ones in several of them"):
+        ae.partial_fit(np.array([[1.0, 0], [1, 1]]))
+    assert np.isfinite(ae.score_samples(np.array([[1.0, 1]]))).all()
+
+
+@pytest.mark.parametrize("level", [[0.1, 2.0, 0.1, 0.1], [0.1, np.nan, 0.1, 0.1]])
+def test_levels_of_blocks_are_fractions(level):
+    with pytest.raises(ValueError, match="of BlockSwapNoise must be between 0 and 1"):
+        _fitted(DenoisingAutoencoder, noise=BlockSwapNoise(level=level))
+
+
 def test_blocks_are_checked():
     with pytest.raises(ValueError, match="'blocks' parameter of BlockLoss"):
         _fitted(loss=BlockLoss("c"))

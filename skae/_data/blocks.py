@@ -208,12 +208,18 @@ class BlockSwapNoise(Noise):
             )
         check_blocks(self.blocks, x[0].numel(), "BlockSwapNoise")
         n_blocks = len(self.blocks)
-        level = torch.as_tensor(np.asarray(self.level, dtype=np.float32)).to(x.device)
-        if level.ndim and level.shape != (n_blocks,):
+        levels = np.asarray(self.level, dtype=np.float32)
+        if levels.ndim and levels.shape != (n_blocks,):
             raise ValueError(
-                f"level of BlockSwapNoise has shape {tuple(level.shape)}, but there "
-                f"are {n_blocks} blocks. Pass one number, or one for each block."
+                f"level of BlockSwapNoise has shape {levels.shape}, but there are "
+                f"{n_blocks} blocks. Pass one number, or one for each block."
             )
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"level={self.level!r} of BlockSwapNoise must be between 0 and 1: "
+                "fractions of the entries."
+            )
+        level = torch.as_tensor(levels).to(x.device)
         size = (len(x), n_blocks)
         block_of = torch.repeat_interleave(
             torch.tensor([block.width for block in self.blocks], device=x.device)
