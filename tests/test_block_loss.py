@@ -248,6 +248,39 @@ def test_a_block_has_one_one_in_each_row(columns, spans):
     assert found[-1].stop == len(columns)
 
 
+def _shortest_runs(rows):
+    """Return the categories of rows as their definition says, run by run."""
+    spans, start = [], 0
+    while start < rows.shape[1]:
+        for stop in range(start + 2, rows.shape[1] + 1):
+            run = rows[:, start:stop]
+            is_gap = np.isnan(run).all(axis=1)
+            is_hot = (np.isin(run, [0, 1])).all(axis=1) & (run.sum(axis=1) == 1)
+            if (is_gap | is_hot).all() and (run == 1).any(axis=0).all():
+                spans.append((start, stop))
+                start = stop - 1
+                break
+        start += 1
+    return spans
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_are_the_shortest_runs(seed):
+    rng = np.random.default_rng(seed)
+    n_rows, parts = 6, []
+    for _ in range(5):
+        width = rng.integers(1, 4)
+        part = np.eye(width)[rng.integers(0, width, n_rows)]
+        if rng.random() < 0.3:
+            part[rng.random(part.shape) < 0.1] = rng.choice([0, 1, 0.5, np.nan])
+        if rng.random() < 0.3:
+            part[rng.integers(0, n_rows)] = np.nan
+        parts.append(part)
+    rows = np.hstack(parts)
+    found = [(x.start, x.stop) for x in find_blocks(rows) if x.kind == "category"]
+    assert found == _shortest_runs(rows)
+
+
 def test_blocks_are_found_in_long_tables(monkeypatch):
     monkeypatch.setattr("skae._data.blocks._ENTRIES", 100)
     assert _same_blocks(find_blocks(X), BLOCKS)

@@ -110,15 +110,14 @@ def find_blocks(rows: Any, names: Sequence[str] | None = None) -> list[Block]:
         together += ones.T @ ones
         n_observed += there.sum(axis=0)
         same_gaps[1:] &= (there[:, 1:] == there[:, :-1]).all(axis=0)
-    place = np.full(n_columns, -1)
-    place[binary] = np.arange(len(binary))
+    stops = _stops_of_categories(binary, together, n_observed, same_gaps)
     blocks, start = [], 0
     while start < n_columns:
-        stop = _end_of_category(place[start:], together, n_observed, same_gaps)
         name = f"column {start}" if names is None else names[start]
-        kind = "category" if stop else "float"
-        blocks.append(Block(name, kind, start, start + max(stop, 1)))
-        start += max(stop, 1)
+        kind = "category" if start in stops else "float"
+        stop = stops.get(start, start + 1)
+        blocks.append(Block(name, kind, start, stop))
+        start = stop
     return blocks
 
 
@@ -129,24 +128,29 @@ def _parts(rows: Any) -> Iterator[np.ndarray]:
         yield np.asarray(rows[start : start + n_rows])
 
 
-def _end_of_category(
-    place: np.ndarray,
+def _stops_of_categories(
+    binary: np.ndarray,
     together: np.ndarray,
     n_observed: np.ndarray,
     same_gaps: np.ndarray,
-) -> int:
-    """Return the width of the category that starts a run of columns, 0 if none does."""
-    total = 0.0
-    for width, column in enumerate(place):
-        if column < 0 or together[column, column] == 0:
-            return 0
-        before = place[:width]
-        if together[column, before].any() or (width and not same_gaps[column]):
-            return 0
-        total += together[column, column]
-        if total == n_observed[column]:
-            return width + 1 if width else 0
-    return 0
+) -> dict[int, int]:
+    """Return the column after a category, for each column that can start one."""
+    n_ones = np.diag(together)
+    first, earliest = [], 0  # from which a category can reach each binary column
+    for i, column in enumerate(binary):
+        if i and (column > binary[i - 1] + 1 or not same_gaps[i]):
+            earliest = i
+        shared = np.flatnonzero(together[i, :i])
+        earliest = max(earliest, *shared[-1:] + 1, 0 if n_ones[i] else i + 1)
+        first.append(earliest)
+    total = n_ones.cumsum()
+    wanted = total - n_ones + n_observed  # when each row has a one
+    last = np.searchsorted(total, wanted)
+    return {
+        int(binary[i]): int(binary[j]) + 1
+        for i, j in enumerate(last)
+        if i < j < len(binary) and total[j] == wanted[i] and first[j] <= i
+    }
 
 
 class BlockSwapNoise(Noise):
