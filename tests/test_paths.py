@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -150,6 +151,11 @@ def test_projections_are_decoded_and_encoded_again(ae):
         codes[1:-1] = ae.transform(ae.inverse_transform(codes[1:-1]))
     assert_allclose(found, ae.inverse_transform(codes), atol=1e-5)
     assert ae.interpolate(X[0], X[1], 2, path="projected").shape == (2, 64)
+
+
+def test_sparse_samples_are_refused_by_name(ae):
+    with pytest.raises(TypeError, match=r"Sparse data .* Pass through.toarray\(\)"):
+        ae.interpolate(X[0], X[1], 5, path="data", through=csr_array(X))
 
 
 def test_any_transformer_and_images():

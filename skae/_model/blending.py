@@ -168,6 +168,11 @@ def as_batch(
     """Return X with an axis of samples in front, and whether it was a single one."""
     if hasattr(X, "detach"):
         X = X.detach().cpu().numpy()
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense samples are needed. Pass "
+            f"{name}.toarray()."
+        )
     if hasattr(X, "to_frame") and hasattr(X, "index"):  # a pandas Series: a row
         return X.to_frame().T, True
     if hasattr(X, "columns"):
