@@ -17,10 +17,12 @@ from sklearn.utils import check_array, check_random_state, check_scalar, get_tag
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from skae._estimators.base import is_frozen
 from skae._random import seeded
 
 _MOST_ROWS = 20_000  # that choose the size of the mixture and fit it
 _MOST_COMPONENTS = 256
+_ROUNDING = 1e-6  # part of the largest variance, or of the size of equal codes
 _PATIENCE = 2  # sizes without an improvement
 
 
@@ -46,10 +48,10 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
     density : estimator or None, default=None
         The density: an object with ``fit`` and ``sample``, such as a
         :class:`~sklearn.neighbors.KernelDensity`, of which a clone is fitted to the
-        codes. None is a :class:`~sklearn.mixture.GaussianMixture` with full covariances
-        and 1, 2, 4, ... or 256 components, as many as have the lowest Bayesian
-        information criterion [1]_. Of more than 20,000 codes it is fitted to as many,
-        drawn at random.
+        codes, unless it is in a :class:`~sklearn.frozen.FrozenEstimator`. None is a
+        :class:`~sklearn.mixture.GaussianMixture` with full covariances and 1, 2, 4, ...
+        or 256 components, as many as have the lowest Bayesian information criterion
+        [1]_. Of more than 20,000 codes it is fitted to as many, drawn at random.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the estimator, the density and their parts where their own `random_state`
@@ -146,8 +148,11 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
         )
         if self.density is None:
             density: Any = _fit_mixture(codes, rng)
+        elif is_frozen(self.density):
+            density = self.density.estimator
         else:
-            density = seeded(clone(self.density), seed).fit(codes)
+            density = seeded(clone(self.density), seed)
+            density.fit(codes)
         self.estimator_, self.density_ = estimator, density
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
@@ -172,9 +177,8 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_samples, ...) or DataFrame
             What ``inverse_transform`` of the estimator gives.
         """
-        return self.estimator_.inverse_transform(
-            self.sample_codes(n_samples, random_state=random_state)
-        )
+        codes = self.sample_codes(n_samples, random_state=random_state)
+        return self.estimator_.inverse_transform(codes)
 
     def sample_codes(
         self, n_samples: int = 1, *, random_state: Any = None
@@ -250,8 +254,10 @@ def _fit_mixture(codes: np.ndarray, rng: RandomState) -> Any:
 
     if len(codes) > _MOST_ROWS:
         codes = codes[rng.choice(len(codes), _MOST_ROWS, replace=False)]
-    # What is added to each variance is in units of the codes.
-    regularization = 1e-6 * max(float(codes.var(axis=0).mean()), 1e-12)
+    variance, square = codes.var(axis=0), (codes**2).mean()
+    # Added to each variance: a small part of the least, but more than rounding is.
+    least = max(variance.min(), _ROUNDING * variance.max(), _ROUNDING**2 * square)
+    regularization = 1e-6 * float(least or _ROUNDING**2)
     best, lowest, n_worse, size = None, np.inf, 0, 1
     while size <= min(_MOST_COMPONENTS, len(codes) // 2) and n_worse < _PATIENCE:
         mixture = GaussianMixture(

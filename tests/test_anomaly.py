@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -654,3 +655,12 @@ def test_check_estimator_passes(detector):
 )
 def test_checks_of_scikit_learn_itself_pass(check):
     getattr(estimator_checks, check)("AnomalyDetector", AnomalyDetector(PCA(1)))
+
+
+@every_score
+def test_an_estimator_that_is_frozen_is_not_fitted_again(score_by):
+    pca = PCA(3).fit(X)
+    detector = AnomalyDetector(
+        FrozenEstimator(pca), score_by=score_by, random_state=0
+    ).fit(X[:100])
+    assert_array_equal(detector.estimator_.transform(NEW), pca.transform(NEW))

@@ -93,6 +93,7 @@ ESTIMATORS = {
         StandardScaler(), VariationalAutoencoder(4, max_epochs=2)
     ),
     "mean alone": make_pipeline(StandardScaler(with_std=False), PCA(4)),
+    "deviation alone": make_pipeline(StandardScaler(with_mean=False), PCA(4)),
     "minimum and maximum": make_pipeline(
         MinMaxScaler(feature_range=(-1, 2)), DenoisingAutoencoder(4, max_epochs=2)
     ),
@@ -130,6 +131,17 @@ def test_gaps_give_the_same_scores(score_by):
     new = np.where(rng.random(NEW.shape) < 0.1, np.nan, NEW).astype(np.float32)
     assert_same(detector, new, rtol=1e-3)
     assert_same(detector, NEW, rtol=1e-3)
+
+
+def test_a_row_of_gaps_has_the_score_of_no_error():
+    X = TRAIN[:, :6].copy()
+    X[::5, 2] = np.nan
+    ae = AutoencoderTransformer(2, missing="mask", max_epochs=2)
+    detector = AnomalyDetector(ae, random_state=0).fit(X)
+    row = np.full((1, 6), np.nan)  # nothing to reconstruct: the logarithm of 0
+    expected = detector.score_samples(row)
+    assert np.isfinite(expected).all()
+    assert_allclose(run(detector, row)["score"], expected, rtol=1e-5)
 
 
 def test_a_gap_that_is_not_taken_gives_no_score():

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -206,6 +207,16 @@ def test_rows_without_an_observed_number_train():
     assert np.isfinite(vae.reconstruct(rows)).all()
 
 
+def test_rows_without_any_category_are_scored():
+    rows = X.copy()
+    rows[::7, 1:4] = np.nan
+    ae = _fitted(rows=rows, missing="mask")
+    gaps = rows[::7]  # of whose categories none is seen
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_array_equal(ae.score_samples(gaps[:1]), ae.score_samples(gaps)[:1])
+
+
 # Blocks that are found ----------------------------------------------------------------
 
 
@@ -227,6 +238,7 @@ def test_blocks_are_found_in_rows():
         ([[1, 0, 1], [0.5, 1, 0]], []),  # no ones and zeros
         ([[1, 0, np.nan], [0, 1, np.nan]], [(0, 2)]),  # a gap
         ([[1, 0, np.nan], [0, 1, 0]], []),  # half a gap
+        ([[1, np.nan, 0, 1], [0, 1, np.nan, 0]], []),  # as many gaps, in other rows
         ([[0, 1, 1], [1, 0, 1], [0, 1, 0]], [(1, 3)]),  # a flag before a block
     ],
 )
@@ -234,6 +246,39 @@ def test_a_block_has_one_one_in_each_row(columns, spans):
     found = find_blocks(np.array(columns, dtype=float).T)
     assert [(x.start, x.stop) for x in found if x.kind == "category"] == spans
     assert found[-1].stop == len(columns)
+
+
+def _shortest_runs(rows):
+    """Return the categories of rows as their definition says, run by run."""
+    spans, start = [], 0
+    while start < rows.shape[1]:
+        for stop in range(start + 2, rows.shape[1] + 1):
+            run = rows[:, start:stop]
+            is_gap = np.isnan(run).all(axis=1)
+            is_hot = (np.isin(run, [0, 1])).all(axis=1) & (run.sum(axis=1) == 1)
+            if (is_gap | is_hot).all() and (run == 1).any(axis=0).all():
+                spans.append((start, stop))
+                start = stop - 1
+                break
+        start += 1
+    return spans
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_are_the_shortest_runs(seed):
+    rng = np.random.default_rng(seed)
+    n_rows, parts = 6, []
+    for _ in range(5):
+        width = rng.integers(1, 4)
+        part = np.eye(width)[rng.integers(0, width, n_rows)]
+        if rng.random() < 0.3:
+            part[rng.random(part.shape) < 0.1] = rng.choice([0, 1, 0.5, np.nan])
+        if rng.random() < 0.3:
+            part[rng.integers(0, n_rows)] = np.nan
+        parts.append(part)
+    rows = np.hstack(parts)
+    found = [(x.start, x.stop) for x in find_blocks(rows) if x.kind == "category"]
+    assert found == _shortest_runs(rows)
 
 
 def test_blocks_are_found_in_long_tables(monkeypatch):
@@ -332,6 +377,21 @@ def test_scaled_categories_are_refused():
         _fitted(loss=BlockLoss(BLOCKS)).score_samples(scaled)
 
 
+def test_flags_that_look_like_a_category_at_first_are_refused_later():
+    ae = AutoencoderTransformer(1, loss=BlockLoss(), random_state=0)
+    ae.partial_fit(np.array([[1.0, 0], [0, 1]]))
+    ae.partial_fit(np.array([[0.0, 0], [0, 1]]))  # a category that is not known
+    with pytest.raises(ValueError, match=r"'column 0' .* has ones in several of them"):
+        ae.partial_fit(np.array([[1.0, 0], [1, 1]]))
+    assert np.isfinite(ae.score_samples(np.array([[1.0, 1]]))).all()
+
+
+@pytest.mark.parametrize("level", [[0.1, 2.0, 0.1, 0.1], [0.1, np.nan, 0.1, 0.1]])
+def test_levels_of_blocks_are_fractions(level):
+    with pytest.raises(ValueError, match="of BlockSwapNoise must be between 0 and 1"):
+        _fitted(DenoisingAutoencoder, noise=BlockSwapNoise(level=level))
+
+
 def test_blocks_are_checked():
     with pytest.raises(ValueError, match="'blocks' parameter of BlockLoss"):
         _fitted(loss=BlockLoss("c"))
@@ -339,5 +399,10 @@ def test_blocks_are_checked():
         _fitted(loss=BlockLoss(["c"]))
     with pytest.raises(TypeError, match=r"loss=BlockLoss is a class.*BlockLoss\(\)"):
         _fitted(loss=BlockLoss)
+    for blocks in ([], BLOCKS[1:], BLOCKS[::-1], BLOCKS[1::2]):
+        with pytest.raises(ValueError, match="of BlockLoss do not follow one another"):
+            _fitted(loss=BlockLoss(blocks))
+        with pytest.raises(ValueError, match="of BlockSwapNoise do not follow"):
+            _fitted(DenoisingAutoencoder, noise=BlockSwapNoise(blocks))
     with pytest.raises(ValueError, match="finds its blocks in a fit"):
         BlockLoss()(torch.zeros(1, 2), torch.zeros(1, 2))

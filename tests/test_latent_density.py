@@ -9,12 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity, NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae._latent_density as module
@@ -206,3 +207,62 @@ def test_what_cannot_decode_or_sample_is_refused():
         density.sample(0)
     with pytest.raises(TypeError, match="n_samples"):
         density.sample(2.5)
+
+
+# Codes in any units -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_samples_have_the_units_of_codes(scale):
+    # Two far apart, which one Gaussian does not describe.
+    codes = np.random.default_rng(0).normal(size=(400, 2)) + [[0], [20]] * 200
+    density = LatentDensity(LINEAR, random_state=0).fit(scale * codes)
+    assert_allclose(
+        density.sample_codes(4000).std(axis=0),
+        density.estimator_.transform(scale * codes).std(axis=0),
+        rtol=0.05,
+    )
+
+
+def test_a_small_unit_beside_a_large_one_has_its_own_deviation():
+    codes = np.random.default_rng(0).normal(size=(1000, 2)) * [1e5, 100]
+    density = LatentDensity(LINEAR, random_state=0).fit(codes)
+    # A millionth of the mean variance would be a deviation of 70 more.
+    assert_allclose(density.sample_codes(4000).std(axis=0), [1e5, 100], rtol=0.05)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e6])
+def test_equal_codes_are_sampled_again(value):
+    constant = FunctionTransformer(
+        lambda X: np.full((len(X), 3), value), lambda codes: codes, check_inverse=False
+    )
+    density = LatentDensity(constant, random_state=0).fit(X[:50])
+    assert_allclose(density.sample(20), value, rtol=1e-6, atol=1e-6)
+
+
+def test_a_density_may_be_frozen():
+    codes = LINEAR.fit(X).transform(X)
+    mixture = GaussianMixture(3, random_state=0).fit(codes)
+    density = LatentDensity(LINEAR, FrozenEstimator(mixture), random_state=0).fit(X)
+    assert density.density_ is mixture
+    assert_array_equal(density.sample(9), density.sample(9))
+    assert not np.array_equal(density.sample(9), density.sample(9, random_state=1))
+    assert mixture.random_state == 0
+
+
+def test_fit_of_a_density_need_not_return_it():
+    class Copies(BaseEstimator):
+        def fit(self, X):
+            self.codes_ = X
+
+        def sample(self, n_samples):
+            return self.codes_[:n_samples]
+
+    density = LatentDensity(LINEAR, Copies()).fit(X)
+    assert density.sample_codes(5).shape == (5, 2)
+
+
+@pytest.mark.parametrize("method", ["sample", "sample_codes"])
+def test_an_unfitted_density_gives_no_samples(method):
+    with pytest.raises(NotFittedError, match="LatentDensity instance is not fitted"):
+        getattr(LatentDensity(LINEAR), method)()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -98,6 +99,22 @@ def test_equal_codes_are_passed():
     assert_array_equal(_path([1.0, 0], [1.0, 0], 4, through), [[1, 0]] * 4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [-100, 100])
+def test_codes_may_be_small_or_large(dtype, exponent):
+    scale = 2.0**exponent  # whose square is not in the range of float32
+    ends, through = CIRCLE[[[0], [80]]].astype(dtype), CIRCLE.astype(dtype)
+    expected = data_path(*ends, 9, through)
+    scaled = (x.astype(dtype) for x in (scale * ends[0], scale * ends[1]))
+    found = data_path(*scaled, 9, (scale * through).astype(dtype))
+    assert_array_equal(found, (scale * expected).astype(dtype))
+
+
+def test_steps_may_be_counted_by_any_integer(ae):
+    ends = X[:2], X[2:4]
+    assert_array_equal(ae.interpolate(*ends, np.int8(100)), ae.interpolate(*ends, 100))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_types_are_kept(dtype):
     path = data_path(*CIRCLE[:2, np.newaxis].astype(dtype), 3, CIRCLE.astype(dtype))
@@ -134,6 +151,11 @@ def test_projections_are_decoded_and_encoded_again(ae):
         codes[1:-1] = ae.transform(ae.inverse_transform(codes[1:-1]))
     assert_allclose(found, ae.inverse_transform(codes), atol=1e-5)
     assert ae.interpolate(X[0], X[1], 2, path="projected").shape == (2, 64)
+
+
+def test_sparse_samples_are_refused_by_name(ae):
+    with pytest.raises(TypeError, match=r"Sparse data .* Pass through.toarray\(\)"):
+        ae.interpolate(X[0], X[1], 5, path="data", through=csr_array(X))
 
 
 def test_any_transformer_and_images():

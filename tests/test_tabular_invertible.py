@@ -149,10 +149,25 @@ def test_a_dropped_category_comes_back_where_the_others_are_small():
 def test_gaps_come_back_as_they_are_encoded(dtype):
     gappy = TABLE.astype({"age": "Int64", "city": dtype})
     gappy.loc[[0, 3], ["age", "income", "plan", "city"]] = None
-    for text in (OneHotEncoder(), OrdinalEncoder()):
+    negative = OrdinalEncoder(encoded_missing_value=-1)
+    for text in (OneHotEncoder(), OrdinalEncoder(), negative):
         encoder = InvertibleColumnTransformer(_columns(text=text)).fit(gappy)
         back = encoder.inverse_transform(encoder.transform(gappy))
         pd.testing.assert_frame_equal(back, gappy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [OneHotEncoder(), OneHotEncoder(drop="first"), OrdinalEncoder()],
+)
+def test_nan_in_an_array_gives_gaps(text):
+    encoder = InvertibleColumnTransformer(_columns(text=text)).fit(TABLE)
+    array = encoder.transform(TABLE.head(6))
+    first = {block.name: block.start for block in encoder.blocks_}
+    for row, name in enumerate(TABLE):
+        array[row, first[name]] = np.nan
+    is_gap = encoder.inverse_transform(array).isna().to_numpy()
+    assert_array_equal(is_gap, np.eye(6, dtype=bool))
 
 
 def test_a_fitted_transformer_is_taken_frozen():
@@ -262,6 +277,11 @@ def _part(step, columns, **params):
             _part(OneHotEncoder(max_categories=3), ["age"]),
             TypeError,
             "OneHotEncoder merges rare categories.*skae.tabular.TableEncoder",
+        ),
+        (
+            _part(OrdinalEncoder(min_frequency=9), ["age"]),
+            TypeError,
+            "OrdinalEncoder merges rare categories",
         ),
         (
             _part(make_pipeline(StandardScaler(), OneHotEncoder()), ["age"]),

@@ -32,6 +32,9 @@ OTHERS = {
     ),
     "truths": pd.Series(pd.Categorical([True, False])),
     "floats": pd.Series(pd.Categorical([0.5, 2.0, None])),
+    "tuples": pd.Series(
+        pd.Categorical(pd.Index([(1, 2), (3, 4)], tupleize_cols=False))
+    ),
     "mixed": pd.Series(pd.Categorical(["a", 1, "a"])),
     "sparse": pd.Series(pd.arrays.SparseArray([0, 0, 3])),
 }
@@ -52,11 +55,15 @@ def test_skops_stores_an_encoder_of_each_dtype(name):
 
 
 def test_skops_stores_dtypes_of_pyarrow():
-    pytest.importorskip("pyarrow", reason="needs pyarrow", exc_type=ImportError)
+    pyarrow = pytest.importorskip(
+        "pyarrow", reason="needs pyarrow", exc_type=ImportError
+    )
     values = {"int64": [None, 1], "bool": [True, None], "string": ["a", None]}
     frame = pd.DataFrame(
         {name: pd.array(x, dtype=f"{name}[pyarrow]") for name, x in values.items()}
     )
+    arrow = pd.ArrowDtype(pyarrow.string())  # what Parquet gives
+    frame["arrow"] = pd.array(["a", None], dtype=arrow)
     loaded = _stored(TableEncoder().fit(frame), OURS)
     back = loaded.inverse_transform(loaded.transform(frame))
     pd.testing.assert_frame_equal(back, frame)
@@ -99,6 +106,31 @@ def test_categories_of_other_types_are_not_stored():
     encoder = TableEncoder().fit(pd.DataFrame({"x": odd}))
     with pytest.raises(TypeError, match=r"Fraction\(1, 3\) is a Fraction.*astype\(str"):
         skops.io.dumps(encoder)
+
+
+def test_times_of_day_are_no_time_zones():
+    times = pd.Categorical([dt.time(1), dt.time(2)])
+    encoder = TableEncoder().fit(pd.DataFrame({"x": times}))
+    with pytest.raises(TypeError, match=r"datetime.time\(1, 0\) is a time"):
+        skops.io.dumps(encoder)
+
+
+def test_dtypes_that_have_no_name_are_refused():
+    pytest.importorskip("dateutil", reason="needs dateutil")
+    dates = pd.date_range("2020", periods=4, tz="dateutil/Europe/Berlin")
+    encoder = TableEncoder().fit(pd.DataFrame({"x": dates}))
+    with pytest.raises(TypeError, match=r"does not make from its name.*use pickle"):
+        skops.io.dumps(encoder)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [5, [], ["list", []], ["later", 1], ["dtype", "int65"], ["zone", "int64"], [["a"]]],
+)
+def test_a_state_that_cannot_be_read_is_named(plain):
+    state = {**TableEncoder().fit(CUSTOMERS).__getstate__(), "plain": plain}
+    with pytest.raises(ValueError, match=r"TableEncoder cannot be read|not enough"):
+        TableEncoder().__setstate__(state)
 
 
 def test_a_file_names_dtypes_of_polars_only():

@@ -86,7 +86,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         What encodes and reconstructs: any estimator with ``transform`` and
         ``inverse_transform``, such as one of skae, a Pipeline or a
         :class:`~sklearn.decomposition.PCA`. A clone of it is fitted to arrays, of the
-        shape of X. None is a :class:`DenoisingAutoencoder` of flat rows after a
+        shape of X. One in a :class:`~sklearn.frozen.FrozenEstimator` is not fitted
+        again; the rate is held if it has not seen X. None is a
+        :class:`DenoisingAutoencoder` of flat rows after a
         :class:`~sklearn.preprocessing.StandardScaler`, with a code of half as many
         units as features, and at most 64.
 

@@ -68,7 +68,8 @@ def _of_autoencoder(step: Any) -> _Pair:
 
 def _of_standard_scaler(step: Any) -> _Pair:
     width = step.n_features_in_
-    shift, scale = _vector(step.mean_, width, 0.0), _vector(step.scale_, width, 1.0)
+    mean = step.mean_ if step.with_mean else None  # fit sets it in either case
+    shift, scale = _vector(mean, width, 0.0), _vector(step.scale_, width, 1.0)
     return Standardize(shift, scale), Unstandardize(shift, scale)
 
 
@@ -174,11 +175,14 @@ class ScoreModule(nn.Module):
         self.register_buffer("center", torch.as_tensor(center))
         self.register_buffer("codes", torch.as_tensor(scorer.codes - center).float())
         self.register_buffer("calibration", torch.as_tensor(calibration.copy()))
+        # A number in the graph would be float32, in which it is 0.
+        self.register_buffer("tiny", torch.tensor(TINY, dtype=torch.float64))
 
     units: Tensor
     center: Tensor
     codes: Tensor
     calibration: Tensor
+    tiny: Tensor
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows = x.double()
@@ -222,9 +226,10 @@ class ScoreModule(nn.Module):
     def by_both(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sum of both logarithms, and by how much it is rounded."""
         first, second = self.spreads
+        error, distance = self.by_reconstruction(rows, codes), self.by_code(rows, codes)
         unusual = (
-            self.by_reconstruction(rows, codes)[0].clamp(min=TINY).log() / first
-            + self.by_code(rows, codes)[0].clamp(min=TINY).log() / second
+            torch.maximum(error[0], self.tiny).log() / first
+            + torch.maximum(distance[0], self.tiny).log() / second
         )
         return unusual, torch.full_like(unusual, _TIED * (1 / first + 1 / second))
 

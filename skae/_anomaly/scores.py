@@ -145,7 +145,7 @@ def fit_scorer(
     n_neighbors : int
         Number of nearest training codes; fewer where there are not as many.
     """
-    transformer.fit(rows.reshape(-1, *sample_shape))
+    transformer.fit(rows.reshape(-1, *sample_shape), None)  # a frozen one needs y
     codes, errors = encode(transformer, rows, sample_shape)
     units = usual_errors(rows, errors)
     n_neighbors = min(n_neighbors, len(rows) - 1)

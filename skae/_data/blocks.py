@@ -66,7 +66,14 @@ def lacks_blocks(part: Any) -> bool:
 
 
 def check_blocks(blocks: Sequence[Block], n_columns: int, whose: str) -> None:
-    """Refuse rows of another width than that of blocks."""
+    """Refuse blocks with holes, and rows of another width than theirs."""
+    starts, stops = [x.start for x in blocks], [x.stop for x in blocks]
+    if starts != [0, *stops[:-1]]:
+        raise ValueError(
+            f"The blocks of {whose} do not follow one another from column 0: they "
+            f"start at {starts} and stop at {stops}. Pass all blocks_ of an encoder, "
+            "in their order."
+        )
     if n_columns != blocks[-1].stop:
         raise ValueError(
             f"The blocks of {whose} have {blocks[-1].stop} columns, but the rows have "
@@ -96,20 +103,21 @@ def find_blocks(rows: Any, names: Sequence[str] | None = None) -> list[Block]:
     binary = np.flatnonzero(is_binary)
     together = np.zeros((len(binary), len(binary)))  # rows with a one in both columns
     n_observed = np.zeros(len(binary))
+    same_gaps = np.ones(len(binary), dtype=bool)  # as the binary column before
     for part in _parts(rows):
         there = ~np.isnan(part[:, binary])
         ones = (part[:, binary] == 1).astype(np.float32)
         together += ones.T @ ones
         n_observed += there.sum(axis=0)
-    place = np.full(n_columns, -1)
-    place[binary] = np.arange(len(binary))
+        same_gaps[1:] &= (there[:, 1:] == there[:, :-1]).all(axis=0)
+    stops = _stops_of_categories(binary, together, n_observed, same_gaps)
     blocks, start = [], 0
     while start < n_columns:
-        stop = _end_of_category(place[start:], together, n_observed)
         name = f"column {start}" if names is None else names[start]
-        kind = "category" if stop else "float"
-        blocks.append(Block(name, kind, start, start + max(stop, 1)))
-        start += max(stop, 1)
+        kind = "category" if start in stops else "float"
+        stop = stops.get(start, start + 1)
+        blocks.append(Block(name, kind, start, stop))
+        start = stop
     return blocks
 
 
@@ -120,21 +128,29 @@ def _parts(rows: Any) -> Iterator[np.ndarray]:
         yield np.asarray(rows[start : start + n_rows])
 
 
-def _end_of_category(
-    place: np.ndarray, together: np.ndarray, n_observed: np.ndarray
-) -> int:
-    """Return the width of the category that starts a run of columns, 0 if none does."""
-    total = 0.0
-    for width, column in enumerate(place):
-        if column < 0 or together[column, column] == 0:
-            return 0
-        before = place[:width]
-        if together[column, before].any() or n_observed[column] != n_observed[place[0]]:
-            return 0
-        total += together[column, column]
-        if total == n_observed[column]:
-            return width + 1 if width else 0
-    return 0
+def _stops_of_categories(
+    binary: np.ndarray,
+    together: np.ndarray,
+    n_observed: np.ndarray,
+    same_gaps: np.ndarray,
+) -> dict[int, int]:
+    """Return the column after a category, for each column that can start one."""
+    n_ones = np.diag(together)
+    first, earliest = [], 0  # from which a category can reach each binary column
+    for i, column in enumerate(binary):
+        if i and (column > binary[i - 1] + 1 or not same_gaps[i]):
+            earliest = i
+        shared = np.flatnonzero(together[i, :i])
+        earliest = max(earliest, *shared[-1:] + 1, 0 if n_ones[i] else i + 1)
+        first.append(earliest)
+    total = n_ones.cumsum()
+    wanted = total - n_ones + n_observed  # when each row has a one
+    last = np.searchsorted(total, wanted)
+    return {
+        int(binary[i]): int(binary[j]) + 1
+        for i, j in enumerate(last)
+        if i < j < len(binary) and total[j] == wanted[i] and first[j] <= i
+    }
 
 
 class BlockSwapNoise(Noise):
@@ -196,12 +212,18 @@ class BlockSwapNoise(Noise):
             )
         check_blocks(self.blocks, x[0].numel(), "BlockSwapNoise")
         n_blocks = len(self.blocks)
-        level = torch.as_tensor(np.asarray(self.level, dtype=np.float32)).to(x.device)
-        if level.ndim and level.shape != (n_blocks,):
+        levels = np.asarray(self.level, dtype=np.float32)
+        if levels.ndim and levels.shape != (n_blocks,):
             raise ValueError(
-                f"level of BlockSwapNoise has shape {tuple(level.shape)}, but there "
-                f"are {n_blocks} blocks. Pass one number, or one for each block."
+                f"level of BlockSwapNoise has shape {levels.shape}, but there are "
+                f"{n_blocks} blocks. Pass one number, or one for each block."
             )
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"level={self.level!r} of BlockSwapNoise must be between 0 and 1: "
+                "fractions of the entries."
+            )
+        level = torch.as_tensor(levels).to(x.device)
         size = (len(x), n_blocks)
         block_of = torch.repeat_interleave(
             torch.tensor([block.width for block in self.blocks], device=x.device)

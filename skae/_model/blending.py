@@ -98,12 +98,13 @@ class Blender:
             )
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 2:
             raise ValueError(f"n_steps={n_steps!r} must be an integer of at least 2.")
+        n_steps = int(n_steps)  # times the number of pairs, it may be no int8
         batch1, one1 = as_batch(x1, self.shapes, "x1")
         batch2, one2 = as_batch(x2, self.shapes, "x2")
         n_pairs = _count_pairs(batch1, one1, batch2, one2, "x1", "x2")
         start = _broadcast(self._codes(batch1), n_pairs)
         end = _broadcast(self._codes(batch2), n_pairs)
-        codes = self._path(start, end, int(n_steps), path, through)
+        codes = self._path(start, end, n_steps, path, through)
         codes = codes.reshape(n_pairs * n_steps, -1)
         between, is_one = self._samples(codes), one1 and one2
         if not is_one and _is_frame(between):
@@ -204,6 +205,11 @@ def as_batch(
     """Return X with an axis of samples in front, and whether it was a single one."""
     if hasattr(X, "detach"):
         X = X.detach().cpu().numpy()
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense samples are needed. Pass "
+            f"{name}.toarray()."
+        )
     if hasattr(X, "to_frame") and hasattr(X, "index"):  # a pandas Series: a row
         return X.to_frame().T, True
     if hasattr(X, "columns"):

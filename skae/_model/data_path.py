@@ -45,6 +45,10 @@ def data_path(
     """
     from sklearn.neighbors import NearestNeighbors
 
+    dtype = start.dtype
+    # Squares neither overflow nor vanish near 1; division by a power of 2 is exact.
+    unit = 2.0 ** (np.frexp(np.abs(through).max())[1] - 1)
+    start, end, through = (x.astype(np.float64) / unit for x in (start, end, through))
     search = NearestNeighbors().fit(through)
     graph = _bridged(_neighbors(search, through), search, through)
     found = []
@@ -52,7 +56,7 @@ def data_path(
         pairs = slice(first, first + _N_PAIRS)
         ways = _ways(graph, search, through, start[pairs], end[pairs])
         found += [_in_equal_steps(way, n_steps) for way in ways]
-    return np.stack(found).astype(start.dtype, copy=False)
+    return (unit * np.stack(found)).astype(dtype, copy=False)
 
 
 def _neighbors(search: Any, codes: np.ndarray) -> Any:

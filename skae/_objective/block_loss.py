@@ -24,6 +24,7 @@ from skae._objective.losses import (
 )
 
 _ROUNDING = 1e-6
+_SUM = 1e-3  # above 1, of a row of probabilities
 
 
 class BlockLoss(BaseEstimator):
@@ -203,18 +204,34 @@ class _LossOfBlocks(Loss):
     """The loss of a table, which checks the columns of its categories only."""
 
     def checked(self, rows: Any, low: float, high: float) -> Any:
+        for name, values in self._categories_in(rows):
+            if np.nansum(values, axis=1).max() > 1 + _SUM:
+                raise ValueError(
+                    f"The columns of {name!r} hold a category, of which a row has one, "
+                    "but a row of X has ones in several of them. If the first rows of "
+                    "a stream looked like a category, pass the blocks of all: "
+                    "BlockLoss(encoder.blocks_) of a TableEncoder."
+                )
+        return rows
+
+    def clipped(self, rows: Any) -> Any:
+        self._categories_in(rows)
+        return rows
+
+    def _categories_in(self, rows: Any) -> list[tuple[str, np.ndarray]]:
+        """Return name and columns of each category, whose range is checked."""
+        found: list[tuple[str, np.ndarray]] = []
         loss: Any = self.function
         check_blocks(loss.blocks, rows.shape[1], "BlockLoss")
         for block in [x for x in loss.blocks if x.kind == "category"]:
             values = np.asarray(rows[:, block.columns])
-            least, most = np.nanmin(values), np.nanmax(values)
+            flat = values.ravel()  # of gaps alone NaN, without a warning
+            least, most = np.fmin.reduce(flat), np.fmax.reduce(flat)
             if least < -_ROUNDING or most > 1 + _ROUNDING:
                 raise ValueError(
                     f"The columns of {block.name!r} hold categories, which BlockLoss "
                     f"takes between 0 and 1, but they run from {least:.6g} to "
                     f"{most:.6g}. Leave out the step that scales them."
                 )
-        return rows
-
-    def clipped(self, rows: Any) -> Any:
-        return self.checked(rows, 0.0, 1.0)
+            found.append((block.name, values))
+        return found

@@ -167,8 +167,14 @@ class BaseTableEncoder(TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state: Any) -> None:
         if "plain" in state:
-            plain = from_plain(state["plain"])
-            state = {name: x for name, x in state.items() if name != "plain"} | plain
+            others = {name: x for name, x in state.items() if name != "plain"}
+            try:
+                state = others | from_plain(state["plain"])
+            except (AttributeError, LookupError, RecursionError, TypeError) as error:
+                raise ValueError(
+                    f"The state of this {type(self).__name__} cannot be read: it is "
+                    "damaged, or of other versions of skae and pandas."
+                ) from error
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:

@@ -136,8 +136,12 @@ class InvertibleColumnTransformer(BaseTableEncoder):
         for part in parts_of(self.transformer_, pd.DataFrame(columns=names)):
             blocks = [block for block in self.blocks_ if block.name in part.columns]
             values = part.decode(array[:, blocks[0].start : blocks[-1].stop])
-            for name, column in zip(part.columns, values.T, strict=True):
-                found[name] = _valid(self._codecs[name], column)
+            for block, column in zip(blocks, values.T, strict=True):
+                gaps = np.isnan(array[:, block.columns]).any(axis=1)
+                if gaps.any():
+                    column = column.astype(object)
+                    column[gaps] = np.nan
+                found[block.name] = _valid(self._codecs[block.name], column)
         return {name: found[name] for name in names}
 
 

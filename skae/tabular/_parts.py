@@ -173,7 +173,7 @@ def _passes(step: Any) -> bool:
 
 def _why_not(step: Any) -> str | None:
     """Return why a step has no way back for each column, None if it has."""
-    if isinstance(step, OneHotEncoder):
+    if isinstance(step, _OF_VALUES):
         limits = (step.min_frequency, step.max_categories)
         return None if limits == (None, None) else "merges rare categories"
     if not hasattr(step, "inverse_transform"):
@@ -213,9 +213,18 @@ def _nearest_ones(hot: OneHotEncoder, array: np.ndarray) -> np.ndarray:
 
 
 def _nearest_codes(ordinal: OrdinalEncoder, array: np.ndarray) -> np.ndarray:
-    """Return the codes of categories that are nearest to some numbers."""
-    highest = [_n_codes(categories) - 1 for categories in ordinal.categories_]
-    return np.clip(np.rint(array), 0, highest)
+    """Return the codes of categories that are nearest to some numbers.
+
+    That of gaps is among them, where it is a number.
+    """
+    n_codes = [_n_codes(categories) for categories in ordinal.categories_]
+    codes = np.clip(np.nan_to_num(np.rint(array)), 0, np.array(n_codes) - 1)
+    missing = ordinal.encoded_missing_value
+    if np.isnan(missing):
+        return codes
+    has_gaps = [len(x) > n for x, n in zip(ordinal.categories_, n_codes, strict=True)]
+    is_gap = has_gaps & (np.abs(array - missing) < np.abs(array - codes))
+    return np.where(is_gap, missing, codes)
 
 
 def _n_codes(categories: np.ndarray) -> int:

@@ -184,6 +184,14 @@ def through_steps(
     X : DataFrame
         The frame.
     """
+    for step in steps:
+        for method in ("transform", "inverse_transform"):
+            if not hasattr(step, method):
+                raise TypeError(
+                    f"The step {type(step).__name__} of the pipeline has no {method}, "
+                    "so that rows cannot be reconstructed. Pass a pipeline of the "
+                    "encoder and an estimator that has it, such as one of skae."
+                )
     array = decoded = encoder.transform(X)
     for step in steps:
         decoded = step.transform(decoded)

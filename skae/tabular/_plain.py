@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Any
 
 import numpy as np
@@ -65,16 +66,18 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         zone = to_plain(value.tz)
         return ["Timestamp", value.asm8.astype(np.int64).item(), value.unit, zone]
-    if hasattr(value, "utcoffset"):
-        return ["zone", str(pd.DatetimeTZDtype("ns", value))]
+    if isinstance(value, tzinfo):
+        return ["zone", _name_of(pd.DatetimeTZDtype("ns", value))]
     if type(value).__module__.startswith("polars"):
         kind = value.base_type().__name__
         arguments = [_argument(value, key) for key in _ARGUMENTS.get(kind, ())]
         return ["polars", kind, arguments]
     if isinstance(value, pd.StringDtype) and str(value) != "str":
         return ["string", value.storage, to_plain(value.na_value)]
+    if isinstance(value, pd.ArrowDtype) and str(value) == "string[pyarrow]":
+        return ["arrow_string"]  # the name is also that of a StringDtype
     if isinstance(value, np.dtype) or hasattr(value, "construct_from_string"):
-        return ["dtype", str(value)]
+        return ["dtype", _name_of(value)]
     raise TypeError(
         f"The category {value!r} is a {name}, which skops cannot store here. Convert "
         "the column with astype(str) before fit, or use pickle."
@@ -112,11 +115,11 @@ def from_plain(value: Any) -> Any:
         "NA": lambda: pd.NA,
         "NaT": lambda: pd.NaT,
         "dict": lambda pairs: {key: from_plain(entry) for key, entry in pairs},
-        "array": lambda dtype, entries: np.array(
-            [from_plain(entry) for entry in entries] or [], dtype=dtype
+        "array": lambda dtype, entries: np.fromiter(
+            map(from_plain, entries), dtype, len(entries)
         ),
         "Index": lambda dtype, entries: pd.Index(
-            list(map(from_plain, entries)), dtype=from_plain(dtype)
+            list(map(from_plain, entries)), dtype=from_plain(dtype), tupleize_cols=False
         ),
         "category": lambda values, ordered: pd.CategoricalDtype(
             from_plain(values), ordered=ordered
@@ -127,9 +130,27 @@ def from_plain(value: Any) -> Any:
         "Timestamp": lambda ticks, unit, zone: _timestamp(ticks, unit, zone),
         "zone": lambda dtype: pd.api.types.pandas_dtype(dtype).tz,
         "string": lambda storage, gap: _string_dtype(storage, from_plain(gap)),
+        "arrow_string": lambda: _arrow_string(),
         "dtype": pd.api.types.pandas_dtype,
     }
     return makers[name](*parts)
+
+
+def _name_of(dtype: Any) -> str:
+    """Return the name from which pandas makes a dtype again."""
+    import pandas as pd
+
+    try:
+        is_same = pd.api.types.pandas_dtype(str(dtype)) == dtype
+    except (NotImplementedError, TypeError, ValueError):
+        is_same = False
+    if not is_same:
+        raise TypeError(
+            f"A column has the dtype {dtype}, which pandas does not make from its "
+            "name, so that skops cannot store it here. Convert the column with astype "
+            "before fit, or use pickle."
+        )
+    return str(dtype)
 
 
 def _argument(dtype: Any, name: str) -> Any:
@@ -143,6 +164,13 @@ def _string_dtype(storage: str, gap: Any) -> Any:
     if gap is pd.NA:
         return pd.StringDtype(storage)
     return pd.StringDtype(storage, na_value=gap)
+
+
+def _arrow_string() -> Any:
+    import pandas as pd
+    import pyarrow
+
+    return pd.ArrowDtype(pyarrow.string())
 
 
 def _timestamp(ticks: int, unit: str, zone: Any) -> Any:

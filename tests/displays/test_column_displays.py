@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import (
+    AnomalyDetector,
     AutoencoderTransformer,
     ColumnScoresDisplay,
     DenoisingAutoencoder,
@@ -69,6 +70,13 @@ def test_blocks_of_a_table_have_one_bar():
     kind = 1 - error[:, 2:4].sum() / spread[:, 2:4].sum()
     assert_allclose(display.r2, [*r2[:2], kind, np.nan])
     assert len(display.bars_) == 3  # a constant column has none
+
+
+def test_tables_that_are_not_reconstructed_have_no_bars():
+    frame = WINE.iloc[:40, :3]
+    detector = make_pipeline(TableEncoder(), AnomalyDetector(PCA(2))).fit(frame)
+    with pytest.raises(TypeError, match=r"step AnomalyDetector .*has no transform"):
+        ColumnScoresDisplay.from_estimator(detector, frame)
 
 
 def test_of_many_columns_the_lowest_are_drawn():
