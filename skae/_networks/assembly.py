@@ -115,6 +115,7 @@ class Assembly:
         ).to(dtype)
         if self.is_known:
             return module
+        module.to(mean.device)  # trained modules may come from a GPU
         x = mean.expand(2, -1).clone()
         code = check_width(module.encoder, x, n_out, "encoder")
         check_width(module.decoder, code[:, : self.n_components], len(mean), "decoder")
