@@ -27,8 +27,8 @@ def known_layout(
     Parameters
     ----------
     estimator : estimator
-        Any fitted estimator. An autoencoder of skae, also within a Pipeline, has a
-        layout if samples of its size are images or signals.
+        Any fitted estimator. An autoencoder of skae, also within a Pipeline or a
+        detector, has a layout if samples of its size are images or signals.
     n_features : int
         Size of a flattened sample.
     layout, image_shape : str, tuple of int or None
@@ -36,6 +36,8 @@ def known_layout(
     """
     if layout is not None or image_shape is not None:
         return layout, image_shape
+    if hasattr(estimator, "p_values"):  # a detector
+        estimator = estimator.estimator_
     for step in real_steps(estimator):
         if not isinstance(step, BaseAutoencoder):
             continue
