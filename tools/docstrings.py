@@ -68,7 +68,7 @@ FAMILIES = [
         own={
             "BlendDisplay": {"artists_"},
             "ReconstructionDisplay": {"artists_"},
-            "LatentSpaceDisplay": {"artists_"},
+            "LatentSpaceDisplay": {"artists_", "ax_"},
         },
     ),
     Family("ReconstructionDisplay.plot", tuple(_PLOTS)),
@@ -78,6 +78,7 @@ FAMILIES = [
         own={
             "LatentSpaceDisplay.from_estimator": {"X", "y", "estimator", "random_state"}
             | {"n_samples"},
+            "InterpolationDisplay.from_estimator": {"estimator"},
             "BlendDisplay.from_estimator": {"X", "n_steps"},
         },
     ),

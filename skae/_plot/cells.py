@@ -129,6 +129,24 @@ def to_pixels(image: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     return ((image.astype(float) - low) / (high - low)).clip(0, 1)
 
 
+def to_mosaic(cells: np.ndarray) -> np.ndarray:
+    """Return one image of a square of images.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_side**2, height, width, channels)
+        Images from the upper left to the lower right.
+
+    Returns
+    -------
+    ndarray of shape (n_side * height, n_side * width, channels)
+    """
+    n_side = round(len(cells) ** 0.5)
+    _, height, width, n_channels = cells.shape
+    squares = cells.reshape(n_side, n_side, height, width, n_channels).swapaxes(1, 2)
+    return squares.reshape(n_side * height, n_side * width, n_channels)
+
+
 def to_points(curve: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Return a curve of one channel in the unit square.
 
