@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,6 +112,29 @@ def find_limits(originals: np.ndarray, *others: np.ndarray) -> tuple[float, floa
             if high <= usual:
                 return 0, usual
     return low, high if high > low else low + 1
+
+
+def describe_samples(
+    estimator: Any,
+    originals: np.ndarray,
+    layout: str | None,
+    image_shape: Sequence[int] | None,
+) -> tuple[str | None, Sequence[int] | None, tuple[float, float] | None]:
+    """Return layout and image shape of samples, and their range if they are images.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any fitted estimator.
+    originals : ndarray of shape (n_samples, ...)
+        The samples.
+    layout, image_shape : str, tuple of int or None
+        What the user specifies.
+    """
+    n_features = math.prod(originals.shape[1:])
+    layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
+    cells = to_cells(originals, layout, image_shape)
+    return layout, image_shape, find_limits(cells) if are_images(cells) else None
 
 
 def to_pixels(image: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

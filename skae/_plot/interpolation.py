@@ -1,6 +1,5 @@
 """Displays of interpolations: between two samples, and between four."""
 
-import math
 from numbers import Integral
 
 import numpy as np
@@ -10,13 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._estimators.blending import blend, find_blender, interpolate, mix
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
-from skae._plot.cells import (
-    are_images,
-    find_limits,
-    known_layout,
-    sample_style,
-    to_cells,
-)
+from skae._plot.cells import describe_samples, find_limits, sample_style
 from skae._plot.columns import (
     MOST_COLUMNS,
     SHOWN,
@@ -304,7 +297,7 @@ class InterpolationDisplay(_GridDisplay):
         shares = np.linspace(0, 1, n_steps)
         content = [blend(estimator, x1, x2, share, kind="content") for share in shares]
         found = {"content": np.stack(content, axis=1), "representation": representation}
-        layout, image_shape, limits = _describe(
+        layout, image_shape, limits = describe_samples(
             estimator, np.concatenate([content[0], content[-1]]), layout, image_shape
         )
         is_named = getattr(estimator, "feature_names_in_", None) is not None
@@ -483,7 +476,9 @@ class BlendDisplay(_GridDisplay):
             blends = np.tensordot(weights, corners, axes=1)
         else:
             blends = mix(estimator, X, weights)
-        layout, image_shape, limits = _describe(estimator, corners, layout, image_shape)
+        layout, image_shape, limits = describe_samples(
+            estimator, corners, layout, image_shape
+        )
         display = cls(
             blends.reshape(n_steps, n_steps, *blends.shape[1:]),
             limits=limits,
@@ -502,15 +497,6 @@ def _find_blender(estimator, function):
             f"curves. Use skae.{function}, which gives a frame."
         )
     return blender
-
-
-def _describe(estimator, originals, layout, image_shape):
-    """Return layout and image shape of originals, and the limits if they are images."""
-    n_features = math.prod(originals.shape[1:])
-    layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
-    cells = to_cells(originals, layout, image_shape)
-    limits = find_limits(cells) if are_images(cells) else None
-    return layout, image_shape, limits
 
 
 def _short(value):
