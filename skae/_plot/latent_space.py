@@ -186,9 +186,7 @@ class LatentSpaceDisplay:
         elif names:
             self._add_legend(names, title, n_columns, is_new)
         elif classes is None and values is not None:
-            self.colorbar_ = self.figure_.colorbar(
-                self.scatter_, ax=self.axes_, label=title
-            )
+            self.colorbar_ = self._add_colorbar(title)
         if thumbnails is not None:
             self._add_thumbnails(points, thumbnails, sample_kw)
         return self
@@ -236,7 +234,6 @@ class LatentSpaceDisplay:
         ax.set(
             xlabel=self.axes_[0].get_xlabel(), title="decoded, pale where no code lies"
         )
-        self.axes_[0].set_title("codes")
         return ax.imshow(to_pixels(to_mosaic(images), limits), **style)
 
     def _scatter(self, points, values, classes, scatter_kw):
@@ -270,6 +267,13 @@ class LatentSpaceDisplay:
         self.legend_ = self.axes_[-1 if is_new else 0].legend(
             handles, names, title=title, ncols=n_columns, **place
         )
+
+    def _add_colorbar(self, title):
+        if self.plane_ is None:
+            place = {"ax": self.ax_}
+        else:  # a layout leaves no space for one beside panels of a fixed ratio
+            place = {"cax": self.axes_[-1].inset_axes((1.02, 0, 0.04, 1))}
+        return self.figure_.colorbar(self.scatter_, label=title, **place)
 
     def _add_thumbnails(self, points, n_thumbnails, sample_kw):
         from matplotlib.offsetbox import AnnotationBbox

@@ -282,6 +282,20 @@ def test_a_decoded_plane_is_drawn_on_axes_that_are_given(vae):
     assert not other.has_data()
 
 
+@pytest.mark.parametrize("y", [LABELS, ROWS.mean(axis=1)], ids=["classes", "numbers"])
+def test_nothing_of_a_decoded_plane_is_cut_off(vae, y):
+    y = pd.Series(y, name="label")
+    figure = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, y, decode=5, image_shape=(8, 8)
+    ).figure_
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()  # in inches
+    assert drawn.x0 >= 0
+    assert drawn.y0 >= 0
+    assert drawn.x1 <= figure.get_figwidth()
+    assert drawn.y1 <= figure.get_figheight()
+
+
 def test_a_plane_that_cannot_be_decoded_is_refused(ae, vae):
     with pytest.raises(
         ValueError, match=r"shape \(64,\) is no image, .* image_shape=\("
