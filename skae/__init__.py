@@ -40,6 +40,7 @@ from skae._plot.latent_diagnostics import LatentDiagnosticsDisplay
 from skae._plot.latent_space import LatentSpaceDisplay
 from skae._plot.reconstruction import ReconstructionDisplay
 from skae._plot.training_history import TrainingHistoryDisplay
+from skae._plot.traversal import TraversalDisplay
 from skae._versions import show_versions
 
 __version__ = "0.1.0.dev0"
@@ -78,6 +79,7 @@ __all__ = [
     "SparseAutoencoder",
     "SwapNoise",
     "TrainingHistoryDisplay",
+    "TraversalDisplay",
     "VariationalAutoencoder",
     "blend",
     "interpolate",

@@ -1,6 +1,7 @@
 """Blends and walks tell how much they look like data."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
@@ -136,6 +137,20 @@ def test_images_of_a_flat_estimator_stay_images():
     )
     assert_allclose(found.reshape(4, -1), flat)
     assert blend(detector, images[:2], images[2], kind="content").shape == (2, 8, 8)
+
+
+def test_rows_of_a_frame_are_blended_without_a_warning():
+    frame = pd.DataFrame(X, columns=["across", "up"])
+    detector = AnomalyDetector(PCA(2), random_state=0).fit(frame)
+    ends = frame.iloc[0], frame.iloc[1]
+    found, support = interpolate(detector, *ends, 5, return_support=True)
+    expected = interpolate(DETECTOR, X[0], X[1], 5, return_support=True)
+    assert_allclose(found, expected[0])
+    assert_array_equal(support, expected[1])
+    content = blend(detector, *ends, kind="content")
+    assert_allclose(content, (X[0] + X[1]) / 2)
+    with pytest.raises(ValueError, match="feature names should match"):
+        blend(detector, frame.iloc[0, ::-1], frame.iloc[1])
 
 
 def test_noise_is_told_from_digits(digits):

@@ -37,14 +37,12 @@ class Family:
     own: dict[str, set[str]] = field(default_factory=dict)
 
 
-_PLOTS = [
-    f"{name}.plot"
-    for name in ("LatentSpaceDisplay", "InterpolationDisplay", "BlendDisplay")
-]
-_MAKERS = [
-    f"{name}.from_estimator"
-    for name in ("LatentSpaceDisplay", "InterpolationDisplay", "BlendDisplay")
-]
+_SAMPLES = (
+    *("LatentSpaceDisplay", "InterpolationDisplay", "BlendDisplay"),
+    "TraversalDisplay",
+)
+_PLOTS = [f"{name}.plot" for name in _SAMPLES]
+_MAKERS = [f"{name}.from_estimator" for name in _SAMPLES]
 FAMILIES = [
     Family(
         "AutoencoderTransformer",
@@ -64,11 +62,15 @@ FAMILIES = [
     ),
     Family(
         "InterpolationDisplay",
-        ("BlendDisplay", "ReconstructionDisplay", "LatentSpaceDisplay"),
+        (
+            *("BlendDisplay", "TraversalDisplay"),
+            *("ReconstructionDisplay", "LatentSpaceDisplay"),
+        ),
         own={
             "BlendDisplay": {"artists_"},
+            "TraversalDisplay": {"artists_"},
             "ReconstructionDisplay": {"artists_"},
-            "LatentSpaceDisplay": {"artists_"},
+            "LatentSpaceDisplay": {"artists_", "ax_"},
         },
     ),
     Family("ReconstructionDisplay.plot", tuple(_PLOTS)),
@@ -78,7 +80,9 @@ FAMILIES = [
         own={
             "LatentSpaceDisplay.from_estimator": {"X", "y", "estimator", "random_state"}
             | {"n_samples"},
+            "InterpolationDisplay.from_estimator": {"estimator"},
             "BlendDisplay.from_estimator": {"X", "n_steps"},
+            "TraversalDisplay.from_estimator": {"X", "n_steps"},
         },
     ),
     Family("TrainingHistoryDisplay", ("LatentDiagnosticsDisplay",)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -241,19 +240,18 @@ def _blender_of_detector(detector: Any) -> Blender:
     blender = find_blender(detector.estimator_)
     shape, inner = detector.sample_shape_, blender.shapes[0]
 
+    def bare(batch: Any) -> np.ndarray:
+        if hasattr(batch, "columns"):  # `estimator_` was fitted without their names
+            validate_data(detector, batch, reset=False, skip_check_array=True)
+        return np.asarray(batch).reshape(-1, *inner)
+
     def support(values: Any, space: str) -> np.ndarray:
         return detector.p_values(values, space=space)
 
-    if shape == inner:
-        return replace(blender, support=support)
-
-    def flat(batch: Any) -> np.ndarray:
-        return np.asarray(batch).reshape(-1, *inner)
-
     return Blender(
-        encode=lambda batch: blender.encode(flat(batch)),
+        encode=lambda batch: blender.encode(bare(batch)),
         decode=lambda codes: np.asarray(blender.decode(codes)).reshape(-1, *shape),
-        check=lambda batch, _: blender.check(flat(batch), inner),
+        check=lambda batch, _: blender.check(bare(batch), inner),
         shapes=(shape, None),
         support=support,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +28,8 @@ def known_layout(
     Parameters
     ----------
     estimator : estimator
-        Any fitted estimator. An autoencoder of skae, also within a Pipeline, has a
-        layout if samples of its size are images or signals.
+        Any fitted estimator. An autoencoder of skae, also within a Pipeline or a
+        detector, has a layout if samples of its size are images or signals.
     n_features : int
         Size of a flattened sample.
     layout, image_shape : str, tuple of int or None
@@ -36,6 +37,8 @@ def known_layout(
     """
     if layout is not None or image_shape is not None:
         return layout, image_shape
+    if hasattr(estimator, "p_values"):  # a detector
+        estimator = estimator.estimator_
     for step in real_steps(estimator):
         if not isinstance(step, BaseAutoencoder):
             continue
@@ -111,6 +114,29 @@ def find_limits(originals: np.ndarray, *others: np.ndarray) -> tuple[float, floa
     return low, high if high > low else low + 1
 
 
+def describe_samples(
+    estimator: Any,
+    originals: np.ndarray,
+    layout: str | None,
+    image_shape: Sequence[int] | None,
+) -> tuple[str | None, Sequence[int] | None, tuple[float, float] | None]:
+    """Return layout and image shape of samples, and their range if they are images.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any fitted estimator.
+    originals : ndarray of shape (n_samples, ...)
+        The samples.
+    layout, image_shape : str, tuple of int or None
+        What the user specifies.
+    """
+    n_features = math.prod(originals.shape[1:])
+    layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
+    cells = to_cells(originals, layout, image_shape)
+    return layout, image_shape, find_limits(cells) if are_images(cells) else None
+
+
 def to_pixels(image: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Return the array for `imshow`: grey values unchanged, colours within [0, 1].
 
@@ -125,6 +151,24 @@ def to_pixels(image: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
         return image[..., 0] if image.shape[-1] == 1 else image.mean(axis=-1)
     low, high = limits
     return ((image.astype(float) - low) / (high - low)).clip(0, 1)
+
+
+def to_mosaic(cells: np.ndarray) -> np.ndarray:
+    """Return one image of a square of images.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_side**2, height, width, channels)
+        Images from the upper left to the lower right.
+
+    Returns
+    -------
+    ndarray of shape (n_side * height, n_side * width, channels)
+    """
+    n_side = round(len(cells) ** 0.5)
+    _, height, width, n_channels = cells.shape
+    squares = cells.reshape(n_side, n_side, height, width, n_channels).swapaxes(1, 2)
+    return squares.reshape(n_side * height, n_side * width, n_channels)
 
 
 def to_points(curve: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -13,11 +13,7 @@ MOST_COLUMNS = 30
 SHOWN = 15  # of more columns
 _HOLLOW = {"marker": "o", "markerfacecolor": "white", "color": "C0"}
 _FULL = {"marker": "o", "color": "C0"}
-_MARKS = {
-    "original": _HOLLOW,
-    "content": _HOLLOW,
-    "corrupted": {"marker": "x", "color": "0.5"},
-}
+_CROSS = {"marker": "x", "color": "0.5"}
 
 
 def column_names(estimator: Any, n_features: int) -> list[str]:
@@ -36,18 +32,54 @@ def column_names(estimator: Any, n_features: int) -> list[str]:
     return [str(name) for name in names]
 
 
-def largest(sizes: np.ndarray) -> tuple[np.ndarray, str]:
+def column_units(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means and the standard deviations of columns, 1 for constant ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Samples, with NaN for gaps.
+    """
+    known = np.isfinite(X)
+    n_known = np.maximum(known.sum(axis=0), 1)
+    center = np.where(known, X, 0).sum(axis=0) / n_known
+    scale = np.sqrt((np.where(known, X - center, 0) ** 2).sum(axis=0) / n_known)
+    return center, np.where(scale > 0, scale, 1)
+
+
+def describe_columns(estimator: Any, X: Any) -> dict[str, Any]:
+    """Return the names of columns, their means and deviations, if they have names.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator.
+    X : array-like of shape (n_samples, n_features)
+        Samples.
+    """
+    if getattr(estimator, "feature_names_in_", None) is None:
+        return {}
+    center, scale = column_units(np.asarray(X, dtype=np.float64))
+    names = column_names(estimator, len(center))
+    return {"feature_names": names, "center": center, "scale": scale}
+
+
+def largest(sizes: np.ndarray, what: str = "error") -> tuple[np.ndarray, str]:
     """Return which columns are drawn, largest first, and what says so.
 
     Parameters
     ----------
     sizes : ndarray of shape (n_features,)
         By which columns are ordered, such as errors.
+    what : str, default="error"
+        What they are.
     """
     order = np.argsort(-np.nan_to_num(sizes), kind="stable")
     if len(sizes) <= MOST_COLUMNS:
-        return order, "columns, largest error first"
-    return order[:SHOWN], f"the {SHOWN} of {len(sizes)} columns with the largest errors"
+        return order, f"columns, largest {what} first"
+    return order[
+        :SHOWN
+    ], f"the {SHOWN} of {len(sizes)} columns with the largest {what}s"
 
 
 def draw_columns(
@@ -57,6 +89,9 @@ def draw_columns(
     joined: tuple[str, str] | None,
     sample_kw: dict | None,
     error_kw: dict | None = None,
+    *,
+    hollow: Sequence[str] = ("original", "content"),
+    between: str = "error",
 ) -> tuple[Any, np.ndarray]:
     """Draw rows beside each other, with a line for each column.
 
@@ -73,6 +108,10 @@ def draw_columns(
         Which of the samples are joined by lines, the errors.
     sample_kw, error_kw : dict or None
         Keyword arguments of matplotlib's `plot`, for the dots and for these lines.
+    hollow : list of str, default=("original", "content")
+        Which of the samples have hollow dots.
+    between : str, default="error"
+        What the lines that join samples are.
 
     Returns
     -------
@@ -89,13 +128,14 @@ def draw_columns(
     heights = np.arange(n_shown)
     error_style = merge_style(Line2D, {"color": "C3", "linewidth": 1.5}, error_kw)
     points = {"linestyle": "", "markersize": 4.5}
+    marks = {"corrupted": _CROSS, **dict.fromkeys(hollow, _HOLLOW)}
     styles = {
-        name: merge_style(Line2D, {**_MARKS.get(name, _FULL), **points}, sample_kw)
+        name: merge_style(Line2D, {**marks.get(name, _FULL), **points}, sample_kw)
         for name in samples
     }
     artists: dict[str, list[Any]] = {name: [] for name in samples}
     if joined is not None:
-        artists["error"] = []
+        artists[between] = []
     for i in range(n_samples):
         left, width = i + 0.03, 0.94
         ax.add_patch(Rectangle((left, -0.5), width, n_shown, color="0.95", zorder=0))
@@ -106,7 +146,7 @@ def draw_columns(
         if joined is not None:
             ends = [*(across[name] for name in joined), np.full(n_shown, np.nan)]
             lines = np.stack(ends, axis=1).ravel(), np.repeat(heights, 3)
-            artists["error"].append(ax.plot(*lines, **error_style))
+            artists[between].append(ax.plot(*lines, **error_style))
         for name, x in across.items():
             artists[name].append(ax.plot(x, heights, **styles[name]))
     ax.set(xlim=(0, n_samples), ylim=(n_shown - 0.5, -0.5))

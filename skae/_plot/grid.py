@@ -13,6 +13,7 @@ from skae._plot.cells import are_images, channel_style, to_cells, to_pixels, to_
 
 _MARGIN = 0.03  # of a cell, on each side of its image or curves
 _BETWEEN_GROUPS = 0.25  # of the height of a cell
+_NOTE = 0.17  # of an inch: the space of a line of small text below a cell
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class Line:
         Lowest and highest value to draw.
     style : dict
         Keyword arguments of `imshow` or `plot`.
+    notes : list of (str, dict)
+        Text below each cell, and its style; empty for none.
     """
 
     name: str
     cells: np.ndarray
     limits: tuple[float, float]
     style: dict
+    notes: Sequence[tuple[str, dict]] = ()
 
 
 def _draw_image(ax, column, top, image, line):
@@ -69,7 +73,32 @@ def _draw_curves(ax, column, top, curves, line):
     return artists
 
 
-def draw_lines(ax: Any, lines: Sequence[Line], *, group: int) -> tuple[Any, np.ndarray]:
+def write_notes(ax: Any, notes: Sequence[tuple[str, dict]], height: float) -> list[Any]:
+    """Write small text below the cells of a line.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Axes with a grid.
+    notes : list of (str, dict)
+        Text of each cell from left to right, and its style.
+    height : float
+        Upper end of the text.
+
+    Returns
+    -------
+    list of matplotlib Text
+    """
+    style = {"ha": "center", "va": "top", "fontsize": "x-small"}
+    return [
+        ax.text(column + 0.5, height, text, **{**style, **own})
+        for column, (text, own) in enumerate(notes)
+    ]
+
+
+def draw_lines(
+    ax: Any, lines: Sequence[Line], *, group: int
+) -> tuple[Any, np.ndarray, list[Any]]:
     """Draw a grid whose cells are of size one.
 
     Parameters
@@ -87,18 +116,27 @@ def draw_lines(ax: Any, lines: Sequence[Line], *, group: int) -> tuple[Any, np.n
         The axes.
     artists : ndarray of shape (n_lines, n_columns, n_artists)
         The image of each cell, or a curve for each channel.
+    texts : list of matplotlib Text
+        The notes of all lines.
     """
     first = lines[0].cells
     n_lines, n_columns = len(lines), len(first)
     ratio = first.shape[1] / first.shape[2] if are_images(first) else 0.75
     width = min(max(9 / n_columns, 0.55), 1.1 if are_images(first) else 1.4)
+    below = _NOTE / (width * ratio) * np.array([bool(line.notes) for line in lines])
     tops = np.arange(n_lines) + _BETWEEN_GROUPS * (np.arange(n_lines) // group)
-    bottom = tops[-1] + 1
+    tops = tops + np.cumsum(below) - below
+    bottom = tops[-1] + 1 + below[-1]
     ax = single_axes(ax, (1.5 + width * n_columns, 0.7 + width * ratio * bottom))
     draw = _draw_image if are_images(first) else _draw_curves
     artists = [
         [draw(ax, column, top, cell, line) for column, cell in enumerate(line.cells)]
         for top, line in zip(tops, lines, strict=True)
+    ]
+    texts = [
+        text
+        for top, line in zip(tops, lines, strict=True)
+        for text in write_notes(ax, line.notes, top + 1)
     ]
     ax.set(xlim=(0, n_columns), ylim=(bottom, 0))
     ax.set_aspect(ratio if are_images(first) else "auto")
@@ -106,7 +144,7 @@ def draw_lines(ax: Any, lines: Sequence[Line], *, group: int) -> tuple[Any, np.n
     ax.set_yticks(tops + 0.5, [line.name for line in lines])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return ax, np.array(artists, dtype=object)
+    return ax, np.array(artists, dtype=object), texts
 
 
 def label_columns(ax: Any, labels: Sequence[str], title: str) -> None:
@@ -150,7 +188,7 @@ class _GridDisplay:
         group: int,
         labels: Sequence[str],
         title: str,
-    ) -> None:
+    ) -> list[Any]:
         """Draw a grid and set the attributes of the display.
 
         Parameters
@@ -165,7 +203,13 @@ class _GridDisplay:
             One for each column.
         title : str
             Label of the horizontal axis.
+
+        Returns
+        -------
+        list of matplotlib Text
+            The notes of all lines.
         """
-        self.ax_, self.artists_ = draw_lines(ax, lines, group=group)
+        self.ax_, self.artists_, texts = draw_lines(ax, lines, group=group)
         label_columns(self.ax_, labels, title)
         self.figure_ = self.ax_.figure
+        return texts

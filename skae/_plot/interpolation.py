@@ -1,6 +1,5 @@
 """Displays of interpolations: between two samples, and between four."""
 
-import math
 from numbers import Integral
 
 import numpy as np
@@ -10,13 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._estimators.blending import blend, find_blender, interpolate, mix
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
-from skae._plot.cells import (
-    are_images,
-    find_limits,
-    known_layout,
-    sample_style,
-    to_cells,
-)
+from skae._plot.cells import describe_samples, find_limits, sample_style
 from skae._plot.columns import (
     MOST_COLUMNS,
     SHOWN,
@@ -24,10 +17,12 @@ from skae._plot.columns import (
     draw_columns,
     largest,
 )
-from skae._plot.grid import Line, _GridDisplay, label_columns
+from skae._plot.grid import Line, _GridDisplay, label_columns, write_notes
 
 _KINDS = ("content", "representation")
 _SHARE = "share of the second sample"
+_SUPPORTED = 0.05  # p-value from which a code is among those of the data
+_SUPPORT = f"p: p-value of the code, in bold red below {_SUPPORTED}"
 
 
 class InterpolationDisplay(_GridDisplay):
@@ -61,6 +56,11 @@ class InterpolationDisplay(_GridDisplay):
     feature_names : list of str or None, default=None
         Names of the columns of flat rows. None draws rows as curves.
 
+    support : array-like of shape (n_pairs, n_steps) or None, default=None
+        The p-value of each code, as :func:`skae.interpolate` returns it with
+        `return_support`. It is written below the interpolation by representation, in
+        bold red where it is below 0.05: there the interpolation has left the data.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -68,6 +68,9 @@ class InterpolationDisplay(_GridDisplay):
 
     figure_ : matplotlib Figure
         The figure that contains the axes.
+
+    support_texts_ : list of matplotlib Text
+        The p-values, those of the first pair first; empty without `support`.
 
     artists_ : ndarray of shape (n_pairs * n_kinds, n_steps, n_artists)
         The image of each cell, or a curve for each channel. The lines of the first pair
@@ -91,12 +94,20 @@ class InterpolationDisplay(_GridDisplay):
     """
 
     def __init__(
-        self, walks, *, limits=None, layout=None, image_shape=None, feature_names=None
+        self,
+        walks,
+        *,
+        limits=None,
+        layout=None,
+        image_shape=None,
+        feature_names=None,
+        support=None,
     ):
         super().__init__(layout=layout, image_shape=image_shape)
         self.walks = walks
         self.limits = limits
         self.feature_names = feature_names
+        self.support = support
 
     def plot(self, ax=None, *, sample_kw=None):
         """Draw the interpolations.
@@ -118,10 +129,13 @@ class InterpolationDisplay(_GridDisplay):
         check_matplotlib(f"{type(self).__name__}.plot")
         samples = {kind: np.asarray(x) for kind, x in self.walks.items()}
         n_pairs, n_steps, *shape = next(iter(samples.values())).shape
+        notes = self._notes(n_pairs, n_steps)
+        title = f"{_SHARE}\n{_SUPPORT}" if notes else _SHARE
         if self.feature_names is not None:
             rows = {kind: x.reshape(-1, *shape) for kind, x in samples.items()}
             self._plot_columns(ax, rows, sample_kw)
-            label_columns(self.ax_, _shares(n_steps) * n_pairs, _SHARE)
+            label_columns(self.ax_, _shares(n_steps) * n_pairs, title)
+            self.support_texts_ = self._write_below(notes)
             return self
         cells = {
             kind: self._to_cells(x.reshape(-1, *shape)) for kind, x in samples.items()
@@ -129,18 +143,46 @@ class InterpolationDisplay(_GridDisplay):
         limits = self.limits or find_limits(*cells.values())
         style = sample_style(next(iter(cells.values())), sample_kw)
         lines = [
-            Line(kind, x[pair * n_steps : (pair + 1) * n_steps], limits, style)
+            Line(
+                kind,
+                x[pair * n_steps : (pair + 1) * n_steps],
+                limits,
+                style,
+                notes[pair * n_steps : (pair + 1) * n_steps]
+                if kind == "representation"
+                else (),
+            )
             for pair in range(n_pairs)
             for kind, x in cells.items()
         ]
-        self._draw(
-            ax,
-            lines,
-            group=len(cells),
-            labels=_shares(n_steps),
-            title=_SHARE,
+        self.support_texts_ = self._draw(
+            ax, lines, group=len(cells), labels=_shares(n_steps), title=title
         )
         return self
+
+    def _notes(self, n_pairs, n_steps):
+        """Return the p-values of all codes as text, with their styles."""
+        if self.support is None or "representation" not in self.walks:
+            return []
+        support = np.asarray(self.support, dtype=np.float64)
+        if support.shape != (n_pairs, n_steps):
+            raise ValueError(
+                f"support has shape {support.shape}, but the interpolations are "
+                f"{n_pairs} of {n_steps} steps. Pass an array of shape "
+                f"({n_pairs}, {n_steps})."
+            )
+        left = {"color": "C3", "fontweight": "bold"}
+        return [
+            (f"p={_rounded(p)}", left if p < _SUPPORTED else {"color": "0.4"})
+            for p in support.ravel()
+        ]
+
+    def _write_below(self, notes):
+        """Write notes below the cells of columns."""
+        bottom, top = self.ax_.get_ylim()
+        if notes:
+            self.ax_.set_ylim(bottom + 0.8, top)
+        return write_notes(self.ax_, notes, bottom)
 
     def _plot_columns(self, ax, rows, sample_kw):
         """Draw a line for each column."""
@@ -190,7 +232,8 @@ class InterpolationDisplay(_GridDisplay):
         ----------
         estimator : estimator
             A fitted estimator with `transform` and `inverse_transform`: an autoencoder
-            of skae, a Pipeline, a PCA.
+            of skae, a Pipeline, a PCA. Of an :class:`~skae.AnomalyDetector`, p-values
+            of the codes are written below them.
 
         x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
             Both ends of the interpolation. If one is a single sample and the other a
@@ -233,17 +276,28 @@ class InterpolationDisplay(_GridDisplay):
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         kinds = _check_kinds(kinds)
-        shapes = _shapes_of(estimator, "interpolate")
+        blender = _find_blender(estimator, "interpolate")
+        shapes, has_support = blender.shapes, blender.support is not None
         representation = interpolate(
-            estimator, x1, x2, n_steps, path=path, through=through
+            estimator,
+            x1,
+            x2,
+            n_steps,
+            path=path,
+            through=through,
+            return_support=has_support,
         )
+        support = None
+        if has_support:
+            representation, support = representation
+            support = np.atleast_2d(support)
         batch, is_one = as_batch(x1, shapes, "x1")
         if is_one and as_batch(x2, shapes, "x2")[1]:
             x1, representation = batch, representation[np.newaxis]
         shares = np.linspace(0, 1, n_steps)
         content = [blend(estimator, x1, x2, share, kind="content") for share in shares]
         found = {"content": np.stack(content, axis=1), "representation": representation}
-        layout, image_shape, limits = _describe(
+        layout, image_shape, limits = describe_samples(
             estimator, np.concatenate([content[0], content[-1]]), layout, image_shape
         )
         is_named = getattr(estimator, "feature_names_in_", None) is not None
@@ -256,6 +310,7 @@ class InterpolationDisplay(_GridDisplay):
             layout=layout,
             image_shape=image_shape,
             feature_names=names,
+            support=support,
         )
         return display.plot(ax, sample_kw=sample_kw)
 
@@ -405,7 +460,7 @@ class BlendDisplay(_GridDisplay):
             raise ValueError(
                 f"kind={kind!r} is not known. Choose 'representation' or 'content'."
             )
-        X, is_one = as_batch(X, _shapes_of(estimator, "blend"), "X")
+        X, is_one = as_batch(X, _find_blender(estimator, "blend").shapes, "X")
         if is_one or len(X) != 4:
             raise ValueError(
                 f"X has {len(X)} sample(s), but the corners are 4: upper left, upper "
@@ -421,7 +476,9 @@ class BlendDisplay(_GridDisplay):
             blends = np.tensordot(weights, corners, axes=1)
         else:
             blends = mix(estimator, X, weights)
-        layout, image_shape, limits = _describe(estimator, corners, layout, image_shape)
+        layout, image_shape, limits = describe_samples(
+            estimator, corners, layout, image_shape
+        )
         display = cls(
             blends.reshape(n_steps, n_steps, *blends.shape[1:]),
             limits=limits,
@@ -431,29 +488,25 @@ class BlendDisplay(_GridDisplay):
         return display.plot(ax, sample_kw=sample_kw)
 
 
-def _shapes_of(estimator, function):
-    """Return the shapes that a sample may have, if samples can be drawn."""
+def _find_blender(estimator, function):
+    """Return the blender of an estimator, if its samples can be drawn."""
     blender = find_blender(estimator)
     if blender.restore is not None:
         raise TypeError(
             "The samples are rows of a data frame, which cannot be drawn as images or "
             f"curves. Use skae.{function}, which gives a frame."
         )
-    return blender.shapes
-
-
-def _describe(estimator, originals, layout, image_shape):
-    """Return layout and image shape of originals, and the limits if they are images."""
-    n_features = math.prod(originals.shape[1:])
-    layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
-    cells = to_cells(originals, layout, image_shape)
-    limits = find_limits(cells) if are_images(cells) else None
-    return layout, image_shape, limits
+    return blender
 
 
 def _short(value):
     """Return three digits of a number."""
     return f"{float(f'{value:.3g}'):g}"
+
+
+def _rounded(p):
+    """Return a p-value with two digits, so that 0.046 does not become 0.05."""
+    return f"{p:.2f}" if p >= 0.1 else f"{p:.2g}"
 
 
 def _shares(n_steps):

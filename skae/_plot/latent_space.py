@@ -7,10 +7,31 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from skae._plot.axes import check_matplotlib, merge_style, single_axes
-from skae._plot.cells import find_limits, known_layout, sample_style, to_box, to_cells
-from skae._plot.projection import find_classes, find_places
+from skae._plot.axes import (
+    check_matplotlib,
+    merge_style,
+    panel_axes,
+    single_axes,
+)
+from skae._plot.cells import (
+    are_images,
+    find_limits,
+    known_layout,
+    sample_style,
+    to_box,
+    to_cells,
+    to_mosaic,
+    to_pixels,
+)
+from skae._plot.projection import (
+    codes_of_grid,
+    find_classes,
+    find_extent,
+    find_places,
+)
 
+_TWO_PANELS = (11.5, 5.6)  # inches
+_PALE = 0.35  # opacity of decoded images at no code
 _NAMES_IN_COLUMN = 16  # of the legend
 _MOST_NAMES = 64  # most classes that a readable legend holds
 
@@ -23,6 +44,10 @@ class LatentSpaceDisplay:
     Two units are drawn as they are. More units are projected onto their first two
     principal components, and the labels of the axes give the explained variance ratios.
     A single unit is drawn on the horizontal axis, and `y` on the vertical one.
+
+    With `decoded`, the images that the plane decodes to are drawn on it, beside the
+    points and on the same scale. They are pale where no code lies: many of them next to
+    each other are a gap.
 
     Parameters
     ----------
@@ -45,10 +70,18 @@ class LatentSpaceDisplay:
         in the position given by `layout`, which is the first if `layout` is None. Flat
         rows without an image shape are drawn as curves.
 
+    decoded : array-like of shape (n_cells, n_cells, ...) or None, default=None
+        Images decoded on a grid that tiles the range of the codes, from the upper left
+        to the lower right. They are drawn in the range of values of `X`, if it is
+        given.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes.
+        The axes. With `decoded`, they are switched off and divided into panels.
+
+    axes_ : ndarray of shape (1,) or (2,)
+        The axes of the points, and those of the decoded images, if any.
 
     figure_ : matplotlib Figure
         The figure that contains the axes.
@@ -65,6 +98,9 @@ class LatentSpaceDisplay:
     thumbnails_ : list of matplotlib AnnotationBbox
         The thumbnails.
 
+    plane_ : matplotlib AxesImage or None
+        The decoded images, as one; None without `decoded`.
+
     explained_variance_ratio_ : ndarray of shape (2,) or None
         Fraction of the variance of the code that each axis explains; None if units are
         drawn as they are.
@@ -80,12 +116,15 @@ class LatentSpaceDisplay:
     'unit 0'
     """
 
-    def __init__(self, codes, *, y=None, X=None, layout=None, image_shape=None):
+    def __init__(
+        self, codes, *, y=None, X=None, layout=None, image_shape=None, decoded=None
+    ):
         self.codes = codes
         self.y = y
         self.X = X
         self.layout = layout
         self.image_shape = image_shape
+        self.decoded = decoded
 
     def plot(self, ax=None, *, thumbnails=None, scatter_kw=None, sample_kw=None):
         """Draw the codes.
@@ -124,7 +163,12 @@ class LatentSpaceDisplay:
         names = classes if classes and len(classes) <= _MOST_NAMES else []
         n_columns = -(-len(names) // _NAMES_IN_COLUMN)
         wide = (5.2 + 1.2 * n_columns, 4.8) if n_columns > 1 else None
-        ax = self.ax_ = single_axes(ax, wide)
+        if self.decoded is None:
+            self.ax_ = ax = single_axes(ax, wide)
+            self.axes_ = np.array([ax], dtype=object)
+        else:
+            self.ax_, self.axes_ = panel_axes(single_axes(ax, _TWO_PANELS), 2)
+            ax = self.axes_[0]
         self.figure_ = ax.figure
         self.legend_ = self.colorbar_ = None
         self.thumbnails_ = []
@@ -134,6 +178,7 @@ class LatentSpaceDisplay:
             points[:, 1] = values + jitter
             labels[1] = title or ""
         ax.set(xlabel=labels[0], ylabel=labels[1])
+        self.plane_ = self._draw_plane(points, sample_kw)
         self._scatter(points, values, classes, scatter_kw)
         if codes.shape[1] == 1:
             if classes is not None or values is None:
@@ -141,10 +186,55 @@ class LatentSpaceDisplay:
         elif names:
             self._add_legend(names, title, n_columns, is_new)
         elif classes is None and values is not None:
-            self.colorbar_ = self.figure_.colorbar(self.scatter_, ax=ax, label=title)
+            self.colorbar_ = self._add_colorbar(title)
         if thumbnails is not None:
             self._add_thumbnails(points, thumbnails, sample_kw)
         return self
+
+    def _draw_plane(self, points, sample_kw):
+        """Draw the decoded images on a panel, and give both panels their range."""
+        if self.decoded is None:
+            return None
+        decoded = np.asarray(self.decoded)
+        n_cells, shape = len(decoded), decoded.shape[2:]
+        if decoded.shape[:2] != (n_cells, n_cells):
+            raise ValueError(
+                f"decoded has shape {decoded.shape}, but (n_cells, n_cells, ...) is "
+                "expected: as many images along both sides."
+            )
+        images = _to_images(
+            decoded.reshape(n_cells**2, *shape), self.layout, self.image_shape
+        )
+        height, width = images.shape[1:3]
+        left, right, lower, upper = extent = find_extent(points)
+        for panel in self.axes_:
+            panel.set(
+                box_aspect=height / width, xlim=(left, right), ylim=(lower, upper)
+            )
+        across = np.linspace(left, right, n_cells + 1)
+        up = np.linspace(lower, upper, n_cells + 1)
+        counts, *_ = np.histogram2d(points[:, 0], points[:, 1], bins=[across, up])
+        opacity = np.where(counts.T[::-1] > 0, 1, _PALE)
+        originals = images
+        if self.X is not None:
+            originals = _to_images(self.X, self.layout, self.image_shape)
+        low, high = limits = find_limits(originals)
+        style = {
+            "vmin": low,
+            "vmax": high,
+            "aspect": "auto",
+            "extent": extent,
+            "alpha": opacity.repeat(height, axis=0).repeat(width, axis=1),
+            **sample_style(images, sample_kw),
+        }
+        ax = self.axes_[1]
+        between = {"color": ax.get_facecolor(), "linewidth": 1.5, "zorder": 0.5}
+        ax.vlines(across[1:-1], lower, upper, **between)
+        ax.hlines(up[1:-1], left, right, **between)
+        ax.set(
+            xlabel=self.axes_[0].get_xlabel(), title="decoded, pale where no code lies"
+        )
+        return ax.imshow(to_pixels(to_mosaic(images), limits), **style)
 
     def _scatter(self, points, values, classes, scatter_kw):
         import matplotlib as mpl
@@ -168,15 +258,22 @@ class LatentSpaceDisplay:
             )
             style |= {"cmap": ListedColormap(colors)}
         style = merge_style(PathCollection, style, scatter_kw)
-        self.scatter_ = self.ax_.scatter(*points.T, **style)
+        self.scatter_ = self.axes_[0].scatter(*points.T, **style)
 
     def _add_legend(self, names, title, n_columns, is_new):
         handles, _ = self.scatter_.legend_elements(num=None)
         # Beside new axes: on them it would hide points.
         place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
-        self.legend_ = self.ax_.legend(
+        self.legend_ = self.axes_[-1 if is_new else 0].legend(
             handles, names, title=title, ncols=n_columns, **place
         )
+
+    def _add_colorbar(self, title):
+        if self.plane_ is None:
+            place = {"ax": self.ax_}
+        else:  # a layout leaves no space for one beside panels of a fixed ratio
+            place = {"cax": self.axes_[-1].inset_axes((1.02, 0, 0.04, 1))}
+        return self.figure_.colorbar(self.scatter_, label=title, **place)
 
     def _add_thumbnails(self, points, n_thumbnails, sample_kw):
         from matplotlib.offsetbox import AnnotationBbox
@@ -189,12 +286,13 @@ class LatentSpaceDisplay:
         limits, style = find_limits(cells), sample_style(cells, sample_kw)
         self.scatter_.update_scalarmappable()
         edges = self.scatter_.get_facecolor()
-        self.ax_.margins(0.1)
+        ax = self.axes_[0]
+        ax.margins(0.1)
         for i in _far_apart(points, n_thumbnails):
             frame = {"edgecolor": edges[i % len(edges)]}
             box = to_box(cells[i], limits, style)
             thumbnail = AnnotationBbox(box, points[i], pad=0.1, bboxprops=frame)
-            self.thumbnails_.append(self.ax_.add_artist(thumbnail))
+            self.thumbnails_.append(ax.add_artist(thumbnail))
 
     @classmethod
     def from_estimator(
@@ -204,6 +302,7 @@ class LatentSpaceDisplay:
         y=None,
         *,
         thumbnails=None,
+        decode=None,
         layout=None,
         image_shape=None,
         ax=None,
@@ -229,6 +328,13 @@ class LatentSpaceDisplay:
         thumbnails : int, default=None
             Number of samples that are drawn as thumbnails at their codes. They are
             chosen to be far from each other. None draws no thumbnails.
+
+        decode : int, default=None
+            Number of cells along each side of the plane, such as 15, that are decoded
+            to images, which are drawn beside the points. Of more than two units, the
+            plane of the principal components goes through the mean of the codes: many
+            of them lie beside it. It needs `inverse_transform`, images and at least two
+            units. None decodes nothing.
 
         layout : {"channels_first", "channels_last", "signal"} or None, default=None
             Layout of a sample, as in the estimators. If both `layout` and
@@ -259,10 +365,46 @@ class LatentSpaceDisplay:
         codes = np.asarray(estimator.transform(X))
         n_features = math.prod(np.shape(X)[1:])
         layout, image_shape = known_layout(estimator, n_features, layout, image_shape)
-        display = cls(codes, y=y, X=X, layout=layout, image_shape=image_shape)
+        decoded = None
+        if decode is not None:
+            _to_images(X, layout, image_shape)  # refuses others before decoding
+            decoded = _decode_plane(estimator, codes, decode)
+            decoded = decoded.reshape(decode, decode, *np.shape(X)[1:])
+        display = cls(
+            codes, y=y, X=X, layout=layout, image_shape=image_shape, decoded=decoded
+        )
         return display.plot(
             ax, thumbnails=thumbnails, scatter_kw=scatter_kw, sample_kw=sample_kw
         )
+
+
+def _to_images(samples, layout, image_shape):
+    """Return the cells of samples that have to be images."""
+    cells = to_cells(samples, layout, image_shape)
+    if not are_images(cells):
+        raise ValueError(
+            f"A sample of shape {np.shape(samples)[1:]} is no image, but a plane is "
+            "decoded to images. Pass image_shape=(height, width) if flat rows hold "
+            "images; skae.TraversalDisplay draws rows and signals."
+        )
+    return cells
+
+
+def _decode_plane(estimator, codes, n_cells):
+    """Return the samples at the centres of the cells of a plane."""
+    check_scalar(n_cells, "decode", Integral, min_val=2)
+    if not hasattr(estimator, "inverse_transform"):
+        raise TypeError(
+            f"decode needs `inverse_transform`, which {type(estimator).__name__} does "
+            "not have: a plane such as that of t-SNE cannot be decoded. Pass the "
+            "autoencoder itself, whose codes are projected by PCA."
+        )
+    if codes.shape[1] < 2:
+        raise ValueError(
+            "decode needs a plane, but the code has one unit. Use "
+            "skae.TraversalDisplay, which decodes along each unit."
+        )
+    return np.asarray(estimator.inverse_transform(codes_of_grid(codes, n_cells)))
 
 
 def _find_colours(y, n_samples):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _MOST_CLASSES = 20  # most different whole numbers that are taken as classes
+_MARGIN = 0.03  # of the range of codes, on each side
 _GOLDEN = 0.618034  # its multiples modulo 1 cover [0, 1) evenly for any number
 
 
@@ -32,16 +33,64 @@ def find_places(codes: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray | 
         return ["unit 0", ""], np.column_stack([codes, spread(n_samples)]), None
     if n_components == 2:
         return ["unit 0", "unit 1"], codes, None
-    centred = codes - codes.mean(axis=0, dtype=np.float64)
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    directions = directions[:, :-3:-1]
-    signs = np.sign(directions[np.abs(directions).argmax(axis=0), [0, 1]])
-    shares = variances[:-3:-1] / (variances.sum() or 1)
+    centre, directions, shares = _principal_plane(codes)
     axes = [
         f"principal component {i + 1} of the code ({share:.0%})"
         for i, share in enumerate(shares)
     ]
-    return axes, centred @ (directions * signs), shares
+    return axes, (codes - centre) @ directions, shares
+
+
+def find_extent(places: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the left, right, lower and upper end of places, with a margin.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_samples, 2)
+        Positions on a plane.
+    """
+    low, high = places.min(axis=0), places.max(axis=0)
+    margin = np.where(high > low, _MARGIN * (high - low), 0.5)
+    (left, lower), (right, upper) = low - margin, high + margin
+    return float(left), float(right), float(lower), float(upper)
+
+
+def codes_of_grid(codes: np.ndarray, n_cells: int) -> np.ndarray:
+    """Return the codes at the centres of cells that tile the plane of `find_places`.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_components)
+        The codes, of at least two units.
+    n_cells : int
+        Number of cells along each side.
+
+    Returns
+    -------
+    ndarray of shape (n_cells**2, n_components)
+        From the upper left to the lower right. Off the plane of principal components,
+        they are as the mean of the codes.
+    """
+    left, right, lower, upper = find_extent(find_places(codes)[1])
+    centres = (np.arange(n_cells) + 0.5) / n_cells
+    across = np.tile(left + centres * (right - left), n_cells)
+    height = np.repeat(upper - centres * (upper - lower), n_cells)
+    places = np.column_stack([across, height])
+    if codes.shape[1] > 2:
+        centre, directions, _ = _principal_plane(codes)
+        places = centre + places @ directions.T
+    return places.astype(np.result_type(codes.dtype, np.float32))
+
+
+def _principal_plane(codes):
+    """Return mean, first two principal directions and their explained variances."""
+    centre = codes.mean(axis=0, dtype=np.float64)
+    centred = codes - centre
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    directions = directions[:, :-3:-1]
+    signs = np.sign(directions[np.abs(directions).argmax(axis=0), [0, 1]])
+    shares = variances[:-3:-1] / (variances.sum() or 1)
+    return centre, directions * signs, shares
 
 
 def spread(n_samples: int) -> np.ndarray:

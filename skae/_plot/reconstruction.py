@@ -14,7 +14,7 @@ from skae._estimators.planning import random_source
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import are_images, find_limits, known_layout, sample_style
-from skae._plot.columns import column_names, draw_columns, largest
+from skae._plot.columns import column_units, describe_columns, draw_columns, largest
 from skae._plot.grid import Line, _GridDisplay, label_columns
 
 
@@ -174,7 +174,7 @@ class ReconstructionDisplay(_GridDisplay):
                 raise ValueError(
                     f"{name} has {len(values)} entries, but X has {n_features} columns."
                 )
-        center, scale = _units_of(rows["original"])
+        center, scale = column_units(rows["original"])
         center = center if self.center is None else np.asarray(self.center)
         scale = scale if self.scale is None else np.asarray(self.scale)
         scaled = {name: (x - center) / scale for name, x in rows.items()}
@@ -289,7 +289,7 @@ class ReconstructionDisplay(_GridDisplay):
         )
         units = {}
         if len(shape) == 2 and layout is None and image_shape is None:
-            units = _columns_of(estimator, whole)
+            units = describe_columns(estimator, whole)
         display = cls(
             np.asarray(X).reshape(shape),
             reconstructed.reshape(shape),
@@ -299,24 +299,6 @@ class ReconstructionDisplay(_GridDisplay):
             **units,
         )
         return display.plot(ax, sample_kw=sample_kw, error_kw=error_kw)
-
-
-def _columns_of(estimator, X):
-    """Return the names of the columns, their means and deviations, or nothing."""
-    if getattr(estimator, "feature_names_in_", None) is None:
-        return {}
-    center, scale = _units_of(np.asarray(X, dtype=np.float64))
-    names = column_names(estimator, len(center))
-    return {"feature_names": names, "center": center, "scale": scale}
-
-
-def _units_of(X):
-    """Return the means and the standard deviations of columns, 1 for constant ones."""
-    known = np.isfinite(X)
-    n_known = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, X, 0).sum(axis=0) / n_known
-    scale = np.sqrt((np.where(known, X - center, 0) ** 2).sum(axis=0) / n_known)
-    return center, np.where(scale > 0, scale, 1)
 
 
 def _add_noise(estimator, X, random_state, corrupted):

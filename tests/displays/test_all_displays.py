@@ -19,6 +19,7 @@ from skae import (
     LatentSpaceDisplay,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
+    TraversalDisplay,
 )
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
@@ -54,6 +55,7 @@ DISPLAYS = [
     LatentSpaceDisplay,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
+    TraversalDisplay,
 ]
 
 

@@ -15,10 +15,13 @@ from drawing import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
+from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skae import AutoencoderTransformer, LatentSpaceDisplay
 
-pytest.importorskip("matplotlib", reason="needs matplotlib")
+plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
 pytestmark = pytest.mark.usefixtures("close_figures")
 
 
@@ -176,3 +179,138 @@ def test_thumbnails_need_samples_and_a_number(vae):
         LatentSpaceDisplay(np.zeros((3, 2))).plot(thumbnails=2)
     with pytest.raises(TypeError, match="thumbnails must be an instance of"):
         LatentSpaceDisplay.from_estimator(vae, ROWS, thumbnails="all")
+
+
+# The decoded plane --------------------------------------------------------------------
+
+
+def _cells_of(display, n_cells, shape=(8, 8)):
+    """Return the images of the plane, with its grid in front."""
+    mosaic = np.asarray(display.plane_.get_array())
+    height, width = shape
+    cells = mosaic.reshape(n_cells, height, n_cells, width)
+    return cells.swapaxes(1, 2)
+
+
+def _centres(display, n_cells):
+    """Return the places of the cells, from the upper left to the lower right."""
+    left, right, lower, upper = display.plane_.get_extent()
+    across = left + (np.arange(n_cells) + 0.5) / n_cells * (right - left)
+    up = upper - (np.arange(n_cells) + 0.5) / n_cells * (upper - lower)
+    return np.stack(np.meshgrid(across, up), axis=-1)
+
+
+def test_a_plane_of_two_units_is_decoded_where_it_is_drawn(vae):
+    display = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, LABELS, decode=4, image_shape=(8, 8)
+    )
+    places = _centres(display, 4).reshape(-1, 2).astype(np.float32)
+    expected = vae.inverse_transform(places).reshape(4, 4, 8, 8)
+    assert_allclose(_cells_of(display, 4), expected, atol=1e-5)
+    codes = vae.transform(ROWS)
+    left, right, lower, upper = display.plane_.get_extent()
+    assert (codes > [left, lower]).all()
+    assert (codes < [right, upper]).all()
+    # The range of the codes and a margin of 3 % on both sides.
+    assert_allclose([right - left, upper - lower], 1.06 * np.ptp(codes, axis=0))
+    for panel in display.axes_:
+        assert_allclose(
+            [*panel.get_xlim(), *panel.get_ylim()], [*(left, right), *(lower, upper)]
+        )
+    assert_allclose(display.scatter_.get_offsets(), codes)
+    assert display.plane_.get_clim() == (0, 1)  # the range of X
+
+
+def test_a_plane_of_principal_components_goes_through_the_mean_of_the_codes():
+    # A PCA has codes along its axes: its plane is mean + z0 v0 + z1 v1.
+    pca = PCA(5).fit(ROWS)
+    display = LatentSpaceDisplay.from_estimator(pca, ROWS, decode=3, image_shape=(8, 8))
+    codes = pca.transform(ROWS)
+    signs = np.sign((np.asarray(display.scatter_.get_offsets()) * codes[:, :2]).sum(0))
+    places = _centres(display, 3) * signs
+    expected = pca.mean_ + places @ pca.components_[:2]
+    assert_allclose(_cells_of(display, 3).reshape(3, 3, 64), expected, atol=1e-5)
+
+
+def test_images_are_pale_where_no_code_lies():
+    codes = np.array([[0.0, 0.0], [1.0, 1.0], [0.9, 0.9], [0.5, 1.0]])
+    decoded = np.arange(9.0).repeat(4).reshape(3, 3, 2, 2)
+    display = LatentSpaceDisplay(codes, decoded=decoded).plot()
+    # Cells are a third wide; the first line is the upper one.
+    full = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
+    opacity = display.plane_.get_alpha()
+    assert opacity.shape == (6, 6)
+    assert_array_equal(opacity == 1, full.repeat(2, axis=0).repeat(2, axis=1))
+    assert_array_equal(_cells_of(display, 3, (2, 2)), decoded)
+    assert display.axes_[1].get_title() == "decoded, pale where no code lies"
+
+
+def test_cells_have_the_ratio_of_their_images_and_colours():
+    X = np.random.default_rng(0).uniform(size=(6, 4, 8, 3))
+    pca = make_pipeline(
+        FunctionTransformer(_flatten, _widen, check_inverse=False), PCA(2)
+    )
+    display = LatentSpaceDisplay.from_estimator(
+        pca.fit(X), X, decode=2, layout="channels_last"
+    )
+    assert [panel.get_box_aspect() for panel in display.axes_] == [0.5, 0.5]
+    assert np.asarray(display.plane_.get_array()).shape == (8, 16, 3)
+
+
+def _flatten(X):
+    return X.reshape(len(X), -1)
+
+
+def _widen(X):
+    return X.reshape(len(X), 4, 8, 3)
+
+
+def test_without_a_decoded_plane_there_is_one_panel(vae):
+    display = LatentSpaceDisplay.from_estimator(vae, ROWS)
+    assert display.plane_ is None
+    assert display.axes_.tolist() == [display.ax_]
+
+
+def test_a_decoded_plane_is_drawn_on_axes_that_are_given(vae):
+    figure, (ax, other) = plt.subplots(1, 2)
+    display = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, ROWS.mean(axis=1), decode=3, image_shape=(8, 8), ax=ax
+    )
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert display.colorbar_ is not None
+    assert not other.has_data()
+
+
+@pytest.mark.parametrize("y", [LABELS, ROWS.mean(axis=1)], ids=["classes", "numbers"])
+def test_nothing_of_a_decoded_plane_is_cut_off(vae, y):
+    y = pd.Series(y, name="label")
+    figure = LatentSpaceDisplay.from_estimator(
+        vae, ROWS, y, decode=5, image_shape=(8, 8)
+    ).figure_
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()  # in inches
+    assert drawn.x0 >= 0
+    assert drawn.y0 >= 0
+    assert drawn.x1 <= figure.get_figwidth()
+    assert drawn.y1 <= figure.get_figheight()
+
+
+def test_a_plane_that_cannot_be_decoded_is_refused(ae, vae):
+    with pytest.raises(
+        ValueError, match=r"shape \(64,\) is no image, .* image_shape=\("
+    ):
+        LatentSpaceDisplay.from_estimator(vae, ROWS, decode=3)
+    with pytest.raises(ValueError, match=r"no image, .*TraversalDisplay draws rows"):
+        LatentSpaceDisplay.from_estimator(vae, ROWS, decode=3, layout="signal")
+    one_way = make_pipeline(ae, Nystroem(n_components=2, random_state=0)).fit(IMAGES)
+    with pytest.raises(TypeError, match="`inverse_transform`, which Pipeline does not"):
+        LatentSpaceDisplay.from_estimator(one_way, IMAGES, decode=3)
+    with pytest.raises(ValueError, match="decode needs a plane, but the code has one"):
+        LatentSpaceDisplay.from_estimator(
+            PCA(1).fit(ROWS), ROWS, decode=3, image_shape=(8, 8)
+        )
+    with pytest.raises(ValueError, match="decode == 1, must be >= 2"):
+        LatentSpaceDisplay.from_estimator(ae, IMAGES, decode=1)
+    with pytest.raises(ValueError, match=r"decoded has shape \(2, 3, 8, 8\), but"):
+        LatentSpaceDisplay(np.eye(2), decoded=np.zeros((2, 3, 8, 8))).plot()
