@@ -210,14 +210,19 @@ def cross_metrics(rows):
         targets = [published(first[metric], with_source=False) for metric in metrics]
         body.append(["published" + small(" / ".join(sources)), *targets, "–"])
     for name in unique(rows, "case"):
-        its = [found[name, metric] for metric in metrics]
-        cells = [
-            ours(row) + small(compare(row, row["target"]) if row["target"] else "")
-            for row in its
-        ]
-        last = (its[-1]["epochs"] or "–") + small(f"{minutes(its[-1])} min")
-        body.append([case(its[-1], its[-1]["note"]), *cells, last])
+        its = [found.get((name, metric)) for metric in metrics]
+        cells = [_cell_of(row) for row in its]
+        row = next(filter(None, its))
+        last = (row["epochs"] or "–") + small(f"{minutes(row)} min")
+        body.append([case(row, row["note"]), *cells, last])
     return [*head, "epochs, minutes"], body
+
+
+def _cell_of(row):
+    """Return a measured figure, compared with the published one if there is one."""
+    if row is None:
+        return "–"
+    return ours(row) + small(compare(row, row["target"]) if row["target"] else "")
 
 
 def with_question(question, lines):

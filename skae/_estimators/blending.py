@@ -128,6 +128,15 @@ def interpolate(
         has the levels ``"pair"`` and ``"step"``, and the rows of one of polars are in
         this order.
 
+    support : ndarray of shape (n_steps,) or (n_pairs, n_steps)
+        The p-values. Only with `return_support`.
+
+    References
+    ----------
+    .. [1] Groisman, Jonckheere & Sapienza, "Nonhomogeneous Euclidean first-passage
+       percolation and distance learning", Bernoulli 28 (1), 2022.
+       :arxiv:`1810.09398`
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
