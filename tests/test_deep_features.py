@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 from skae import AutoencoderTransformer, ConvAutoencoder, DeepFeatures
 
@@ -19,9 +19,8 @@ AE = AutoencoderTransformer(
 )
 
 
-@parametrize_with_checks([DeepFeatures(AE)])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+def test_check_estimator_passes():
+    check_estimator(DeepFeatures(AE))
 
 
 def test_all_layers_stand_beside_the_code():

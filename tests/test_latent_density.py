@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 import skae._latent_density as module
 from skae import AutoencoderTransformer, LatentDensity, VariationalAutoencoder
@@ -29,11 +29,11 @@ CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES), 0.1 * np.cos(2 * ANGLES)], ax
 LINEAR = PCA(2)
 
 
-@parametrize_with_checks(
-    [LatentDensity(PCA(1)), LatentDensity(AutoencoderTransformer(2, max_epochs=1))]
+@pytest.mark.parametrize(
+    "estimator", [PCA(1), AutoencoderTransformer(2, max_epochs=1)], ids=str
 )
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+def test_check_estimator_passes(estimator):
+    check_estimator(LatentDensity(estimator))
 
 
 # Samples ------------------------------------------------------------------------------

@@ -4,16 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from skae import (
     AnomalyDetector,
     AutoencoderTransformer,
+    LatentDensity,
     blend,
     interpolate,
     mix,
 )
+from skae.tabular import TableEncoder
 
 rng = np.random.default_rng(0)
 
@@ -162,6 +167,30 @@ def test_noise_is_told_from_digits(digits):
     assert (digits.p_values(DIGITS[1200:]) <= 0.05).mean() < 0.15
 
 
+def test_pipelines_that_end_with_a_detector_blend():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"x": X[:, 0], "y": X[:, 1], "c": ["a", "b"] * 200})
+    detector = AnomalyDetector(PCA(3), random_state=0)
+    pipe = make_pipeline(TableEncoder(), detector).fit(frame)
+    ends = frame.iloc[:5], frame.iloc[5:10]
+    found, support = blend(pipe, *ends, return_support=True)
+    assert found["c"].isin(["a", "b"]).all()
+    bare = make_pipeline(pipe[0], pipe[-1].estimator_)
+    assert found.equals(blend(bare, *ends))
+    codes = bare.transform(pd.concat(ends))
+    expected = pipe[-1].p_values((codes[:5] + codes[5:]) / 2, space="latent")
+    assert_array_equal(support, expected)
+    by_content, support = blend(pipe, *ends, kind="content", return_support=True)
+    assert_array_equal(support, pipe[-1].p_values(pipe[0].transform(by_content)))
+
+
+def test_a_density_blends_by_its_estimator():
+    density = LatentDensity(PCA(2), random_state=0).fit(X)
+    assert_array_equal(
+        interpolate(density, X[0], X[1]), interpolate(density.estimator_, X[0], X[1])
+    )
+
+
 # Refusals -----------------------------------------------------------------------------
 
 
@@ -174,6 +203,15 @@ def test_support_needs_a_detector():
     ):
         with pytest.raises(TypeError, match=r"pass a fitted AnomalyDetector"):
             call()
+
+
+def test_what_only_predicts_is_refused():
+    pipe = make_pipeline(PCA(2), KMeans(2, n_init=1)).fit(X)
+    with pytest.raises(AttributeError):  # it has a transform, and no way back
+        blend(pipe, X[0], X[1])
+    pipe = make_pipeline(PCA(2), LogisticRegression()).fit(X, X[:, 0] > 0)
+    with pytest.raises(TypeError, match=r"LogisticRegression has no transform"):
+        blend(pipe, X[0], X[1])
 
 
 def test_other_spaces_and_widths_are_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -213,9 +214,9 @@ def find_blender(transformer: Any) -> Blender:
     check_is_fitted(transformer)
     if isinstance(transformer, BaseAutoencoder):
         return blender_of(transformer)
-    if hasattr(transformer, "p_values"):
-        return _blender_of_detector(transformer)
     steps = real_steps(transformer)
+    if steps and not hasattr(steps[-1], "transform"):
+        return _blender_within(*steps)
     if not steps:
         raise ValueError(
             "The pipeline has no step that encodes: all are 'passthrough'. Add one "
@@ -242,6 +243,36 @@ def find_blender(transformer: Any) -> Blender:
         shapes=shapes,
         restore=restore,
     )
+
+
+def _blender_within(*steps: Any) -> Blender:
+    """Return the blender of steps of which the last, a detector, has an estimator."""
+    from sklearn.pipeline import Pipeline
+
+    *before, last = steps
+    if not before and hasattr(last, "p_values"):
+        return _blender_of_detector(last)
+    inner = getattr(last, "estimator_", None)
+    if inner is None:
+        raise TypeError(
+            f"{type(last).__name__} has no transform and inverse_transform, and holds "
+            "no estimator that has them. Pass a transformer; of a pipeline that "
+            "predicts, pass pipeline[:-1]."
+        )
+    if not before and not hasattr(last, "p_values"):
+        return find_blender(inner)
+    names = [(f"step{i}", step) for i, step in enumerate([*before, inner])]
+    blender = find_blender(Pipeline(names))
+    if not hasattr(last, "p_values"):
+        return blender
+
+    def support(values: Any, space: str) -> np.ndarray:
+        if space == "data":
+            for step in before:
+                values = step.transform(values)
+        return last.p_values(values, space=space)
+
+    return replace(blender, support=support)
 
 
 def _blender_of_detector(detector: Any) -> Blender:
