@@ -48,7 +48,7 @@ REFUSED = {
     "None": (with_column([None, 1.0] * 6), "NaN: column 'odd' .6 of 12 .*Imputer"),
     "pd.NA": (with_column(pd.array([1, pd.NA] * 6, "Int64")), "NaN: .*'odd'.* row 1"),
     "infinity": (with_gaps(-np.inf, 4, "b"), "infinity: column 'b' .1 of 12 .* row 4"),
-    "text": (with_column("x"), "text: column 'odd', such as 'x' .12 .*OneHotEncoder"),
+    "text": (with_column("x"), "text: column 'odd', such as 'x' .12 .*TableEncoder"),
     "some text": (with_column([1.0, "x"] * 6), "text: .*'odd', such as 'x' .6 .*row 1"),
     "category": (with_column(pd.Categorical(["u", "v"] * 6)), "text: .*'odd'.*'u'"),
     "string": (with_column(pd.Series(["u"] * 12, dtype="string")), "text: .*'odd'"),

@@ -40,8 +40,8 @@ class _Kind:
 
 _TEXT = _Kind(
     "text",
-    "Encode it as numbers, for instance with OneHotEncoder in a ColumnTransformer, or "
-    "drop it.",
+    "Encode it as numbers, for instance with skae.tabular.TableEncoder as the first "
+    "step of a Pipeline, or drop it.",
 )
 _DATES = _Kind(
     "dates",
