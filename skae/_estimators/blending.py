@@ -246,12 +246,13 @@ def find_blender(transformer: Any) -> Blender:
 
 
 def _blender_within(*steps: Any) -> Blender:
-    """Return the blender of steps of which the last, a detector, has an estimator."""
+    """Return the blender of steps of which the last holds an estimator.
+
+    It is a detector, whose p-values the blender then has, or a density.
+    """
     from sklearn.pipeline import Pipeline
 
     *before, last = steps
-    if not before and hasattr(last, "p_values"):
-        return _blender_of_detector(last)
     inner = getattr(last, "estimator_", None)
     if inner is None:
         raise TypeError(
@@ -259,12 +260,11 @@ def _blender_within(*steps: Any) -> Blender:
             "no estimator that has them. Pass a transformer; of a pipeline that "
             "predicts, pass pipeline[:-1]."
         )
-    if not before and not hasattr(last, "p_values"):
-        return find_blender(inner)
-    names = [(f"step{i}", step) for i, step in enumerate([*before, inner])]
-    blender = find_blender(Pipeline(names))
-    if not hasattr(last, "p_values"):
-        return blender
+    is_detector = hasattr(last, "p_values")
+    if is_detector and not before:
+        return _blender_of_detector(last)
+    named = [(f"step{i}", step) for i, step in enumerate([*before, inner])]
+    blender = find_blender(Pipeline(named) if before else inner)
 
     def support(values: Any, space: str) -> np.ndarray:
         if space == "data":
@@ -272,7 +272,7 @@ def _blender_within(*steps: Any) -> Blender:
                 values = step.transform(values)
         return last.p_values(values, space=space)
 
-    return replace(blender, support=support)
+    return replace(blender, support=support) if is_detector else blender
 
 
 def _blender_of_detector(detector: Any) -> Blender:
