@@ -235,6 +235,7 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     draw = random_source(estimator, random_state).permutation(len(rows))
     chosen = np.sort(draw[:n_sensitivity_samples])
     fitted = rows if X_train is None else checked_rows(X_train, estimator, model)
+    rows, fitted = model.features(rows), model.features(fitted)
     return Report(
         estimator=type(estimator).__name__,
         n_samples=len(rows),

@@ -33,11 +33,14 @@ class Batch(NamedTuple):
         How much each row counts. None is equal weights.
     mask : Tensor of shape (n, n_features) or None
         Whether each entry counts. None is all.
+    condition : Tensor of shape (n, n_columns) or None
+        What is known of each row and given to both networks.
     """
 
     x: Tensor
     weight: Tensor | None = None
     mask: Tensor | None = None
+    condition: Tensor | None = None
 
     @classmethod
     def of(cls, pair: Any) -> Batch:
@@ -52,6 +55,10 @@ class Batch(NamedTuple):
         """Whether all rows and entries count alike."""
         return self.weight is None and self.mask is None
 
+    def with_condition(self, x: Tensor) -> Tensor:
+        """Return rows, such as corrupted ones, with the condition of the batch."""
+        return x if self.condition is None else torch.cat([x, self.condition], dim=1)
+
     @property
     def target(self) -> Tensor:
         """The rows that reconstructions are compared with: 0 where nothing counts."""
@@ -64,7 +71,8 @@ class Batch(NamedTuple):
 
     def pair(self) -> tuple[Tensor, Any]:
         """Return input and target: skorch and its callbacks expect both."""
-        return self.x, self.x if self.is_plain else self
+        is_alone = self.is_plain and self.condition is None
+        return self.x, self.x if is_alone else self
 
 
 class RowDataset(Dataset):

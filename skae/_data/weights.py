@@ -101,7 +101,7 @@ def counted(rows: Any, weight: np.ndarray | None) -> tuple[Any, np.ndarray | Non
     if weight is None or weight.all():
         return rows, weight
     counts = weight > 0
-    some = rows.select(counts) if isinstance(rows, SparseRows) else rows[counts]
+    some = rows.select(counts) if hasattr(rows, "select") else rows[counts]
     return some, check_weight(weight[counts], int(counts.sum()))
 
 

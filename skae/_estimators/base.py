@@ -59,7 +59,7 @@ from skae._estimators.planning import (
     resolve_encoder,
 )
 from skae._model.attributes import FittedAttributes
-from skae._model.blending import Blender
+from skae._model.blending import Blender, conditioned
 from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
 from skae._model.imputation import draw_fillings, impute
@@ -750,7 +750,11 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
         return rows if model.units else rows.astype(model.dtype, copy=False)
 
     shapes = (model.layout.sample_shape, None)
-    return Blender(estimator.transform, estimator.inverse_transform, check, shapes)
+    blender = Blender(estimator.transform, estimator.inverse_transform, check, shapes)
+    if model.condition is None:
+        return blender
+    rows = partial(checked_rows, estimator=estimator, model=model)
+    return conditioned(blender, model, rows)
 
 
 def is_frozen(estimator: Any) -> bool:

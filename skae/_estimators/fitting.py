@@ -13,6 +13,13 @@ from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
 from skae._data.blocks import lacks_blocks
+from skae._data.condition import (
+    attached,
+    divided,
+    first_conditioned,
+    given_with,
+    joined,
+)
 from skae._data.faults import explained
 from skae._data.gaps import extremes
 from skae._data.rows import (
@@ -73,14 +80,18 @@ def start(
         How much each row counts; those of weight 0 are left out.
     """
     takes_gaps = plan.task.takes_gaps
+    X, given = given_with(X)
     rows, sample_shape, feature_names = first_rows(
         X, estimator, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
     )
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
-    rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
+    data = WeightedRows(rows, check_weight(sample_weight, len(rows)))
+    columns = getattr(estimator, "condition", None)
+    (rows, weight), condition = first_conditioned(data, given, columns, feature_names)
     rows, weight = merged(rows, weight, resolve_batch_size(estimator.batch_size, 1))
+    rows, encoded = divided(rows, layout.n_features)
     statistics = compute_statistics(rows, weight)
     check_observed(statistics, feature_names)
     check_squares(rows, statistics, dtype)
@@ -94,17 +105,17 @@ def start(
     if units is not None:
         rows = converted(rows, units)
         statistics = compute_statistics(rows, weight)
-    seed = draw_seed(check_random_state(estimator.random_state))
     model = TrainedModel(
         net=build_net(
             plan,
             layout,
             statistics,
             dtype,
-            seed=seed,
+            seed=draw_seed(check_random_state(estimator.random_state)),
             rows=rows,
             weight=weight,
             units=units,
+            n_condition=0 if condition is None else condition.width,
         ),
         layout=layout,
         statistics=statistics,
@@ -113,8 +124,9 @@ def start(
         built_with=plan,
         trained_with=plan,
         units=units,
+        condition=condition,
     )
-    return model, WeightedRows(rows, weight)
+    return model, WeightedRows(joined(rows, encoded), weight)
 
 
 def resume(
@@ -207,14 +219,16 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
     model : TrainedModel
         Its model.
     """
+    X, given = given_with(X)
     shape, takes_gaps = model.layout.sample_shape, model.takes_gaps
     rows = check_rows(
         X, estimator, shape, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
     )
+    _, encoded = divided(attached(rows, model.condition, given), model.n_features)
     rows = converted(rows, model.units)
     if model.units is None:
         check_range(rows, model.dtype, model.feature_names)
-    return rows
+    return joined(rows, encoded)
 
 
 def _more_rows(
@@ -231,9 +245,10 @@ def _more_rows(
             )
     rows = checked_rows(X, estimator, model)
     rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
+    rows, encoded = divided(rows, model.n_features)
     statistics = compute_statistics(rows, weight)
     rows = model.loss.checked(rows, statistics.low, statistics.high)
-    return WeightedRows(rows, weight), statistics
+    return WeightedRows(joined(rows, encoded), weight), statistics
 
 
 def _is_same(value: Any, copy: Any) -> bool:
@@ -327,7 +342,7 @@ def train(
     """
     net, rows = model.net, data.rows
     if model.takes_gaps:
-        model.module.fill_layer.widen(*extremes(rows))
+        model.module.fill_layer.widen(*extremes(model.features(rows)))
     prepare_net(
         net,
         batch_size=estimator.batch_size,

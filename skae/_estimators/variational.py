@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -13,10 +13,13 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from torch.optim import Optimizer
 
+from skae._data.condition import Given
 from skae._data.weights import WeightedRows
-from skae._estimators.base import BaseAutoencoder
+from skae._estimators.base import BaseAutoencoder, blender_of
+from skae._estimators.fitting import checked_codes
 from skae._estimators.parameters import DENSE, WEIGHT, Network, parameters
 from skae._estimators.planning import random_source
+from skae._model.blending import Blender, as_batch
 from skae._model.model import TrainedModel
 from skae._model.posterior import (
     log_likelihood,
@@ -83,6 +86,12 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     kl_warmup : int, default=0
         Number of epochs over which :math:`\beta` rises from 0.
+
+    condition : array-like of str, array-like of int or None, default=None
+        Columns of X that are known when a code is decoded, by name or position, such as
+        a batch or an age: the decoder gets them beside the code [3]_, which then need
+        not hold them. They are numbers; one-hot columns are, too. For labels beside X,
+        pass the argument `condition` of `fit` instead.
 
     hidden_layer_sizes : int, array-like of int or None, default=None
         Widths of the hidden layers of the dense encoder; the decoder mirrors them. None
@@ -266,6 +275,8 @@ class VariationalAutoencoder(BaseAutoencoder):
        :arxiv:`1312.6114`
     .. [2] Rybkin, Daniilidis & Levine, "Simple and effective VAE training with
        calibrated decoders", ICML 2021. :arxiv:`2006.13202`
+    .. [3] Sohn, Lee & Yan, "Learning structured output representation using deep
+       conditional generative models", NeurIPS 2015.
 
     Examples
     --------
@@ -281,6 +292,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     _dense = Dense((256, 128), activation="gelu", init="random")
     beta: float = 1.0
     kl_warmup: int = 0
+    condition: Sequence[str | int] | None = None
     hidden_layer_sizes: int | Sequence[int] | None = None
     activation: str | None = None
     encoder: Network = None
@@ -295,6 +307,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         **DENSE,
         "beta": [WEIGHT],
         "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+        "condition": ["array-like", None],
         "corruption": [callable, None],
     }
 
@@ -333,13 +346,446 @@ class VariationalAutoencoder(BaseAutoencoder):
             raise AttributeError("noise_variance_: the loss has no variance.")
         return variance * self._fitted().unit ** 2
 
-    def posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+    # A condition ------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        condition: Any = None,
+    ) -> Self:
+        """Train the autoencoder on X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images ``(n_samples, height, width)``, 4-D images with channels, or,
+            with ``layout="signal"``, signals ``(n_samples, channels, length)``.
+
+        y : Ignored
+            Not used, present for consistency. Labels are a condition only where they
+            are passed as one.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each row counts, in the loss, the penalties, the scaling and the
+            code: 2 is the row twice, and 0 leaves it out. None is 1 for each.
+
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
+            Rows of your own to hold out, in the layout of X, instead of a part of X:
+            the objective is measured on them after each epoch, and with
+            `early_stopping` they decide which weights remain. They are not trained on.
+            A Pipeline passes them on, transformed, with metadata routing and
+            ``transform_input=["X_val"]``.
+
+        condition : array-like of shape (n_samples,) or (n_samples, n_variables), \
+                default=None
+            What is known of each sample, such as labels or batches; both networks get
+            it, and other methods need it, too. Integers, booleans and strings are
+            categories, floats are numbers. A Pipeline passes it on with metadata
+            routing. For what is in columns of X, set the parameter `condition` instead.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            If the training loss stops being finite. The estimator keeps the last
+            finite weights.
+
+        Warns
+        -----
+        CollapsedCodeWarning
+            If the code has collapsed after ten epochs or more.
+        FitWarning
+            If columns of a table hardly count.
+        """
+        if X_val is not None and condition is not None:
+            raise ValueError(
+                "X_val has no condition. Set validation_fraction instead, or keep the "
+                "condition in columns of X."
+            )
+        return super().fit(_with(X, condition), y, sample_weight, X_val=X_val)
+
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, condition: Any = None
+    ) -> Self:
+        """Train for one epoch on a chunk of data.
+
+        The scaling, and the categories of a condition, are fixed by the first chunk;
+        the training mean that `score` compares with is updated. No rows are held out.
+        Later chunks are trained with the penalties, the corruption and the optimizer of
+        the first; `lr`, `batch_size` and `precision` may change.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            A chunk, in the layout of the first one.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each row counts, as in `fit`.
+
+        condition : array-like of shape (n_samples,) or (n_samples, n_variables), \
+                default=None
+            What is known of each sample, as in `fit`.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+        """
+        return super().partial_fit(_with(X, condition), y, sample_weight)
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        condition: Any = None,
+    ) -> np.ndarray:
+        """Train the autoencoder on X, and encode X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, as in `fit`.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each row counts, as in `fit`.
+
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
+            Rows of your own to hold out, as in `fit`.
+
+        condition : array-like of shape (n_samples,) or (n_samples, n_variables), \
+                default=None
+            What is known of each sample, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            The code of each sample.
+        """
+        self.fit(X, y, sample_weight, X_val=X_val, condition=condition)
+        return self.transform(X, condition=condition)
+
+    def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            The code of each sample, without its condition.
+        """
+        return self._fitted().encode(self._check_X(_with(X, condition)))
+
+    def inverse_transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        condition : array-like, default=None
+            The condition to decode with, one value for all or one for each, if `fit`
+            saw one, also in columns of X.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            A reconstruction for each code, in the units of X and the layout that
+            `fit` saw.
+        """
+        model = self._fitted()
+        codes = checked_codes(X, self, model)
+        return model.decode_to_samples(self._conditioned(codes, condition))
+
+    def reconstruct(
+        self, X: Any, *, condition: Any = None, new_condition: Any = None
+    ) -> np.ndarray:
+        """Encode and decode X in one pass, under another condition if one is given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        new_condition : array-like, default=None
+            The condition to decode with. None keeps that of the samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            The reconstructions.
+        """
+        model = self._fitted()
+        codes = model.encode_conditioned(self._check_X(_with(X, condition)))
+        if new_condition is not None:
+            codes = self._conditioned(codes[:, : model.n_components], new_condition)
+        return model.decode_to_samples(codes)
+
+    def score(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        condition: Any = None,
+    ) -> float:
+        r"""Return :math:`R^2`, the fraction of the variance of X that is explained.
+
+        :math:`R^2 = 1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2` over all entries,
+        with :math:`\hat x` the reconstruction and :math:`\bar x` the training mean of
+        each feature. What a condition explains counts, too.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            How much each sample counts.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        Returns
+        -------
+        float
+            At most 1; the training mean as reconstruction gets 0.
+        """
+        return super().score(_with(X, condition), y, sample_weight)
+
+    def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
+        """Return the negative loss of each row.
+
+        The loss is summed over features, in the units of X, without penalties: for the
+        squared error it is half the squared distance between a row and its
+        reconstruction. Low values indicate anomalies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The negative loss of each sample.
+        """
+        return super().score_samples(_with(X, condition))
+
+    def blend(
+        self,
+        X1: Any,
+        X2: Any,
+        alpha: Any = 0.5,
+        *,
+        kind: str = "representation",
+        condition: Any = None,
+        new_condition: Any = None,
+    ) -> np.ndarray:
+        """Blend samples with samples: see :func:`skae.blend`.
+
+        Parameters
+        ----------
+        X1, X2 : array-like of shape (n_samples, ...) or of the shape of one sample
+            The samples to blend. A single sample is blended with each of a batch.
+
+        alpha : float or array-like of shape (n_samples,), default=0.5
+            Weight of X2. Values outside [0, 1] extrapolate.
+
+        kind : {"representation", "content"}, default="representation"
+            Whether codes or inputs are mixed.
+
+        condition : (array-like, array-like), default=None
+            Of X1 and of X2, what is known of each sample, if `fit` was given it.
+
+        new_condition : array-like, default=None
+            The condition to decode with. None keeps those of the samples, mixed as
+            their codes are.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...) or of the shape of one sample
+            One blend for each pair.
+        """
+        if kind == "content":
+            return super().blend(X1, X2, alpha, kind=kind)
+        blender, (X1, X2) = self._for_blending((X1, X2), condition, new_condition)
+        return blender.blend(X1, X2, alpha, kind=kind)
+
+    def interpolate(
+        self,
+        x1: Any,
+        x2: Any,
+        n_steps: int = 7,
+        *,
+        path: str = "linear",
+        through: Any = None,
+        condition: Any = None,
+        new_condition: Any = None,
+    ) -> np.ndarray:
+        """Interpolate between samples: see :func:`skae.interpolate`.
+
+        Parameters
+        ----------
+        x1, x2 : array-like of the shape of one sample or of shape (n_pairs, ...)
+            Start and end of the interpolation.
+
+        n_steps : int, default=7
+            Number of points, including both ends.
+
+        path : {"linear", "spherical", "projected", "data"}, default="linear"
+            Path between the two codes.
+
+        through : array-like of shape (n_others, ...) or None, default=None
+            The samples that path ``"data"`` passes.
+
+        condition : tuple of array-like, default=None
+            Of `x1`, of `x2` and of `through`, if that is given, what is known of each
+            sample, if `fit` was given it.
+
+        new_condition : array-like, default=None
+            The condition to decode with. None keeps those of the samples, which change
+            along the path as the codes do.
+
+        Returns
+        -------
+        ndarray of shape (n_steps, ...) or (n_pairs, n_steps, ...)
+            The decoded points, for one pair or for each.
+        """
+        given = (x1, x2) if through is None else (x1, x2, through)
+        blender, given = self._for_blending(given, condition, new_condition)
+        x1, x2, *others = given
+        return blender.interpolate(
+            x1, x2, n_steps, path=path, through=others[0] if others else None
+        )
+
+    def mix(
+        self,
+        X: Any,
+        weights: Any,
+        *,
+        condition: Any = None,
+        new_condition: Any = None,
+    ) -> np.ndarray:
+        """Decode weighted sums of codes: see :func:`skae.mix`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            The samples to mix.
+
+        weights : array-like of shape (n_samples,) or (n_mixtures, n_samples)
+            Weights of the codes, not normalised.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        new_condition : array-like, default=None
+            The condition to decode with. None keeps those of the samples, summed as
+            their codes are.
+
+        Returns
+        -------
+        ndarray of shape (n_mixtures, ...)
+            One mixture for each row of `weights`.
+        """
+        given = None if condition is None else (condition,)
+        blender, (X,) = self._for_blending((X,), given, new_condition)
+        return blender.mix(X, weights)
+
+    def _conditioned(self, codes: np.ndarray, condition: Any) -> np.ndarray:
+        """Return codes with a condition, as the decoder takes them."""
+        model = self._fitted()
+        known = model.condition
+        if (known is None) != (condition is None):
+            raise ValueError(_wrong_condition(known is None))
+        if known is None:
+            return codes
+        encoded = known.encode(condition, len(codes))
+        return np.hstack([codes, encoded]).astype(model.dtype)
+
+    def _for_blending(
+        self, samples: tuple[Any, ...], conditions: Any, new_condition: Any
+    ) -> tuple[Blender, tuple[Any, ...]]:
+        """Return a blender, and samples as it takes them, with their conditions."""
+        model, blender = self._fitted(), blender_of(self)
+        if new_condition is not None:
+
+            def decode(codes: np.ndarray) -> np.ndarray:
+                codes = codes[:, : model.n_components]
+                codes = self._conditioned(codes, new_condition)
+                return model.decode_to_samples(codes)
+
+            blender = replace(blender, decode=decode)
+        if conditions is None:
+            return blender, samples
+        if not isinstance(conditions, (tuple, list)) or len(conditions) != len(samples):
+            raise ValueError(
+                f"condition={conditions!r} must hold {len(samples)} conditions, one "
+                "for each argument with samples."
+            )
+        joined = []
+        for X, condition in zip(samples, conditions, strict=True):
+            batch, is_one = as_batch(X, blender.shapes, "X")
+            rows = np.asarray(self._check_X(Given(batch, condition)))
+            joined.append(rows[0] if is_one else rows)
+        shapes = ((model.n_features + model.n_condition,), None)
+        blender = replace(blender, encode=model.encode_conditioned, shapes=shapes)
+        return blender, tuple(joined)
+
+    # The distribution of codes and samples ----------------------------------------
+
+    def posterior(
+        self, X: Any, *, condition: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the distribution of the code of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples in the layout that `fit` saw, or flattened.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
 
         Returns
         -------
@@ -349,11 +795,17 @@ class VariationalAutoencoder(BaseAutoencoder):
         std : ndarray of shape (n_samples, n_components)
             Standard deviation of each unit.
         """
-        both = mean_and_std(self._fitted(), self._check_X(X))
+        rows = self._check_X(_with(X, condition))
+        both = mean_and_std(self._fitted(), rows)
         return both[:, 0], both[:, 1]
 
     def sample(
-        self, n_samples: int = 1, *, noise: bool = False, random_state: Any = None
+        self,
+        n_samples: int = 1,
+        *,
+        condition: Any = None,
+        noise: bool = False,
+        random_state: Any = None,
     ) -> np.ndarray:
         """Decode samples of the prior: new samples like the training data.
 
@@ -361,6 +813,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         ----------
         n_samples : int, default=1
             Number of samples.
+
+        condition : array-like, default=None
+            The condition to decode with, one value for all samples or one for each, if
+            `fit` saw one, also in columns of X.
 
         noise : bool, default=False
             Whether to sample from the decoder's distribution instead of returning its
@@ -382,13 +838,19 @@ class VariationalAutoencoder(BaseAutoencoder):
             raise ValueError(_no_likelihood("sample(noise=True)", self.loss))
         rng = random_source(self, random_state)
         codes = rng.standard_normal((n_samples, model.n_components))
-        rows = model.decode(codes.astype(model.dtype))
-        if noise and draw is not None:
-            rows = draw(rows, model.noise_variance, rng).astype(model.dtype, copy=False)
-        return model.to_samples(rows)
+        codes = self._conditioned(codes.astype(model.dtype), condition)
+        if not noise or draw is None:
+            return model.decode_to_samples(codes)
+        rows = draw(model.decode(codes), model.noise_variance, rng)
+        return model.to_samples(rows.astype(model.dtype, copy=False))
 
     def log_likelihood(
-        self, X: Any, n_samples: int = 100, *, random_state: Any = None
+        self,
+        X: Any,
+        n_samples: int = 100,
+        *,
+        condition: Any = None,
+        random_state: Any = None,
     ) -> np.ndarray:
         r"""Estimate the log-density of each sample by importance sampling.
 
@@ -403,6 +865,10 @@ class VariationalAutoencoder(BaseAutoencoder):
 
         n_samples : int, default=100
             Number :math:`K` of draws for each sample.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
 
         random_state : int, RandomState instance or None, default=None
             Draws the codes. None is the `random_state` of the estimator.
@@ -423,7 +889,22 @@ class VariationalAutoencoder(BaseAutoencoder):
         if model.loss.log_density is None:
             raise ValueError(_no_likelihood("log_likelihood", self.loss))
         source = random_source(self, random_state)
-        return log_likelihood(model, self._check_X(X), n_samples, source)
+        rows = self._check_X(_with(X, condition))
+        return log_likelihood(model, rows, n_samples, source)
+
+
+def _with(X: Any, condition: Any) -> Any:
+    """Return samples with the condition that is given beside them, if any is."""
+    return X if condition is None else Given(X, condition)
+
+
+def _wrong_condition(is_free: bool) -> str:
+    if is_free:
+        return "The estimator was fitted without a condition. Pass none."
+    return (
+        "The estimator was fitted with a condition, which the decoder needs. Pass one "
+        "value for all samples or one for each, as in sample(10, condition=value)."
+    )
 
 
 def _no_likelihood(what: str, loss: Any) -> str:

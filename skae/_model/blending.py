@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class Blender:
         From flat rows that `check` returns to samples, if that takes more than a shape.
     support : callable or None, default=None
         ``(values, space)`` to p-values, of codes or of samples.
+    project : callable or None, default=None
+        From codes to those of their samples, if that is not to decode and encode.
     """
 
     encode: Callable[[Any], Any]
@@ -40,6 +42,7 @@ class Blender:
     shapes: tuple[tuple[int, ...], tuple[int, ...] | None]
     restore: Callable[[np.ndarray], Any] | None = None
     support: Callable[[Any, str], np.ndarray] | None = None
+    project: Callable[[np.ndarray], np.ndarray] | None = None
 
     def blend(
         self, X1: Any, X2: Any, alpha: Any, *, kind: str, return_support: bool = False
@@ -132,8 +135,9 @@ class Blender:
         codes = linear_path(start, end, n_steps)
         inner = codes[:, 1:-1]
         for _ in range(_N_PROJECTIONS if inner.size else 0):
-            decoded = self._samples(inner.reshape(-1, inner.shape[-1]))
-            inner = self._codes(decoded).reshape(inner.shape)
+            flat = inner.reshape(-1, inner.shape[-1])
+            project = self.project or (lambda x: self._codes(self._samples(x)))
+            inner = project(flat).reshape(inner.shape)
         return np.concatenate([codes[:, :1], inner, codes[:, -1:]], axis=1)
 
     def mix(self, X: Any, weights: Any, *, return_support: bool = False) -> Any:
@@ -171,6 +175,28 @@ class Blender:
     def _samples(self, codes: np.ndarray) -> Any:
         decoded = self.decode(codes)
         return decoded if _is_frame(decoded) else np.asarray(decoded)
+
+
+def conditioned(
+    blender: Blender, model: Any, rows: Callable[[Any], np.ndarray]
+) -> Blender:
+    """Return the blender of a model with a condition, which it mixes as well.
+
+    Parameters
+    ----------
+    blender : Blender
+        The blender of an autoencoder.
+    model : TrainedModel
+        Its model.
+    rows : callable
+        From samples to rows with their condition.
+    """
+    return replace(
+        blender,
+        encode=lambda X: model.encode_conditioned(rows(X)),
+        decode=model.decode_to_samples,
+        project=model.project,
+    )
 
 
 def _is_frame(samples: Any) -> bool:

@@ -113,12 +113,12 @@ def detect_collapse(model: TrainedModel, data: WeightedRows) -> Collapse | None:
     if n_epochs < _FEWEST_EPOCHS:
         return None
     some, weight = data.every(math.ceil(len(data.rows) / _MAX_ROWS))
-    if not compute_statistics(some).variance.any():
+    if not compute_statistics(model.features(some)).variance.any():
         return None
     std, r2 = _measure(model, some, weight)
     n_units, n_active = len(std), int(active_components(model, std).sum())
     # More units than these are not needed, and may be inactive.
-    n_needed = min(n_units, some.shape[1], len(some) - 1)
+    n_needed = min(n_units, model.n_features, len(some) - 1)
     is_dead = n_active < n_needed / 2
     # A custom loss need not make the squared error small.
     is_lost = r2 < _LEAST_R2
@@ -136,6 +136,7 @@ def _measure(
     def code_and_error(x: torch.Tensor) -> torch.Tensor:
         code = module.encode(x)
         error = model.errors(module.decode(code), x, model.scale)
+        code = code[:, : model.n_components]
         return torch.cat([code, (error**2).sum(1, keepdim=True)], dim=1)
 
     both = model.apply(code_and_error, rows)

@@ -59,7 +59,9 @@ def draw_fillings(
 
 def _filled(model: TrainedModel, rows: Any, values: np.ndarray) -> np.ndarray:
     """Return samples with values at their gaps, both in the units of the network."""
-    given: Any = rows.rows if isinstance(rows, ConvertedRows) else rows
+    given: Any = model.features(rows)
+    if isinstance(given, ConvertedRows):
+        given = given.rows
     factors = _factors_of(model)
     values = np.clip(values, factors.low, factors.high)
     if model.units is not None:
@@ -79,7 +81,7 @@ def _draws_of_factors(
 ) -> np.ndarray:
     """Return reconstructions, with deviations from the Gaussian model of rows."""
     factors = _factors_of(model)
-    values = np.asarray(rows[:], dtype=np.float64)
+    values = np.asarray(model.features(rows)[:], dtype=np.float64)
     gaps = np.isnan(values)
     offset = np.where(gaps, 0.0, values - factors.mean)
     _, covariance = factors.posterior(offset, (~gaps).astype(np.float64))
@@ -111,11 +113,11 @@ def _draws_of_posterior(
     def draw(x: Tensor) -> Tensor:
         mean, log_var = module.posterior(x)
         total = torch.full((n_draws, len(x)), -torch.inf, dtype=x.dtype, device=device)
-        chosen = x.new_zeros((n_draws, *x.shape))
+        chosen = x.new_zeros((n_draws, *module.features(x).shape))
         for _ in range(_N_CODES):
             noise = torch.empty_like(mean).normal_(generator=generator)
             code = mean + torch.exp(0.5 * log_var) * noise
-            decoded = module.decoder(code)
+            decoded = module.decoder(module.conditioned(code, x))
             weight = 0.5 * (noise**2 + log_var - code**2).sum(1)
             weight = weight + model.log_density(decoded, x)
             # Each draw takes the newest code with the share that its weight has so far.

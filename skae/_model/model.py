@@ -15,6 +15,7 @@ import torch
 from sklearn.utils import check_scalar
 from torch import Tensor, nn
 
+from skae._data.condition import Condition, ConditionedRows
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import Units
@@ -23,7 +24,13 @@ from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, RowEncoder
 from skae._networks.jacobian import exact_squared_norm
-from skae._networks.layers import FromUnits, Standardize, ToUnits
+from skae._networks.layers import (
+    ConstantCondition,
+    FromUnits,
+    OnFeatures,
+    Standardize,
+    ToUnits,
+)
 from skae._networks.linear_path import hidden_layers
 from skae._objective.losses import Loss, sum_entries
 from skae._random import RandomStream, draw_seed
@@ -55,6 +62,9 @@ class TrainedModel:
         Units of the rows that the network takes and gives. None is those of X.
     noise_variance : float or None
         Variance of a Gaussian decoder, in squared units of X.
+    condition : Condition or None
+        What is given to both networks beside a row or a code, whose columns follow
+        those of the row or the code.
     pending : WeightedRows or None
         The last rows of a stream, from which what the model needs beside its weights
         has still to be measured.
@@ -71,6 +81,7 @@ class TrainedModel:
     trained_with: Plan
     units: Units | None = None
     noise_variance: float | None = None
+    condition: Condition | None = None
     pending: WeightedRows | None = None
     checked: dict[str, Any] = field(default_factory=dict)
 
@@ -117,7 +128,10 @@ class TrainedModel:
         """The encoder, from flat rows in the units of X to codes."""
         layers = self.module.encoder_layers()
         if self.units is not None:
-            layers = RowEncoder(ToUnits(*self._unit_tensors(), self._dtype), *layers)
+            to_units: nn.Module = ToUnits(*self._unit_tensors(), self._dtype)
+            if self.n_condition:
+                to_units = OnFeatures(to_units, self.n_condition)
+            layers = RowEncoder(to_units, *layers)
         return layers.eval()
 
     @property
@@ -138,10 +152,34 @@ class TrainedModel:
     def _dtype(self) -> torch.dtype:
         return getattr(torch, self.dtype.name)
 
+    @property
+    def n_condition(self) -> int:
+        """Number of columns of the condition, 0 without one."""
+        return 0 if self.condition is None else self.condition.width
+
     def _unit_tensors(self) -> tuple[Tensor, Tensor]:
         units: Any = self.units
         origin, ratio = torch.from_numpy(units.origin), torch.from_numpy(units.ratio)
         return origin.to(self.net.device), ratio.to(self.net.device)
+
+    def decode_to_samples(self, codes: np.ndarray) -> np.ndarray:
+        """Return the reconstructions of codes as samples, in the units of X.
+
+        Columns of X that are the condition are as the codes have them.
+        """
+        samples = self.to_samples(self.decode(codes))
+        if self.condition is None or self.condition.columns is None:
+            return samples
+        samples = np.array(samples)
+        given = self.condition.values_in_columns(codes[:, self.n_components :])
+        samples.reshape(len(codes), -1)[:, list(self.condition.columns)] = given
+        return samples
+
+    def project(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes, decoded and encoded again, both under their condition."""
+        decoded = self.decode(codes)
+        rows = np.hstack([decoded, codes[:, self.n_components :]])
+        return self.encode_conditioned(rows)
 
     def to_samples(self, rows: np.ndarray) -> np.ndarray:
         """Return rows that the network gave as samples of X, in its units."""
@@ -193,10 +231,17 @@ class TrainedModel:
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Return the codes of rows, of shape (n_rows, n_components)."""
+        return self.encode_conditioned(rows)[:, : self.n_components]
+
+    def encode_conditioned(self, rows: np.ndarray) -> np.ndarray:
+        """Return the codes of rows as `decode` takes them, with their condition."""
         return self.apply(self.module.encode, rows)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return the reconstructions of codes, of shape (n_codes, n_features)."""
+        """Return the reconstructions of codes, of shape (n_codes, n_features).
+
+        A condition follows the columns of the code.
+        """
         return self.apply(self.module.decode, codes)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
@@ -207,8 +252,17 @@ class TrainedModel:
         """Return rows as an array, with what the first layer fills in at gaps."""
         rows = np.asarray(rows)
         if not (self.takes_gaps and np.isnan(rows).any()):
+            return self.features(rows)
+        fill, features = self.module.fill_layer, self.module.features
+        return self.apply(lambda x: fill(features(x)), rows)
+
+    def features(self, rows: Any) -> Any:
+        """Return rows without their condition."""
+        if self.condition is None:
             return rows
-        return self.apply(self.module.fill_layer, rows)
+        if isinstance(rows, ConditionedRows):
+            return rows.rows
+        return rows[:, : self.n_features]
 
     def hidden_layer(self, rows: np.ndarray, layer: int | str) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder for rows, or all."""
@@ -248,6 +302,7 @@ class TrainedModel:
 
         def of_rows(x: Tensor) -> Tensor:
             decoded = module.decode_unlinked(module.encode(x))
+            x = module.features(x)
             if not self.takes_gaps:
                 return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
             # As if the entries at gaps had the mean loss of the others.
@@ -263,6 +318,7 @@ class TrainedModel:
     def log_density(self, decoded: Tensor, x: Tensor) -> Tensor:
         """Return the log-density of the observed entries of rows, given their codes."""
         density: Any = self.loss.log_density
+        x = self.module.features(x)
         if not self.takes_gaps:
             return density(decoded, x, self.noise_variance).sum(1)
         there = ~x.isnan()
@@ -281,6 +337,7 @@ class TrainedModel:
 
     def errors(self, reconstruction: Tensor, x: Tensor, divisor: Any = 1.0) -> Tensor:
         """Return the errors of a batch of reconstructions, 0 at gaps."""
+        x = self.module.features(x)
         error = (reconstruction - x) / divisor
         return torch.where(x.isnan(), 0.0, error) if self.takes_gaps else error
 
@@ -292,7 +349,7 @@ class TrainedModel:
         These are in units of the training scale: squares of X leave the range of
         float32 if its values exceed 1e19, or are all below 1e-22.
         """
-        found = compute_statistics(rows, weight)
+        found = compute_statistics(self.features(rows), weight)
         offset = (found.mean - self.statistics.mean) ** 2
         ratio = 1.0 if self.units is None else self.units.ratio / self.unit
         entries = (found.variance + offset) * (ratio / self.scale) ** 2
@@ -305,6 +362,10 @@ class TrainedModel:
         """Return the Frobenius norm of the Jacobian of the code of each row."""
         encoder: nn.Module = self.module.encoder_layers().eval()
         ratio, factor = self._ratio(), 1.0
+        if self.n_condition:  # the code may depend on it
+            encoder = nn.Sequential(ConstantCondition(self.n_condition), encoder)
+            if self.units is not None:
+                ratio = torch.cat([ratio, ratio.new_ones(self.n_condition)])
         if self.units is not None:
             to_ratio = Standardize(torch.zeros_like(ratio), ratio)
             encoder = nn.Sequential(to_ratio, encoder)
@@ -341,4 +402,6 @@ class TrainedModel:
         """Return rows in the domain of the loss; others are clipped, and told of."""
         if self.units is not None:  # the loss takes any values then
             return rows
+        if isinstance(rows, ConditionedRows):
+            return ConditionedRows(self.loss.clipped(rows.rows), rows.condition)
         return self.loss.clipped(rows)

@@ -56,6 +56,7 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
 
     def squares(x: Tensor) -> Tensor:
         error = model.errors(module(x)["reconstruction"], x)
+        x = module.features(x)
         if columns is not None:
             error, x = error[:, columns], x[:, columns]
         n_there = (~x.isnan()).sum(1).clamp_min(1)
@@ -104,7 +105,8 @@ def log_likelihood(
             code = mean + torch.exp(0.5 * log_var) * noise
             # log p(z) - log q(z|x): the constants cancel.
             ratio = 0.5 * (noise**2 + log_var - code**2).sum(1)
-            density = model.log_density(module.decoder(code), x)
+            decoded = module.decoder(module.conditioned(code, x))
+            density = model.log_density(decoded, x)
             log_weights.append(density + ratio)
         total = torch.logsumexp(torch.stack(log_weights), dim=0)
         return total - math.log(n_samples)
@@ -113,4 +115,5 @@ def log_likelihood(
     if model.units is None:
         return found
     # Of the change of units, where entries are observed.
-    return found - ~np.isnan(rows[:]) @ np.log(model.units.ratio)
+    observed = ~np.isnan(model.features(rows)[:])
+    return found - observed @ np.log(model.units.ratio)

@@ -42,7 +42,7 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
         return []
     n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
     some, weight = data.every(math.ceil(len(data.rows) / n_rows))
-    variance = compute_statistics(some, weight).variance
+    variance = compute_statistics(model.features(some), weight).variance
     if not variance.any():
         return []
     error = _error_of_columns(model, some, weight)
@@ -66,7 +66,7 @@ def _error_of_columns(
         return model.errors(module.reconstruct(x), x, scale)
 
     squares = np.square(model.apply(errors, rows), dtype=np.float64)
-    observed = compute_statistics(rows, weight).observed
+    observed = compute_statistics(model.features(rows), weight).observed
     mean = np.average(squares, axis=0, weights=weight) * scale**2
     return mean if observed is None else mean / np.maximum(observed, _TINY)
 

@@ -18,7 +18,13 @@ from skae._data.units import Units
 from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.factory import build_decoder, build_encoder, is_outlined
-from skae._networks.layers import FillGaps, Standardize, ToImage, Unstandardize
+from skae._networks.layers import (
+    FillGaps,
+    OnFeatures,
+    Standardize,
+    ToImage,
+    Unstandardize,
+)
 from skae._networks.linear_path import (
     Augment,
     AugmentedRows,
@@ -73,6 +79,8 @@ class Assembly:
         Whether rows may have gaps, which a first layer fills.
     factors : Factors or None, default=None
         The model that fills them; None leaves it to be loaded.
+    n_condition : int, default=0
+        Number of columns that are the condition of a row.
     """
 
     module_class: type[AutoencoderModule]
@@ -93,6 +101,7 @@ class Assembly:
     units: Units | None = None
     takes_gaps: bool = False
     factors: Factors | None = None
+    n_condition: int = 0
 
     def __call__(self) -> AutoencoderModule:
         dtype = getattr(torch, self.dtype)
@@ -103,7 +112,7 @@ class Assembly:
             encoder = nn.Sequential(encoder, self.code_activation())
         if self.takes_gaps:
             factors = self.factors or Factors.outline(self.layout.n_features)
-            encoder = nn.Sequential(FillGaps(factors), encoder)
+            encoder = nn.Sequential(self._for_features(FillGaps(factors)), encoder)
         module = self.module_class(
             encoder,
             decoder,
@@ -112,32 +121,39 @@ class Assembly:
             stream=RandomStream(self.seed),
             n_free=self.n_components if self.is_free else None,
             takes_gaps=self.takes_gaps,
+            n_condition=self.n_condition,
         ).to(dtype)
         if self.is_known:
             return module
         module.to(mean.device)  # trained modules may come from a GPU
-        x = mean.expand(2, -1).clone()
+        x = torch.cat([mean.expand(2, -1), mean.new_zeros(2, self.n_condition)], dim=1)
         code = check_width(module.encoder, x, n_out, "encoder")
-        check_width(module.decoder, code[:, : self.n_components], len(mean), "decoder")
+        code = module.conditioned(code[:, : self.n_components], x)
+        check_width(module.decoder, code, len(mean), "decoder")
         return module
+
+    def _for_features(self, layer: nn.Module) -> nn.Module:
+        """Return a layer of rows as one that leaves their condition as it is."""
+        return OnFeatures(layer, self.n_condition) if self.n_condition else layer
 
     def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
         """Build both networks, with their initial weights."""
         n_features = self.layout.n_features
-        encoder = build_encoder(self.encoder, self.layout, n_out)
-        decoder = build_decoder(self.decoder, self.n_components, self.layout)
+        encoder = build_encoder(self.encoder, self.layout, n_out, self.n_condition)
+        n_code = self.n_components + self.n_condition
+        decoder = build_decoder(self.decoder, n_code, self.layout)
         if isinstance(self.encoder, Architecture):
             if self.encoder.tied:
                 self.encoder.tie(encoder, decoder)
             if self._draws(self.encoder):
                 self.encoder.draw_weights(encoder)
-            if self.encoder.starts_at_pca:
+            if self._starts_at_pca(self.encoder):
                 encoder = add_linear_path(encoder, n_features, n_out)
         if isinstance(self.decoder, Architecture):
             if self._draws(self.decoder):
                 self.decoder.draw_weights(decoder)
                 self.decoder.prepare_output(decoder, self.statistics)
-            if self.decoder.starts_at_pca:
+            if self._starts_at_pca(self.decoder):
                 decoder = add_linear_path(decoder, self.n_components, n_features)
         if self.axes is not None:
             self.set_start(encoder, decoder, self.axes)
@@ -230,8 +246,12 @@ class Assembly:
     @property
     def has_linear_paths(self) -> bool:
         """Whether both networks have linear paths, which start as PCA."""
-        slots = (self.encoder, self.decoder)
-        return all(isinstance(x, Architecture) and x.starts_at_pca for x in slots)
+        return all(map(self._starts_at_pca, (self.encoder, self.decoder)))
+
+    def _starts_at_pca(self, slot: Any) -> bool:
+        """Tell whether a network has a linear path; PCA knows of no condition."""
+        is_shipped = isinstance(slot, Architecture) and slot.starts_at_pca
+        return is_shipped and not self.n_condition
 
     def find_axes(
         self,
@@ -279,7 +299,8 @@ class Assembly:
         """Add scaling layers to shipped networks, which then work in the units of X."""
         if isinstance(self.encoder, Architecture):
             scale = torch.tensor(self.statistics.scale, dtype=mean.dtype)
-            encoder = nn.Sequential(Standardize(mean, scale), encoder)
+            first = self._for_features(Standardize(mean, scale))
+            encoder = nn.Sequential(first, encoder)
         if isinstance(self.decoder, Architecture):
             start, scale = (
                 torch.as_tensor(values, dtype=mean.dtype)

@@ -64,6 +64,9 @@ class AutoencoderModule(nn.Module):
         Size of a code that gets coordinates after training, None for other codes.
     takes_gaps : bool, default=False
         Whether the encoder takes NaN at gaps.
+    n_condition : int, default=0
+        Number of columns, behind the features of a row and behind its code, that are
+        its condition.
     """
 
     n_columns_per_unit = 1  # in the output of the encoder
@@ -78,6 +81,7 @@ class AutoencoderModule(nn.Module):
         stream: RandomStream,
         n_free: int | None = None,
         takes_gaps: bool = False,
+        n_condition: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -86,6 +90,7 @@ class AutoencoderModule(nn.Module):
         self.scale = scale
         self.stream = stream
         self.takes_gaps = takes_gaps
+        self.n_condition = n_condition
         # From the code that is trained to that of `transform`, and back.
         self.coordinates: Affine | None = None
         self.inverse_coordinates: Affine | None = None
@@ -128,14 +133,26 @@ class AutoencoderModule(nn.Module):
         self.set_coordinates(forward, inverse)
         self.to(device)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Return rows without their condition."""
+        return x[:, : -self.n_condition] if self.n_condition else x
+
+    def conditioned(self, code: Tensor, x: Tensor) -> Tensor:
+        """Return the code of each row with its condition, as the decoder takes it."""
+        if not self.n_condition:
+            return code
+        return torch.cat([code, x[:, -self.n_condition :]], dim=1)
+
     def trained_code(self, x: Tensor) -> Tensor:
         """Return the code of each row, in the coordinates of training."""
         return self.encoder(x)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the code of each row."""
+        """Return the code of each row, with its condition if it has one."""
         code = self.trained_code(x)
-        return code if self.coordinates is None else self.coordinates(code)
+        if self.coordinates is not None:
+            code = self.coordinates(code)
+        return self.conditioned(code, x)
 
     def decode_unlinked(self, code: Tensor) -> Tensor:
         """Return the output of the decoder for each code, before the link."""
@@ -214,5 +231,5 @@ class VariationalAutoencoderModule(AutoencoderModule):
             "code": code,
             "mean": mean,
             "log_var": log_var,
-            "reconstruction": self.decoder(code),
+            "reconstruction": self.decoder(self.conditioned(code, x)),
         }

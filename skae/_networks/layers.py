@@ -43,6 +43,88 @@ class Unstandardize(Standardize):
         return torch.addcmul(self.shift, x, self.scale)
 
 
+class OnFeatures(nn.Module):
+    """A layer for the features of rows that end with a condition.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        From rows to rows.
+    n_condition : int
+        Number of columns of the condition.
+    """
+
+    def __init__(self, layer: nn.Module, n_condition: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.n_condition = n_condition
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
+        return torch.cat([self.layer(features), condition], dim=1)
+
+
+class BesideCondition(OnFeatures):
+    """The output of a layer that takes features and condition, then the condition."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.layer(x), x[:, -self.n_condition :]], dim=1)
+
+
+class ConstantCondition(nn.Module):
+    """Rows whose condition has no derivative.
+
+    Parameters
+    ----------
+    n_condition : int
+        Number of columns of the condition.
+    """
+
+    def __init__(self, n_condition: int) -> None:
+        super().__init__()
+        self.n_condition = n_condition
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
+        return torch.cat([features, condition.detach()], dim=1)
+
+
+class ConditionAsChannels(nn.Module):
+    """From images that end with a condition to images with constant channels for it.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of an image or a signal, channels first.
+    channels_last : bool
+        Whether the channels are the last axis of a flat image.
+    n_condition : int
+        Number of columns of the condition.
+    """
+
+    def __init__(
+        self, image_shape: Sequence[int], channels_last: bool, n_condition: int
+    ) -> None:
+        super().__init__()
+        self.n_channels, *self.lengths = image_shape
+        self.channels_last = channels_last
+        self.n_condition = n_condition
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
+        ones = [1] * len(self.lengths)
+        if self.channels_last:
+            images = features.reshape(-1, *self.lengths, self.n_channels)
+            maps = condition.reshape(-1, *ones, self.n_condition)
+            maps = maps.expand(-1, *self.lengths, -1)
+        else:
+            images = features.reshape(-1, self.n_channels, *self.lengths)
+            maps = condition.reshape(-1, self.n_condition, *ones)
+            maps = maps.expand(-1, -1, *self.lengths)
+        axis = -1 if self.channels_last else 1
+        return torch.cat([images, maps], dim=axis).flatten(1)
+
+
 class BlockSoftmax(nn.Module):
     """From logits to probabilities in blocks of columns; others stay as they are.
 

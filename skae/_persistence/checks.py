@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW
 
+from skae._data.condition import Condition, Variable
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._data.units import Units
@@ -130,6 +131,33 @@ def _is_units(value: Any, n: int) -> bool:
     )
 
 
+def _is_condition(value: Any, n: int) -> bool:
+    if not (isinstance(value, Condition) and isinstance(value.variables, tuple)):
+        return False
+    columns = value.columns
+    are_columns = columns is None or (
+        isinstance(columns, tuple)
+        and len(columns) == len(value.variables)
+        and all(_is_count(x) and x < n for x in columns)
+    )
+    return (
+        are_columns
+        and bool(value.variables)
+        and all(
+            isinstance(x, Variable)
+            and _is_number(x.mean)
+            and _is_number(x.scale, np.finfo(np.float64).tiny)
+            and (x.categories is None or _are_categories(x.categories))
+            for x in value.variables
+        )
+    )
+
+
+def _are_categories(value: Any) -> bool:
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.size > 0
+    return is_vector and value.dtype.kind in "biuU"
+
+
 def _is_type_of_weights(value: Any) -> bool:
     return isinstance(value, np.dtype) and value in (np.float32, np.float64)
 
@@ -201,6 +229,7 @@ def check_known(known: Mapping[str, Any]) -> None:
     }
     optional: dict[str, tuple[str, _Test]] = {
         "_units": (f"units of {n} features", lambda x: _is_units(x, n)),
+        "_condition": ("a condition", lambda x: _is_condition(x, n)),
         "feature_names_in_": (f"{n} names", lambda x: _are_names(x, n)),
         "noise_variance_": ("a variance", lambda x: _is_number(x, 0.0)),
     }

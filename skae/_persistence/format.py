@@ -59,7 +59,7 @@ _NO_DIGEST = b"0" * 64
 _KNOWN = {
     *("n_features_in_", "feature_names_in_", "image_shape_", "scale_", "mean_"),
     *("_layout", "_dtype", "_n_features_out", "_fitted_loss", "_statistics"),
-    *("noise_variance_", "_units"),
+    *("noise_variance_", "_units", "_condition"),
 }
 
 
@@ -193,6 +193,8 @@ def _attributes_of(model: TrainedModel) -> dict[str, Any]:
         found["_units"] = model.units
     if model.feature_names is not None:
         found["feature_names_in_"] = model.feature_names
+    if model.condition is not None:
+        found["_condition"] = model.condition
     if model.noise_variance is not None:
         found["noise_variance_"] = model.noise_variance
     return found
@@ -266,6 +268,7 @@ class Saved:
         built_with = replace(built_with, networks=networks)
         trained_with = replace(trained_with, networks=networks)
         layout, dtype = known["_layout"], known["_dtype"]
+        condition = known.get("_condition")
         net = rebuild_net(
             built_with,
             layout,
@@ -274,6 +277,7 @@ class Saved:
             seed=state["seed"],
             weights=state["weights"],
             units=known.get("_units"),
+            n_condition=0 if condition is None else condition.width,
         )
         resume_net(net, trained_with, layout.n_features)
         load_state(net, state)
@@ -288,6 +292,7 @@ class Saved:
             trained_with=trained_with,
             units=known.get("_units"),
             noise_variance=known.get("noise_variance_"),
+            condition=condition,
         )
         check_derived(known, _attributes_of(model))
         return model

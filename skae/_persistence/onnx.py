@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from skae._model.model import TrainedModel
+from skae._networks.layers import BesideCondition
 from skae._persistence.atomic import write_whole
 
 # Name of the output of each part.
@@ -97,6 +98,7 @@ def build_onnx(
         )
     module = copy.deepcopy(_select_part(model, part)).cpu().float().eval()
     width = model.n_components if part == "decoder" else model.n_features
+    width += model.n_condition
     exported = translate(module, width, [_OUTPUTS[part]], f"part={part!r}", opset)
     exported.metadata_props.update(
         estimator=name,
@@ -112,7 +114,10 @@ def _select_part(model: TrainedModel, part: str) -> nn.Module:
         return model.encoder
     if part == "decoder":
         return model.decoder
-    return nn.Sequential(model.encoder, model.decoder)
+    encoder: nn.Module = model.encoder
+    if model.n_condition:
+        encoder = BesideCondition(encoder, model.n_condition)
+    return nn.Sequential(encoder, model.decoder)
 
 
 def translate(

@@ -18,6 +18,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
 from skae._data.blocks import Block, BlockSwapNoise
+from skae._data.condition import Condition, Variable
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._data.transforms import (
@@ -44,11 +45,13 @@ from skae._networks.layers import (
     BatchNorm2d,
     BlockSoftmax,
     ClippedReLU,
+    ConditionAsChannels,
     FirstHalf,
     FromUnits,
     Hardsigmoid,
     LifetimeTopK,
     LinearPath,
+    OnFeatures,
     PrincipalMap,
     Standardize,
     ToImage,
@@ -100,6 +103,7 @@ _OURS = (
     ),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
     *(squared_error, Block, BlockLoss, BlockSoftmax, BlockSwapNoise),
+    *(Condition, ConditionAsChannels, OnFeatures, Variable),
 )
 
 # What a file may name without trust: creating or calling one of these does nothing but

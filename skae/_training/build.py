@@ -36,6 +36,7 @@ def build_net(
     rows: np.ndarray,
     weight: np.ndarray | None = None,
     units: Units | None = None,
+    n_condition: int = 0,
 ) -> AutoencoderNet:
     """Build and initialise a net.
 
@@ -57,12 +58,14 @@ def build_net(
         How much each row counts.
     units : Units or None
         Units of the rows, None for those of X.
+    n_condition : int
+        Number of columns that are the condition of a row, which `rows` leave out.
 
     Returns
     -------
     AutoencoderNet
     """
-    assembly = _assemble(plan, layout, statistics, dtype, seed, units)
+    assembly = _assemble(plan, layout, statistics, dtype, seed, units, n_condition)
     axes, indices = None, _training_rows(plan, len(rows), seed)
     if assembly.takes_gaps:
         factors = fit_factors(rows, indices, statistics, weight)
@@ -88,6 +91,7 @@ def rebuild_net(
     seed: int,
     weights: Mapping[str, Tensor],
     units: Units | None,
+    n_condition: int,
 ) -> AutoencoderNet:
     """Build and initialise a net whose weights are known, without running it.
 
@@ -96,7 +100,7 @@ def rebuild_net(
 
     Parameters
     ----------
-    plan, layout, statistics, dtype, seed, units
+    plan, layout, statistics, dtype, seed, units, n_condition
         As for `build_net`.
     weights : dict of Tensor
         The weights.
@@ -105,7 +109,7 @@ def rebuild_net(
     -------
     AutoencoderNet
     """
-    assembly = _assemble(plan, layout, statistics, dtype, seed, units)
+    assembly = _assemble(plan, layout, statistics, dtype, seed, units, n_condition)
     assembly.check_weights(weights)
     net = _make_net(plan, replace(assembly, is_known=True, is_free=False), seed)
     net.has_late_optimizer = True
@@ -122,6 +126,7 @@ def _assemble(
     dtype: np.dtype,
     seed: int,
     units: Units | None,
+    n_condition: int,
 ) -> Assembly:
     networks, loss = plan.networks, plan.task.loss
     return Assembly(
@@ -140,6 +145,7 @@ def _assemble(
         is_free=plan.has_free_coordinates,
         units=units,
         takes_gaps=plan.task.takes_gaps,
+        n_condition=n_condition,
     )
 
 

@@ -147,35 +147,43 @@ class AutoencoderNet(LayerwiseNet):
     # One batch ------------------------------------------------------------------
 
     def infer(self, x: Tensor, **fit_params: Any) -> dict[str, Tensor]:
-        return _without_activations(self._infer(to_tensor(x, device=self.device)))
+        batch = self._divided(to_tensor(x, device=self.device))
+        return _without_activations(self._infer(batch))
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         batch = y_true
         if not isinstance(batch, Batch):
-            batch = Batch(to_tensor(y_true, device=self.device))
+            batch = self._divided(to_tensor(y_true, device=self.device))
         return self._get_loss(y_pred, batch)
 
     def receive(self, pair: Any) -> Batch:
         """Return a batch on the device of the net, augmented."""
         batch = Batch.of(pair)
-        x = self._on_device(batch.x)
+        x, *_, condition = self._divided(self._on_device(batch.x))
         if self.augmentation is not None:
             x = self.augmentation(x, self.module_.stream.on(x.device))
         mask = ~x.isnan() if self.module_.takes_gaps else None
-        return Batch(x, self._on_device(batch.weight), mask)
+        return Batch(x, self._on_device(batch.weight), mask, condition)
+
+    def _divided(self, rows: Tensor) -> Batch:
+        """Return rows as features and condition."""
+        x = self.module_.features(rows)
+        return Batch(x, condition=None if x is rows else rows[:, x.shape[1] :])
 
     def _on_device(self, x: Any) -> Any:
         if isinstance(x, Tensor):
             return x.to(self.device, non_blocking=True)
         return None if x is None else to_tensor(x, device=self.device)
 
-    def _infer(self, x: Tensor) -> dict[str, Tensor]:
+    def _infer(self, batch: Batch) -> dict[str, Tensor]:
+        x = batch.x
         if self.has_user_code:
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
+        x = batch.with_condition(x)
         if self.precision == "float32":
             return self.module_(x)
         with torch.autocast(x.device.type, getattr(torch, self.precision)):
@@ -195,7 +203,7 @@ class AutoencoderNet(LayerwiseNet):
 
     def evaluate(self, batch: Batch) -> dict[str, Any]:
         """Compute the output and the loss of a batch, by the names of skorch."""
-        output = self._infer(batch.x)
+        output = self._infer(batch)
         loss = self._get_loss(output, batch)
         return {"loss": loss, "y_pred": _without_activations(output)}
 
@@ -246,7 +254,7 @@ class AutoencoderNet(LayerwiseNet):
             for pair in self.get_iterator(dataset, training=False):
                 with self.own_global_generator():
                     batch = self.receive(pair)
-                    output = self._infer(batch.x)
+                    output = self._infer(batch)
                     total, each = self.criterion_.measure(output, batch, self.module_)
                 share = torch.ones(len(each)) if batch.weight is None else batch.weight
                 parts = (x.double().cpu().numpy() for x in (each, share))

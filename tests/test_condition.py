@@ -1,0 +1,414 @@
+"""Variational autoencoders whose networks are given what is known of a sample."""
+
+import pickle
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+from torch import nn
+
+from skae import LatentDensity, VariationalAutoencoder, blend, diagnostics, load
+from skae.tabular import TableEncoder
+
+X, Y = load_digits(return_X_y=True)
+X = X / 16
+TRAIN, TEST = slice(0, 1200), slice(1200, None)
+make = partial(VariationalAutoencoder, 8, max_epochs=40, random_state=0)
+quick = partial(VariationalAutoencoder, 4, max_epochs=2, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return make().fit(X[TRAIN], condition=Y[TRAIN])
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return LogisticRegression(max_iter=2000).fit(X[TRAIN], Y[TRAIN])
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Digits, darker in one of two batches, as a column tells."""
+    batch = np.random.default_rng(0).integers(0, 2, len(X))
+    columns = {f"p{i}": x * (1 - 0.5 * batch) for i, x in enumerate(X.T)}
+    return pd.DataFrame({**columns, "batch": batch.astype(float)})
+
+
+@pytest.fixture(scope="module")
+def of_columns(frame):
+    return make(condition=["batch"]).fit(frame[TRAIN])
+
+
+# What a condition does ----------------------------------------------------------------
+
+
+def test_samples_are_of_the_class_that_is_asked_for(digits, judge):
+    wanted = np.arange(500) % 10
+    found = digits.sample(500, condition=wanted)
+    assert (judge.predict(found) == wanted).mean() > 0.9
+    sevens = digits.sample(100, condition=7)
+    assert (judge.predict(sevens) == 7).mean() > 0.9
+
+
+def test_the_code_does_not_hold_what_the_decoder_is_given(digits):
+    def score(estimator, **given):
+        codes = [
+            estimator.transform(X[part], **{k: y[part] for k, y in given.items()})
+            for part in (TRAIN, TEST)
+        ]
+        classifier = LogisticRegression(max_iter=2000).fit(codes[0], Y[TRAIN])
+        return classifier.score(codes[1], Y[TEST])
+
+    assert score(digits, condition=Y) < 0.4
+    assert score(make().fit(X[TRAIN])) > 0.8
+
+
+def test_a_digit_becomes_another_in_the_same_hand(digits, judge):
+    threes = X[TEST][Y[TEST] == 3]
+    sevens = digits.reconstruct(threes, condition=3, new_condition=7)
+    assert (judge.predict(sevens) == 7).mean() > 0.9
+    # Of those who write to the right, both lean to the right.
+    slants = _slant(threes), _slant(sevens)
+    assert np.corrcoef(*slants)[0, 1] > 0.4
+
+
+def _slant(rows):
+    """Return by how much each digit moves to the side from row to row."""
+    images = rows.reshape(-1, 8, 8).clip(0)
+    down, across = np.mgrid[:8, :8]
+    mass = images.sum((1, 2))
+
+    def mean(values):
+        return (images * values).sum((1, 2)) / mass
+
+    covariance = mean(down * across) - mean(down) * mean(across)
+    return -covariance / (mean(down**2) - mean(down) ** 2)
+
+
+def test_a_batch_effect_is_taken_out(of_columns, frame):
+    test = frame[TEST]
+    is_dark = test["batch"] == 1
+    bright = of_columns.reconstruct(test, new_condition=[0.0])[:, :-1]
+    before = of_columns.reconstruct(test)[:, :-1]
+    ratio = bright[is_dark].mean() / bright[~is_dark].mean()
+    assert before[is_dark].mean() / before[~is_dark].mean() < 0.7
+    assert 0.9 < ratio < 1.1
+
+
+# Of columns of X ----------------------------------------------------------------------
+
+
+def test_columns_that_are_known_come_back_as_they_are(of_columns, frame):
+    some = frame[TEST][:20]
+    assert_allclose(of_columns.reconstruct(some)[:, -1], some["batch"])
+    codes = of_columns.transform(some)
+    assert codes.shape == (20, 8)
+    assert (of_columns.inverse_transform(codes, condition=1.0)[:, -1] == 1).all()
+    assert (of_columns.sample(3, condition=0)[:, -1] == 0).all()
+    assert (of_columns.reconstruct(some, new_condition=[0.5])[:, -1] == 0.5).all()
+
+
+def test_names_and_positions_are_the_same(of_columns, frame):
+    by_position = make(condition=[-1]).fit(frame[TRAIN].to_numpy())
+    assert_array_equal(
+        by_position.transform(frame[TEST].to_numpy()), of_columns.transform(frame[TEST])
+    )
+
+
+def test_blends_mix_the_condition_or_take_a_new_one(of_columns, frame):
+    batch = frame["batch"].to_numpy()
+    first, second = np.flatnonzero(batch == 0)[:3], np.flatnonzero(batch == 1)[:3]
+    ends = frame.iloc[first], frame.iloc[second]
+    assert_allclose(of_columns.blend(*ends, alpha=0.25)[:, -1], 0.25)
+    assert_allclose(blend(of_columns, *ends, alpha=0.25), of_columns.blend(*ends, 0.25))
+    assert (of_columns.blend(*ends, new_condition=1)[:, -1] == 1).all()
+    for path in ("linear", "spherical", "projected", "data"):
+        through = {"through": frame[:50]} if path == "data" else {}
+        walk = of_columns.interpolate(*ends, 5, path=path, new_condition=0, **through)
+        assert (walk[..., -1] == 0).all()
+    mixture = of_columns.mix(frame[:3], [0.5, 0.5, 0], new_condition=[1])
+    assert mixture[-1] == 1
+
+
+def test_check_estimator_with_a_condition():
+    reason = "its inverse_transform needs the condition"
+    check_estimator(
+        quick(condition=[0]), expected_failed_checks={"check_array_api_input": reason}
+    )
+
+
+def test_what_takes_x_alone_takes_columns(of_columns, frame):
+    report = diagnostics.report(of_columns, frame[TEST])
+    assert report.r2 == pytest.approx(of_columns.score(frame[TEST]))
+    with pytest.raises(ValueError, match="fitted with a condition"):
+        LatentDensity(of_columns).fit(frame[TRAIN]).sample(2)
+
+
+def test_columns_of_a_table():
+    frame = pd.DataFrame(
+        {
+            "sex": np.repeat(["f", "m"], 100),
+            "height": np.r_[np.full(100, 165.0), np.full(100, 179.0)]
+            + np.random.default_rng(0).normal(0, 5, 200),
+        }
+    )
+    pipe = make_pipeline(
+        TableEncoder(),
+        VariationalAutoencoder(1, condition=[0, 1], max_epochs=60, random_state=0),
+    ).fit(frame)
+    sampled = pipe[-1].sample(200, condition=[0, 1], random_state=0)
+    found = pipe[0].inverse_transform(sampled)
+    assert (found["sex"] == "m").all()
+    assert found["height"].mean() == pytest.approx(179, abs=3)
+
+
+# Beside X -----------------------------------------------------------------------------
+
+
+def test_blends_of_samples_with_conditions(digits):
+    codes = digits.transform(X[:2], condition=Y[:2])
+    expected = digits.inverse_transform(codes.mean(0)[None], condition=5)[0]
+    pair = (Y[0], Y[1])
+    found = digits.blend(X[0], X[1], condition=pair, new_condition=5)
+    assert_allclose(found, expected, atol=1e-6)
+    walk = digits.interpolate(X[0], X[1], 3, condition=pair)
+    assert_allclose(walk[0], digits.reconstruct(X[:1], condition=Y[0])[0], atol=1e-6)
+    assert_allclose(walk[1], digits.blend(X[0], X[1], condition=pair), atol=1e-6)
+    assert_allclose(digits.mix(X[:2], [0.5, 0.5], condition=Y[:2]), walk[1], atol=1e-6)
+    some = digits.interpolate(
+        X[:4], X[9], 4, path="data", through=X[:60], condition=(Y[:4], Y[9], Y[:60])
+    )
+    assert some.shape == (4, 4, 64)
+    overlay = digits.blend(X[0], X[1], kind="content", condition=pair)
+    assert_allclose(overlay, (X[0] + X[1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "encoder", [None, "conv", lambda n_in, n_out: nn.LazyLinear(n_out)]
+)
+def test_images_keep_their_shape(encoder):
+    images = X.reshape(-1, 8, 8)
+    decoder = nn.Linear(4 + 10, 64) if callable(encoder) else None
+    if callable(encoder):
+        images = images.reshape(-1, 64)
+    ae = quick(encoder=encoder, decoder=decoder).fit(images[:100], condition=Y[:100])
+    assert ae.sample(2, condition=3).shape == (2, *images.shape[1:])
+    assert ae.reconstruct(images[:3], condition=Y[:3]).shape == (3, *images.shape[1:])
+    both = ae.blend(images[0], images[1], condition=(Y[0], Y[1]))
+    assert both.shape == images.shape[1:]
+
+
+def test_channels_get_the_condition_in_either_order():
+    images = np.random.default_rng(0).random((60, 6, 6, 3)).astype(np.float32)
+    kind = np.arange(60) % 3
+    last = quick(encoder="conv").fit(images, condition=kind)
+    first = quick(encoder="conv").fit(images.transpose(0, 3, 1, 2), condition=kind)
+    assert_allclose(
+        last.transform(images, condition=kind),
+        first.transform(images.transpose(0, 3, 1, 2), condition=kind),
+        atol=1e-5,
+    )
+
+
+def test_signals_by_a_recurrent_network():
+    signals = np.random.default_rng(0).random((60, 2, 12))
+    kind = np.arange(60) % 3
+    ae = quick(encoder="recurrent", layout="signal").fit(signals, condition=kind)
+    assert ae.sample(2, condition=1).shape == (2, 2, 12)
+
+
+def test_kinds_of_values():
+    labels = np.array(["a", "b", "c"])[Y % 3]
+    table = pd.DataFrame({"kind": labels, "age": Y.astype(float)})
+    for condition in (labels, pd.Series(labels), list(labels), table, Y > 4):
+        ae = quick().fit(X, condition=condition)
+        assert ae.transform(X, condition=condition).shape == (len(X), 4)
+    several = quick().fit(X, condition=table)
+    one = several.sample(4, condition=["b", 3.5], random_state=0)
+    each = several.sample(4, condition=[["b", 3.5]] * 4, random_state=0)
+    assert_array_equal(one, each)
+    as_numbers = quick().fit(X, condition=Y.astype(float))
+    assert as_numbers.sample(2, condition=[2.5, 11]).shape == (2, 64)
+
+
+def test_weights_are_numbers_of_rows_with_a_condition():
+    some = np.random.default_rng(0).random((20, 5))
+    kind = np.arange(20) % 3
+    weight = np.arange(20) % 3  # the rows of one class are left out
+    full = partial(VariationalAutoencoder, 2, max_epochs=3, random_state=0)
+    weighted = full().fit(some, sample_weight=weight, condition=kind)
+    repeated = full().fit(np.repeat(some, weight, 0), condition=np.repeat(kind, weight))
+    assert_allclose(
+        weighted.transform(some[1:3], condition=kind[1:3]),
+        repeated.transform(some[1:3], condition=kind[1:3]),
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="condition 0 was not seen in fit"):
+        weighted.transform(some[:1], condition=0)
+
+
+@pytest.mark.parametrize("in_columns", [False, True])
+def test_other_methods_and_files(in_columns, tmp_path):
+    given = {} if in_columns else {"condition": Y}
+    ae = quick(condition=[0, 5] if in_columns else None, dtype="float64")
+    ae.fit(X, **given).partial_fit(X, **given)
+    rows = slice(0, 30)
+    some = {name: y[rows] for name, y in given.items()}
+    reference = ae.transform(X[rows], **some)
+    assert_array_equal(ae.posterior(X[rows], **some)[0], reference)
+    assert np.isfinite(ae.score(X[rows], **some))
+    assert ae.score_samples(X[rows], **some).shape == (30,)
+    assert np.isfinite(ae.log_likelihood(X[rows], 5, **some)).all()
+    ae.save(tmp_path / "ae.skae")
+    for copy in (load(tmp_path / "ae.skae"), pickle.loads(pickle.dumps(ae))):
+        assert_array_equal(copy.transform(X[rows], **some), reference)
+        copy.partial_fit(X, **given)
+    rows_and_condition = ae.encoder_(
+        torch.from_numpy(np.hstack([X[rows], _encoded(ae, X[rows], some)]))
+    )
+    assert_allclose(rows_and_condition.detach().numpy(), reference, atol=1e-12)
+
+
+def _encoded(ae, rows, given):
+    if not given:
+        values = rows[:, [0, 5]]
+        scale = X[:, [0, 5]].std(0)
+        return (values - X[:, [0, 5]].mean(0)) / np.where(scale > 0, scale, 1)
+    return np.eye(10)[given["condition"]]
+
+
+def test_sensitivity_is_that_to_x():
+    ae = quick(dtype="float64", condition=[3]).fit(X[:100])
+    x = torch.from_numpy(X[:2]).requires_grad_()
+    condition = torch.tensor(_standardized(X[:100, 3], X[:2, 3]))[:, None]
+    codes = ae.encoder_(torch.cat([x, condition], dim=1))
+    squares = sum(
+        torch.autograd.grad(code.sum(), x, retain_graph=True)[0].square().sum(1)
+        for code in codes.T
+    )
+    assert_allclose(ae.sensitivity(X[:2]), squares.sqrt().numpy(), rtol=1e-8)
+
+
+def _standardized(known, values):
+    return (values - known.mean()) / known.std()
+
+
+def test_gaps_with_a_condition():
+    gappy = X[:300].copy()
+    gappy[np.random.default_rng(0).random(gappy.shape) < 0.1] = np.nan
+    ae = quick(missing="mask").fit(gappy, condition=Y[:300])
+    assert np.isfinite(ae.transform(gappy, condition=Y[:300])).all()
+    of_column = quick(missing="mask", condition=[10])
+    with pytest.raises(ValueError, match="hold NaN"):
+        of_column.fit(gappy)
+    gappy[:, 10] = X[:300, 10]
+    filled = of_column.fit(gappy).impute(gappy)
+    assert np.isfinite(filled).all()
+    assert np.isfinite(of_column.impute(gappy, 2)).all()
+
+
+def test_sparse_rows_and_rows_far_from_zero():
+    sparse = quick().fit(csr_array(X), condition=Y)
+    dense = quick().fit(X, condition=Y)
+    assert_allclose(
+        sparse.transform(csr_array(X), condition=Y),
+        dense.transform(X, condition=Y),
+        atol=1e-4,
+    )
+    far = quick().fit(X + 1e6, condition=Y)
+    assert far.reconstruct(X[:5] + 1e6, condition=Y[:5]).min() > 1e6 - 1
+
+
+def test_routing_through_pipelines_and_searches():
+    with sklearn.config_context(enable_metadata_routing=True):
+        ae = (
+            quick()
+            .set_fit_request(condition=True)
+            .set_transform_request(condition=True)
+            .set_inverse_transform_request(condition=True)
+            .set_score_request(condition=True)
+        )
+        pipe = make_pipeline(StandardScaler(), ae).fit(X, condition=Y)
+        codes = pipe.transform(X, condition=Y)
+        assert_array_equal(clone(pipe).fit_transform(X, condition=Y), codes)
+        assert pipe.inverse_transform(codes, condition=Y).shape == X.shape
+        search = GridSearchCV(pipe, {"variationalautoencoder__beta": [0.5, 1]}, cv=2)
+        assert np.isfinite(search.fit(X, condition=Y).best_score_)
+
+
+def test_labels_are_not_taken_in_silence():
+    assert_array_equal(quick().fit(X, Y).transform(X), quick().fit(X).transform(X))
+
+
+# Errors -------------------------------------------------------------------------------
+
+
+def test_a_condition_is_needed_or_not(digits):
+    with pytest.raises(ValueError, match="fitted with a condition"):
+        digits.transform(X[:3])
+    with pytest.raises(ValueError, match="which the decoder needs"):
+        digits.sample(2)
+    with pytest.raises(ValueError, match="which the decoder needs"):
+        digits.inverse_transform(np.zeros((1, 8)))
+    with pytest.raises(ValueError, match="fitted with a condition"):
+        blend(digits, X[0], X[1])
+    bare = quick().fit(X)
+    for call in (
+        lambda: bare.transform(X[:3], condition=1),
+        lambda: bare.sample(2, condition=1),
+        lambda: bare.reconstruct(X[:3], new_condition=1),
+        lambda: bare.blend(X[0], X[1], condition=(1, 2)),
+        lambda: bare.blend(X[0], X[1], new_condition=1),
+    ):
+        with pytest.raises(ValueError, match="fitted without a condition"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (Y[:5], "condition has 5 values, but X has 1797 samples"),
+        (np.where(Y == 1, np.nan, 1.0), "NaN or infinite"),
+        ([None, *Y[1:]], "missing values"),
+        (np.zeros((len(X), 2, 2)), r"condition has shape \(1797, 2, 2\)"),
+    ],
+)
+def test_values_that_are_no_condition(condition, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X, condition=condition)
+
+
+def test_values_that_do_not_fit(digits, frame):
+    with pytest.raises(ValueError, match="condition 11 was not seen in fit, which saw"):
+        digits.transform(X[:2], condition=11)
+    with pytest.raises(ValueError, match="2 values for 3 sample"):
+        digits.transform(X[:3], condition=[1, 2])
+    with pytest.raises(ValueError, match=r"has 2 variable\(s\), but fit saw 1"):
+        digits.sample(3, condition=np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="must hold 2 conditions"):
+        digits.blend(X[0], X[1], condition=3)
+    with pytest.raises(ValueError, match="X_val has no condition"):
+        quick().fit(X, condition=Y, X_val=X)
+    with pytest.raises(ValueError, match="'age' is no column of X"):
+        quick(condition=["age"]).fit(frame)
+    with pytest.raises(ValueError, match="its columns have no names"):
+        quick(condition=["batch"]).fit(X)
+    with pytest.raises(ValueError, match="condition=64 is no column of X, which has"):
+        quick(condition=[64]).fit(X)
+    with pytest.raises(ValueError, match="condition is in columns of X"):
+        quick(condition=[0]).fit(X, condition=Y)
+    with pytest.raises(ValueError, match=r"in the columns \[0\] of X"):
+        quick(condition=[0]).fit(X).transform(X, condition=Y)
