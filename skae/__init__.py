@@ -27,6 +27,7 @@ from skae._exceptions import (
     DivergenceError,
     FitWarning,
     LayoutWarning,
+    OutOfDomainWarning,
 )
 from skae._latent_density import LatentDensity
 from skae._networks.conv import Conv
@@ -72,6 +73,7 @@ __all__ = [
     "LatentSpaceDisplay",
     "LayoutWarning",
     "MaskingNoise",
+    "OutOfDomainWarning",
     "RandomFlip",
     "ReconstructionDisplay",
     "Recurrent",

@@ -53,6 +53,10 @@ class FitWarning(UserWarning):
     """
 
 
+class OutOfDomainWarning(UserWarning):
+    """More rows are unlike those of `fit` than normal rows would be by chance."""
+
+
 class LayoutWarning(UserWarning):
     """The axes of images or signals were inferred, or may have been confused."""
 

@@ -1,12 +1,16 @@
 """Blends and walks tell how much they look like data."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -14,6 +18,7 @@ from skae import (
     AnomalyDetector,
     AutoencoderTransformer,
     LatentDensity,
+    OutOfDomainWarning,
     blend,
     interpolate,
     mix,
@@ -45,11 +50,11 @@ def digits():
 
 def test_a_gap_has_no_support_and_the_data_have():
     centre = DETECTOR.estimator_.transform([[0.0, 0.0]])
-    assert DETECTOR.p_values(centre, space="latent")[0] == 1 / (
+    assert DETECTOR.support(centre, space="latent")[0] == 1 / (
         1 + len(DETECTOR.calibration_scores_)
     )
     codes = DETECTOR.estimator_.transform(_circle(500))
-    assert abs(DETECTOR.p_values(codes, space="latent").mean() - 0.5) < 0.1
+    assert abs(DETECTOR.support(codes, space="latent").mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize("score_by", ["both", "reconstruction", "code"])
@@ -64,7 +69,7 @@ def test_p_values_of_codes_hold_their_rate(score_by, fraction):
             random_state=seed,
         ).fit(_circle(120))
         codes = detector.estimator_.transform(_circle(50))
-        found.append((detector.p_values(codes, space="latent") <= 0.1).mean())
+        found.append((detector.support(codes, space="latent") <= 0.1).mean())
     error = np.std(found) / np.sqrt(len(found))
     bound = 0.1 + 3 * error
     assert np.mean(found) <= bound
@@ -74,7 +79,7 @@ def test_codes_are_those_of_the_score_by_code():
     detector = AnomalyDetector(PCA(2), score_by="code", random_state=0).fit(X)
     codes = detector.estimator_.transform(X[:20])
     assert_array_equal(
-        detector.p_values(X[:20]), detector.p_values(codes, space="latent")
+        detector.p_values(X[:20]), detector.support(codes, space="latent")
     )
 
 
@@ -119,7 +124,7 @@ def test_a_detector_blends_as_its_estimator_does(digits):
     assert_array_equal(blend(digits, *ends), blend(digits.estimator_, *ends))
     codes = digits.estimator_.transform(DIGITS[:10])
     _, support = blend(digits, *ends, return_support=True)
-    expected = digits.p_values((codes[:5] + codes[5:]) / 2, space="latent")
+    expected = digits.support((codes[:5] + codes[5:]) / 2, space="latent")
     assert_array_equal(support, expected)
 
 
@@ -163,7 +168,7 @@ def test_noise_is_told_from_digits(digits):
     codes = digits.estimator_.transform(noise)
     assert (digits.p_values(noise) <= 0.05).mean() > 0.95
     # An encoder may send noise to where digits are: its code alone tells less.
-    assert (digits.p_values(codes, space="latent") <= 0.05).mean() > 0.6
+    assert (digits.support(codes, space="latent") <= 0.05).mean() > 0.6
     assert (digits.p_values(DIGITS[1200:]) <= 0.05).mean() < 0.15
 
 
@@ -178,7 +183,7 @@ def test_pipelines_that_end_with_a_detector_blend():
     bare = make_pipeline(pipe[0], pipe[-1].estimator_)
     assert found.equals(blend(bare, *ends))
     codes = bare.transform(pd.concat(ends))
-    expected = pipe[-1].p_values((codes[:5] + codes[5:]) / 2, space="latent")
+    expected = pipe[-1].support((codes[:5] + codes[5:]) / 2, space="latent")
     assert_array_equal(support, expected)
     by_content, support = blend(pipe, *ends, kind="content", return_support=True)
     assert_array_equal(support, pipe[-1].p_values(pipe[0].transform(by_content)))
@@ -216,6 +221,90 @@ def test_what_only_predicts_is_refused():
 
 def test_other_spaces_and_widths_are_refused():
     with pytest.raises(ValueError, match="space='code' is not known"):
-        DETECTOR.p_values(X, space="code")
+        DETECTOR.support(X, space="code")
     with pytest.raises(ValueError, match=r"X has 3 columns, .* have 2 units"):
-        DETECTOR.p_values(np.zeros((2, 3)), space="latent")
+        DETECTOR.support(np.zeros((2, 3)), space="latent")
+
+
+# The guard ----------------------------------------------------------------------------
+
+
+def _portrait(shape):
+    """Return a face that a model of digits has not seen, of a size that it takes."""
+    down, across = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    head = (down**2 / 0.9 + across**2 / 0.5 < 1) * 0.7 + 0.2
+    eyes = sum((down + 0.2) ** 2 + (across - x) ** 2 < 0.03 for x in (-0.3, 0.3))
+    mouth = (np.abs(down - 0.4) < 0.12) & (np.abs(across) < 0.3)
+    return np.where((eyes > 0) | mouth, 0.0, head)
+
+
+@pytest.fixture(scope="module")
+def guard():
+    ae = AutoencoderTransformer(8, max_epochs=20, random_state=0)
+    return AnomalyDetector(ae, out_of_domain="warn", random_state=0).fit(DIGITS[:1200])
+
+
+def test_a_portrait_is_caught(guard):
+    portrait = _portrait((8, 8)).reshape(1, -1)
+    assert guard.support(portrait)[0] < 0.01
+    with pytest.warns(OutOfDomainWarning, match=r"1 of 1 rows .* \(rows 0\)"):
+        codes = guard.transform(portrait)
+    assert_allclose(codes, guard.estimator_.transform(portrait), atol=1e-6)
+    strict = clone(guard).set_params(out_of_domain="raise").fit(DIGITS[:1200])
+    with pytest.raises(ValueError, match="unlike those of fit"):
+        strict.transform(np.repeat(portrait, 20, axis=0))
+
+
+def test_new_digits_pass_at_the_promised_rate():
+    """Of calls with normal rows, at most the rate is stopped; one row or many."""
+    pixels = PCA(5).fit(DIGITS)
+    n_stopped, n_calls = {1: 0, 30: 0}, dict.fromkeys((1, 30), 0)
+    for seed in range(40):
+        order = np.random.default_rng(seed).permutation(len(DIGITS))
+        guard = AnomalyDetector(
+            FrozenEstimator(pixels), out_of_domain="warn", random_state=seed
+        ).fit(DIGITS[order[:500]])
+        for size in n_stopped:
+            for part in DIGITS[order[500:1400]].reshape(-1, 30, 64)[:, :size]:
+                with warnings.catch_warnings(record=True) as found:
+                    warnings.simplefilter("always")
+                    guard.transform(part)
+                n_stopped[size] += len(found)
+                n_calls[size] += 1
+    for size, n in n_stopped.items():
+        assert 0 < n / n_calls[size] < 0.05 + 0.02
+
+
+def test_a_guard_in_a_pipeline(guard):
+    y = load_digits().target
+    pipe = make_pipeline(clone(guard), LogisticRegression(max_iter=500))
+    pipe.fit(DIGITS[:1200], y[:1200])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OutOfDomainWarning)
+        assert pipe.score(DIGITS[1200:1260], y[1200:1260]) > 0.7
+    with pytest.warns(OutOfDomainWarning, match="30 of 30 rows are unlike those"):
+        pipe.predict(np.random.default_rng(0).random((30, 64)))
+    names = pipe[:-1].get_feature_names_out()
+    assert names.tolist() == [f"anomalydetector{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("n", [99, 999])
+def test_one_row_of_the_lowest_p_value_is_enough(n):
+    rows = np.random.default_rng(0).normal(size=(n + 100, 3))
+    pca = FrozenEstimator(PCA(2).fit(rows))
+    detector = AnomalyDetector(
+        pca, calibration_fraction=n / (n + 100), out_of_domain="raise", random_state=0
+    ).fit(rows)
+    assert len(detector.calibration_scores_) == n
+    with pytest.raises(ValueError, match="1 of 1 rows"):
+        detector.transform([[50.0, 50.0, 50.0]])
+    some = np.r_[rows, np.full((300, 3), 50.0)]
+    with pytest.raises(ValueError, match=r"rows .*, \.\.\.\)"):
+        detector.transform(some)
+
+
+def test_a_guard_is_silent_by_default():
+    detector = AnomalyDetector(PCA(2), random_state=0).fit(X)
+    assert detector.transform(np.full((9, 2), 50.0)).shape == (9, 2)
+    with pytest.raises(ValueError, match="out_of_domain"):
+        AnomalyDetector(PCA(2), out_of_domain="stop").fit(X)

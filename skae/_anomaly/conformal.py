@@ -71,6 +71,29 @@ def n_allowed(n_rows: int, rate: float) -> int:
     return int(np.flatnonzero((1 + np.arange(n_rows)) / (n_rows + 1) <= rate)[-1])
 
 
+def n_expected(n_rows: int, calibration: np.ndarray, rate: float) -> int:
+    """Return how many of some normal rows may be outliers by chance.
+
+    With a probability of at most `rate` there are more. All rows are compared with the
+    same calibration rows, so that their number has a beta-binomial distribution.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    calibration : ndarray of shape (n_calibration,)
+        Scores of the calibration rows.
+    rate : float
+        At least 1 / (n_calibration + 1).
+    """
+    from scipy.stats import betabinom
+
+    n = len(calibration)
+    n_flagged = 1 + n_allowed(n, rate)
+    share = (1 - rate) * (1 - 1e-9)  # 1 of 20 rows at 0.05 is just the rate
+    return int(betabinom(n_rows, n_flagged, n + 1 - n_flagged).ppf(share))
+
+
 def highest_normal(calibration: np.ndarray, rate: float) -> float:
     """Return the score above which, and only above which, p is at most `rate`.
 

@@ -11,7 +11,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    OutlierMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_random_state, get_tags
@@ -20,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._anomaly.conformal import (
     highest_normal,
+    n_expected,
     n_rows_needed,
     n_rows_to_hold,
     p_values,
@@ -29,6 +36,7 @@ from skae._anomaly.onnx import build_score
 from skae._anomaly.scores import SCORES, Scorer, fit_scorer
 from skae._data.rows import as_frame, check_rows, first_rows
 from skae._estimators.denoising import DenoisingAutoencoder
+from skae._exceptions import OutOfDomainWarning, warn
 from skae._persistence.onnx import write_exported
 from skae._random import seeded
 
@@ -36,6 +44,7 @@ _LARGEST_CODE = 64
 _N_FOLDS = 5
 _FEWEST_ROWS, _FEWEST_TRAINING_ROWS = 4, 2
 _USUAL_RATE = 0.05
+_SHOWN = 5  # rows in a warning
 
 
 def _default_estimator(n_features: int) -> Any:
@@ -61,7 +70,9 @@ def _cross_fitted(
     return measured
 
 
-class AnomalyDetector(OutlierMixin, BaseEstimator):
+class AnomalyDetector(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator
+):
     r"""Anomaly detection at a false positive rate that is asked for.
 
     An estimator is fitted to one part of the rows, and the rest, the calibration rows,
@@ -79,6 +90,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     Among many rows, :meth:`select` bounds the expected share of normal rows among those
     selected [2]_, and :meth:`explain` says what each column contributes.
+    :meth:`transform` returns the code, so that a detector can guard what follows in a
+    Pipeline: see `out_of_domain`.
 
     Parameters
     ----------
@@ -114,6 +127,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     n_neighbors : int, default=5
         Number of nearest training codes whose distance counts.
+
+    out_of_domain : {"ignore", "raise", "warn"}, default="ignore"
+        What :meth:`transform` does if more rows are outliers than normal rows would be
+        by chance: one row is enough alone, and of 100 it takes 12 at a rate of 0.05
+        with 100 calibration rows, or 10 with many. For normal rows, the probability is
+        at most `false_positive_rate` for all rows of a call together. A few outliers
+        among many rows are left to :meth:`predict` and :meth:`select`.
 
     random_state : int, RandomState instance or None, default=None
         Draws the calibration rows, and seeds the estimator and its parts where their
@@ -198,6 +218,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         ],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "out_of_domain": [StrOptions({"ignore", "raise", "warn"})],
         "random_state": ["random_state"],
     }
 
@@ -209,6 +230,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         false_positive_rate: float | str = "auto",
         calibration_fraction: float | None = 0.2,
         n_neighbors: int = 5,
+        out_of_domain: str = "ignore",
         random_state: int | RandomState | None = None,
     ) -> None:
         self.estimator = estimator
@@ -216,6 +238,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.false_positive_rate = false_positive_rate
         self.calibration_fraction = calibration_fraction
         self.n_neighbors = n_neighbors
+        self.out_of_domain = out_of_domain
         self.random_state = random_state
 
     # Fitting ----------------------------------------------------------------------
@@ -382,18 +405,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def p_values(self, X: Any, *, space: str = "data") -> np.ndarray:
-        """Return the conformal p-value of each row, or of each code.
+    def p_values(self, X: Any) -> np.ndarray:
+        """Return the conformal p-value of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples in the layout that `fit` saw, or flattened; with ``space="latent"``
-            codes of `estimator_`, of shape (n_codes, n_components).
-
-        space : {"data", "latent"}, default="data"
-            What X is. Codes, such as those of a blend, are compared by their distance
-            to training codes alone, whatever `score_by` is.
+            Samples in the layout that `fit` saw, or flattened.
 
         Returns
         -------
@@ -402,8 +420,33 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             divided by one more than that of all: small for unusual rows, and never 0.
             Ties count as at least as unusual.
         """
+        return p_values(-self.score_samples(X), -self.calibration_scores_[::-1])
+
+    def support(self, X: Any, *, space: str = "data") -> np.ndarray:
+        """Return how much samples, or codes such as those of blends, look like data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened; with ``space="latent"``
+            codes of `estimator_`, of shape (n_codes, n_components).
+
+        space : {"data", "latent"}, default="data"
+            What X is. Codes are compared by their distance to training codes alone,
+            whatever `score_by` is.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The p-values of samples or codes: small for what is unlike the calibration
+            rows.
+
+        See Also
+        --------
+        skae.blend, skae.interpolate, skae.mix : Return the support of their results.
+        """
         if space == "data":
-            return p_values(-self.score_samples(X), -self.calibration_scores_[::-1])
+            return self.p_values(X)
         if space != "latent":
             raise ValueError(
                 f"space={space!r} is not known. Choose 'data' or 'latent'."
@@ -417,6 +460,57 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 f"{width} units. Pass codes, or space='data'."
             )
         return p_values(self._scorer.distances(codes), self._calibration_distances)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the code of each row, by `estimator_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            The codes.
+
+        Raises
+        ------
+        ValueError
+            If X is out of the domain, with ``out_of_domain="raise"``.
+
+        Warns
+        -----
+        OutOfDomainWarning
+            If X is out of the domain, with ``out_of_domain="warn"``.
+        """
+        rows = self._check_X(X)
+        with about_X(X, rows, getattr(self, "feature_names_in_", None)):
+            codes, scores = self._scorer.codes_and_scores(rows)
+        if self.out_of_domain != "ignore":
+            self._check_domain(np.flatnonzero(-scores < self.offset_), len(rows))
+        return codes
+
+    def _check_domain(self, outliers: np.ndarray, n_rows: int) -> None:
+        """Warn, or refuse, if there are more outliers than by chance."""
+        rate = self.false_positive_rate_
+        n_most = n_expected(n_rows, self.calibration_scores_, rate)
+        if len(outliers) <= n_most:
+            return
+        shown = ", ".join(map(str, outliers[:_SHOWN]))
+        dots = ", ..." if len(outliers) > _SHOWN else ""
+        message = (
+            f"{len(outliers)} of {n_rows} rows are unlike those of fit (rows {shown}"
+            f"{dots}), and of as many normal rows more than {n_most} are not expected "
+            f"at a false positive rate of {rate:g}. Their codes may mean nothing."
+        )
+        if self.out_of_domain == "raise":
+            raise ValueError(message)
+        warn(message, OutOfDomainWarning)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._scorer.codes.shape[1]
 
     def select(self, X: Any, fdr: float = 0.1) -> np.ndarray:
         """Select outliers among many rows, few of them by mistake.

@@ -73,8 +73,12 @@ class Scorer:
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Return the score of each row."""
+        return self.codes_and_scores(rows)[1]
+
+    def codes_and_scores(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the code and the score of each row."""
         codes, errors = encode(self.transformer, rows, self.sample_shape)
-        return SCORES[self.score_by](self, codes, errors)
+        return codes, SCORES[self.score_by](self, codes, errors)
 
     def distances(self, codes: np.ndarray) -> np.ndarray:
         """Return the mean distance of each code to the nearest training codes."""
@@ -83,8 +87,7 @@ class Scorer:
 
     def scores_and_distances(self, rows: np.ndarray) -> np.ndarray:
         """Return the score of each row, and the distance of its code, as columns."""
-        codes, errors = encode(self.transformer, rows, self.sample_shape)
-        scores = SCORES[self.score_by](self, codes, errors)
+        codes, scores = self.codes_and_scores(rows)
         return np.stack([scores, self.distances(codes)], axis=1)
 
 

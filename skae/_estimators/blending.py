@@ -215,7 +215,7 @@ def find_blender(transformer: Any) -> Blender:
     if isinstance(transformer, BaseAutoencoder):
         return blender_of(transformer)
     steps = real_steps(transformer)
-    if steps and not hasattr(steps[-1], "transform"):
+    if steps and (_is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
         return _blender_within(*steps)
     if not steps:
         raise ValueError(
@@ -260,7 +260,7 @@ def _blender_within(*steps: Any) -> Blender:
             "no estimator that has them. Pass a transformer; of a pipeline that "
             "predicts, pass pipeline[:-1]."
         )
-    is_detector = hasattr(last, "p_values")
+    is_detector = _is_detector(last)
     if is_detector and not before:
         return _blender_of_detector(last)
     named = [(f"step{i}", step) for i, step in enumerate([*before, inner])]
@@ -270,9 +270,14 @@ def _blender_within(*steps: Any) -> Blender:
         if space == "data":
             for step in before:
                 values = step.transform(values)
-        return last.p_values(values, space=space)
+        return last.support(values, space=space)
 
     return replace(blender, support=support) if is_detector else blender
+
+
+def _is_detector(step: Any) -> bool:
+    """Tell whether an estimator returns p-values of samples and codes."""
+    return hasattr(step, "support") and hasattr(step, "p_values")
 
 
 def _blender_of_detector(detector: Any) -> Blender:
@@ -286,7 +291,7 @@ def _blender_of_detector(detector: Any) -> Blender:
         return np.asarray(batch).reshape(-1, *inner)
 
     def support(values: Any, space: str) -> np.ndarray:
-        return detector.p_values(values, space=space)
+        return detector.support(values, space=space)
 
     return Blender(
         encode=lambda batch: blender.encode(bare(batch)),

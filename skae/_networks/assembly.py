@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -132,9 +133,19 @@ class Assembly:
         check_width(module.decoder, code, len(mean), "decoder")
         return module
 
-    def _for_features(self, layer: nn.Module) -> nn.Module:
-        """Return a layer of rows as one that leaves their condition as it is."""
-        return OnFeatures(layer, self.n_condition) if self.n_condition else layer
+    def _for_features(self, layer: nn.Module, factor: float = 1.0) -> nn.Module:
+        """Return a layer of rows as one for rows that end with a condition."""
+        if not self.n_condition:
+            return layer
+        return OnFeatures(layer, self.n_condition, factor)
+
+    def _length(self) -> float:
+        """Return the length of a standardised row, which a condition is given, too.
+
+        As zeros and ones it would be too short to learn from before the code holds the
+        same, which the decoder then uses instead.
+        """
+        return math.sqrt(self.layout.n_features)
 
     def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
         """Build both networks, with their initial weights."""
@@ -299,7 +310,7 @@ class Assembly:
         """Add scaling layers to shipped networks, which then work in the units of X."""
         if isinstance(self.encoder, Architecture):
             scale = torch.tensor(self.statistics.scale, dtype=mean.dtype)
-            first = self._for_features(Standardize(mean, scale))
+            first = self._for_features(Standardize(mean, scale), self._length())
             encoder = nn.Sequential(first, encoder)
         if isinstance(self.decoder, Architecture):
             start, scale = (
@@ -307,6 +318,9 @@ class Assembly:
                 for values in (self.start, self._output_scale())
             )
             decoder = nn.Sequential(decoder, Unstandardize(start, scale))
+            if self.n_condition:
+                first = self._for_features(nn.Identity(), self._length())
+                decoder = nn.Sequential(first, *decoder)
         return encoder, decoder
 
     def _output_scale(self) -> np.ndarray:

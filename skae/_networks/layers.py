@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,16 +53,19 @@ class OnFeatures(nn.Module):
         From rows to rows.
     n_condition : int
         Number of columns of the condition.
+    factor : float, default=1.0
+        What the condition is multiplied by.
     """
 
-    def __init__(self, layer: nn.Module, n_condition: int) -> None:
+    def __init__(self, layer: nn.Module, n_condition: int, factor: float = 1.0) -> None:
         super().__init__()
         self.layer = layer
         self.n_condition = n_condition
+        self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
         features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
-        return torch.cat([self.layer(features), condition], dim=1)
+        return torch.cat([self.layer(features), self.factor * condition], dim=1)
 
 
 class BesideCondition(OnFeatures):
@@ -92,6 +96,8 @@ class ConstantCondition(nn.Module):
 class ConditionAsChannels(nn.Module):
     """From images that end with a condition to images with constant channels for it.
 
+    A channel is as long as the column that it is made of.
+
     Parameters
     ----------
     image_shape : tuple of int
@@ -112,6 +118,7 @@ class ConditionAsChannels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
+        condition = condition / math.sqrt(math.prod(self.lengths))
         ones = [1] * len(self.lengths)
         if self.channels_last:
             images = features.reshape(-1, *self.lengths, self.n_channels)
