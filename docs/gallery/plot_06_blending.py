@@ -61,7 +61,7 @@ lines = {
     "content": vae.blend(first, second, alpha=0.5, kind="content"),
     "representation": vae.blend(first, second, alpha=0.5),
 }
-fig, ax = plt.subplots(figsize=(8, 4.1), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 4.1), layout="compressed")
 ax.imshow(
     np.block([[*line.reshape(-1, 28, 28)] for line in lines.values()]), cmap="gray"
 )

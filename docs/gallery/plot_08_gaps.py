@@ -130,7 +130,7 @@ pd.DataFrame(table).T.round(2)
 # of the variational one are centred at the origin with a standard deviation of about
 # one.
 
-plain = AutoencoderTransformer(2, max_epochs=12, **settings).fit(X_train)
+plain = AutoencoderTransformer(2, max_epochs=10, **settings).fit(X_train)
 display = LatentSpaceDisplay.from_estimator(
     plain, X_train, y_train, decode=15, image_shape=(28, 28)
 )
@@ -138,7 +138,7 @@ display.axes_[0].set_title("plain")
 
 # %%
 
-vae = VariationalAutoencoder(2, lr=0.006, max_epochs=12, **settings).fit(X_train)
+vae = VariationalAutoencoder(2, lr=0.006, max_epochs=10, **settings).fit(X_train)
 display = LatentSpaceDisplay.from_estimator(
     vae, X_train, y_train, decode=15, image_shape=(28, 28)
 )
@@ -166,7 +166,7 @@ for name, model in {"plain": normal, "variational": vae}.items():
 # image, and reconstructions are poor. (These models are trained for fewer epochs.)
 
 for beta in (0.2, 1.0, 5.0):
-    vae = VariationalAutoencoder(8, lr=0.006, beta=beta, max_epochs=10, **settings)
+    vae = VariationalAutoencoder(8, lr=0.006, beta=beta, max_epochs=8, **settings)
     r2 = vae.fit(X_train).score(X_test)
     recognised = judge(vae.sample(1000))["recognised"]
     print(f"beta {beta}: R² {r2:.2f}, {recognised:.0%} of the samples recognised")
