@@ -140,10 +140,10 @@ class Assembly:
         return OnFeatures(layer, self.n_condition, factor)
 
     def _length(self) -> float:
-        """Return the length of a standardised row, which a condition is given, too.
+        """Return the length of a standardised row: of a condition beside it, too.
 
         As zeros and ones it would be too short to learn from before the code holds the
-        same, which the decoder then uses instead.
+        same, which the decoder then uses instead. A decoder gets half of that length.
         """
         return math.sqrt(self.layout.n_features)
 
@@ -319,7 +319,7 @@ class Assembly:
             )
             decoder = nn.Sequential(decoder, Unstandardize(start, scale))
             if self.n_condition:
-                first = self._for_features(nn.Identity(), self._length())
+                first = self._for_features(nn.Identity(), self._length() / 2)
                 decoder = nn.Sequential(first, *decoder)
         return encoder, decoder
 
