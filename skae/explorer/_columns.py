@@ -1,0 +1,165 @@
+"""The columns of a table: how a browser decodes them, and their values in samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skae._data.blocks import Block
+from skae.explorer._facts import Column
+from skae.tabular._columns import Categories, Dates, Numbers
+from skae.tabular._encoder import TableEncoder
+from skae.tabular._frames import as_pandas
+
+_DAY = 86_400_000  # milliseconds
+_TICKS = {"s": 1e-3, "ms": 1.0, "us": 1e3, "ns": 1e6}  # in a millisecond
+_PRECISIONS = {"minute": 60_000, "second": 1000}  # milliseconds
+
+
+def number_columns(names: list[str], rows: np.ndarray) -> list[Column]:
+    """Return the columns of a frame of numbers, which are decoded as they are.
+
+    Parameters
+    ----------
+    names : list of str
+        Their names.
+    rows : ndarray of shape (n_samples, n_features)
+        The samples.
+    """
+    spans = np.ptp(rows, axis=0)
+    return [
+        _column(name, "float", j, j + 1, span=float(span))
+        for j, (name, span) in enumerate(zip(names, spans, strict=True))
+    ]
+
+
+def encoded_columns(encoder: TableEncoder, X: Any) -> tuple[list[Column], np.ndarray]:
+    """Return the columns that an encoder makes an array of, and their values.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+        A fitted encoder.
+    X : DataFrame
+        The samples.
+
+    Returns
+    -------
+    columns : list of Column
+        How each column is decoded.
+    cells : ndarray of shape (n_samples, n_columns)
+        Numbers, indices of categories, and dates in milliseconds after 1970; NaN at
+        gaps.
+    """
+    frame, array = as_pandas(X), encoder.transform(X)
+    columns, cells = [], []
+    for codec, block in zip(encoder._codecs, encoder.blocks_, strict=True):
+        describe = _DESCRIBE[type(codec)]
+        column, values = describe(codec, block, frame[block.name], array)
+        columns.append(column)
+        cells.append(values)
+    return columns, np.stack(cells, axis=1).astype(np.float64)
+
+
+def _of_numbers(
+    codec: Numbers, block: Block, series: Any, array: np.ndarray
+) -> tuple[Column, np.ndarray]:
+    scale = codec.scale
+    values = scale.undo(array[:, block.start], clip=False)
+    if codec.kind != "float":  # which rounding may have moved
+        values = np.where(
+            np.abs(values - np.rint(values)) < 1e-6, np.rint(values), values
+        )
+    column = _column(
+        block.name,
+        codec.kind,
+        block.start,
+        block.stop,
+        mean=scale.mean,
+        deviation=scale.deviation,
+        limits=[scale.low, scale.high] if codec.clip else None,
+        span=scale.high - scale.low,
+    )
+    return column, values
+
+
+def _of_categories(
+    codec: Categories, block: Block, series: Any, array: np.ndarray
+) -> tuple[Column, np.ndarray]:
+    import pandas as pd
+
+    seen = [str(x) for x in codec.seen]
+    entries = pd.Index(series.astype(object), dtype=object)
+    values = codec.seen.get_indexer(entries).astype(np.float64)
+    is_gap = series.isna().to_numpy()
+    new = (values < 0) & ~is_gap
+    numbers, others = pd.factorize(entries[new])
+    values[new] = len(seen) + numbers
+    values[is_gap] = np.nan
+    column = _column(
+        block.name,
+        "category",
+        block.start,
+        block.stop,
+        categories=[*seen, *(str(x) for x in others)],
+        decoded=codec.seen.get_indexer(pd.Index(codec.values, dtype=object)).tolist(),
+    )
+    return column, values
+
+
+def _of_dates(
+    codec: Dates, block: Block, series: Any, array: np.ndarray
+) -> tuple[Column, np.ndarray]:
+    scale, ticks = codec.scale, _TICKS[codec.unit]
+    first, step = codec.first / ticks, codec.step / ticks
+    days = scale.undo(array[:, block.start], clip=False)
+    fitting = [
+        name for name, x in _PRECISIONS.items() if first % x == 0 and step % x == 0
+    ]
+    column = _column(
+        block.name,
+        "date",
+        block.start,
+        block.stop,
+        mean=scale.mean,
+        deviation=scale.deviation,
+        limits=[scale.low, scale.high] if codec.clip else None,
+        span=(scale.high - scale.low) * _DAY,
+        first=first,
+        step=step,
+        steps_in_day=_DAY / step,
+        precision="day" if codec.is_whole else [*fitting, "millisecond"][0],
+        is_utc=codec.zone is not None and not codec.is_whole,
+    )
+    return column, first + np.rint(days * _DAY)
+
+
+_DESCRIBE: dict[type, Any] = {
+    Numbers: _of_numbers,
+    Categories: _of_categories,
+    Dates: _of_dates,
+}
+
+
+def _column(name: str, kind: str, start: int, stop: int, **others: Any) -> Column:
+    """Return a column, as JSON has it, that is decoded as it is but for some facts."""
+    column: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "start": start,
+        "stop": stop,
+        "mean": 0.0,
+        "deviation": 1.0,
+        "limits": None,
+        "span": 0.0,
+        "categories": None,
+        "decoded": None,
+        "first": None,
+        "step": None,
+        "steps_in_day": None,
+        "precision": None,
+        "is_utc": False,
+    }
+    column.update(others)
+    return column  # type: ignore[return-value]
