@@ -203,8 +203,9 @@ def _why_not(steps: Steps, probes: np.ndarray, sample_shape: tuple[int, ...]) ->
             return (
                 f"The step {type(step).__name__} cannot be undone by a browser: its "
                 "inverse_transform is not a factor and an offset for each column, nor "
-                f"a matrix of at most {_MOST_ENTRIES:,} entries. Pass what the "
-                f"autoencoder takes, and see that: {_CALL}."
+                f"a matrix of at most {_MOST_ENTRIES:,} entries. For columns of a "
+                "frame use skae.tabular.TableEncoder, or pass what the autoencoder "
+                f"takes, and see that: {_CALL}."
             )
         samples = step.inverse_transform(samples)
     return (

@@ -15,8 +15,6 @@ from sklearn.utils._param_validation import (
 )
 
 from skae._data.layout import LAYOUTS, Layout, infer_layout
-from skae._estimators.base import open_model
-from skae._estimators.fitting import checked_rows
 from skae._persistence.atomic import write_whole
 from skae._plot.columns import column_units
 from skae._plot.projection import find_places
@@ -33,7 +31,8 @@ from skae.explorer._facts import (
     way_back_facts,
 )
 from skae.explorer._page import compress, fill_page, pack, pack_runtime
-from skae.explorer._steps import find_way_back, open_steps
+from skae.explorer._samples import read_samples, take
+from skae.explorer._steps import open_steps
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
@@ -169,7 +168,6 @@ def write(
     5 MB
     """
     steps = open_steps(estimator)
-    model = open_model(steps.autoencoder)
     given = {
         "path": path,
         "title": title,
@@ -178,53 +176,33 @@ def write(
         "random_state": random_state,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="write")
-    array = X if steps.encoder is None else steps.encoder.transform(X)
-    rows = checked_rows(steps.transform(array), steps.autoencoder, model)
-    n_samples = len(rows)
-    if n_samples < 2:
-        raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")
-    labels = _check_labels(labels, n_samples)
     rng = check_random_state(random_state)
-    chosen = _draw(n_samples, max_samples, rng)
-    rows = rows[chosen]
-    known = _flat(model.to_samples(model.without_gaps(rows)))
-    way_back = find_way_back(steps, known, model.layout.sample_shape)
-    samples = known
-    if way_back is not None:
-        samples = way_back(known)
-        own = _flat(np.asarray(_take(array, chosen), dtype=np.float64))
-        samples = np.where(np.isfinite(own), own, samples)
-    drawn_as = _find_layout(model.layout, samples, way_back, layout, image_shape)
+    samples = read_samples(steps, X, max_samples, rng)
+    labels = _check_labels(labels, samples.n_all)
+    drawn_as = _find_layout(samples, layout, image_shape)
     decoder = io.BytesIO()
     steps.autoencoder.to_onnx(decoder, part="decoder")
 
-    codes = model.encode(rows).astype(np.float32)
+    codes, way_back = samples.codes, samples.way_back
     axes, places, _ = find_places(codes)
-    columns, cells, scale = _find_columns(
-        estimator, steps, _take(X, chosen), samples, drawn_as
-    )
-
-    def decode(codes):
-        decoded = _flat(model.to_samples(model.decode(codes)))
-        return decoded if way_back is None else way_back(decoded)
-
-    colours = label_facts(None if labels is None else labels[chosen])
-    levels, packed_samples = _pack_samples(samples)
+    columns, cells, scale = _find_columns(estimator, steps, X, samples, drawn_as)
+    colours = label_facts(None if labels is None else labels[samples.chosen])
+    levels, packed_samples = _pack_samples(samples.values)
     facts: Facts = {
         "n_components": codes.shape[1],
-        "names": _names(X, chosen),
+        "names": _names(X, samples.chosen),
         "axes": axes,
         **plane_facts(codes),
-        "units": unit_facts(decode, codes, samples, scale),
+        "units": unit_facts(samples.decode, codes, samples.values, scale),
         "spacing": find_spacing(codes, rng),
         "labels": colours,
-        "errors": finite_or_none(model.losses(rows)),
+        "errors": finite_or_none(samples.model.losses(samples.rows)),
         "columns": columns,
         "has_cells": cells is not None,
         "back": None if way_back is None else way_back_facts(way_back),
         "levels": levels,
         "start": find_start(codes, places, colours),
-        **sample_facts(samples, drawn_as),
+        **sample_facts(samples.values, drawn_as),
     }
     packed = {
         "codes": pack(codes),
@@ -236,8 +214,7 @@ def write(
         packed["cells"] = compress(cells.astype("<f8").tobytes())
     if way_back is not None and way_back.is_matrix:
         packed["matrix"] = pack(way_back.factor)
-    if title is None:
-        title = _default_title(steps.autoencoder, len(chosen), n_samples)
+    title = _default_title(steps, samples) if title is None else title
     write_whole(path, fill_page(title, facts, places, packed))
 
 
@@ -256,31 +233,12 @@ def _check_labels(labels, n_samples):
     return labels.ravel()
 
 
-def _draw(n_samples, max_samples, rng):
-    if n_samples <= max_samples:
-        return np.arange(n_samples)
-    return np.sort(rng.permutation(n_samples)[:max_samples])
-
-
-def _flat(samples):
-    return samples.reshape(len(samples), -1)
-
-
-def _take(X, chosen):
-    """Return some samples of an array or a frame."""
-    if hasattr(X, "iloc"):
-        return X.iloc[chosen]
-    if hasattr(X, "columns"):  # of polars
-        return X[chosen]
-    X = X.tocsr()[chosen].toarray() if hasattr(X, "tocsr") else X
-    return X if len(X) == len(chosen) else np.asarray(X)[chosen]
-
-
-def _find_layout(known, samples, way_back, layout, image_shape):
+def _find_layout(samples, layout, image_shape):
     """Return the layout of the samples that are shown."""
-    is_mixed = way_back is not None and way_back.is_matrix
-    if is_mixed or known.n_features != samples.shape[1]:
-        known = Layout((samples.shape[1],))
+    known, n_features = samples.model.layout, samples.values.shape[1]
+    is_mixed = samples.way_back is not None and samples.way_back.is_matrix
+    if is_mixed or known.n_features != n_features:
+        known = Layout((n_features,))
     if layout is None and image_shape is None:
         return known
     return infer_layout(known.sample_shape, layout=layout, image_shape=image_shape)
@@ -289,25 +247,20 @@ def _find_layout(known, samples, way_back, layout, image_shape):
 def _find_columns(estimator, steps, X, samples, layout):
     """Return the columns of a frame, their values and their units, if there are any."""
     if steps.encoder is not None:
-        return *encoded_columns(steps.encoder, X), 1.0
+        return *encoded_columns(steps.encoder, take(X, samples.chosen)), 1.0
     names = getattr(estimator, "feature_names_in_", None)
-    if (
-        names is None
-        or layout.image_shape is not None
-        or len(names) != samples.shape[1]
-    ):
+    n_features = samples.values.shape[1]
+    if names is None or layout.image_shape is not None or len(names) != n_features:
         return None, None, 1.0
-    columns = number_columns([str(name) for name in names], samples)
-    return columns, None, column_units(samples)[1]
+    columns = number_columns([str(name) for name in names], samples.values)
+    return columns, None, column_units(samples.values)[1]
 
 
-def _default_title(autoencoder, n_shown, n_samples):
-    name = type(autoencoder).__name__
+def _default_title(steps, samples):
+    name, n_shown = type(steps.autoencoder).__name__, len(samples.chosen)
     article = "an" if name[0] in "AEIOU" else "a"
-    shown = f"{n_shown} samples"
-    if n_shown < n_samples:
-        shown = f"{n_shown} of {n_samples} samples"
-    return f"Latent space of {article} {name}: {shown}"
+    of_all = "" if n_shown == samples.n_all else f" of {samples.n_all}"
+    return f"Latent space of {article} {name}: {n_shown}{of_all} samples"
 
 
 def _names(X, chosen):

@@ -52,6 +52,8 @@ function showCross() {
   const texts = place.map((value, k) => decimals(value, { span: spans[k] }));
   cross.ariaValueText = names.map((name, k) => `${name}: ${texts[k]}`).join(", ");
   cross.ariaValueNow = texts[0];
+  cross.ariaValueMin = decimals(view.left, { span: spans[0] });
+  cross.ariaValueMax = decimals(view.right, { span: spans[0] });
 }
 
 // How far from the data ----------------------------------------------------------------

@@ -58,7 +58,7 @@ function drag(event) {
   const [from, to] = [centreOf(before), centreOf(after)];
   const moved = [to[0] - from[0], to[1] - from[1]];
   travelled += Math.hypot(...moved) + Math.abs(spreadOf(after) - spreadOf(before));
-  if (travelled > STILL) moveView(...moved, spreadOf(after) / spreadOf(before), to);
+  if (travelled > STILL) moveView(...moved, spreadOf(after) / spreadOf(before), from);
 }
 
 function hover(event) {

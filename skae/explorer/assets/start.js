@@ -31,9 +31,9 @@ async function startDecoder() {
   listenToSample();
   listenToPad();
   listenToButtons();
-  choose(facts.start);
+  choose(state.chosen.length > 0 ? state.chosen : facts.start); // some are quick
   updatePlace();
-  inspect(facts.start[0]);
+  inspect(state.inspected ?? facts.start[0]);
 }
 
 function start() {
