@@ -90,7 +90,7 @@ def page(browser):
             _wait(browser, "window.skae && skae.ready")
             opened = wanted
         browser.execute_script(
-            "choose(facts.start); inspect(facts.start[0]); moveTo(facts.mean, 0);"
+            "choose(facts.start); inspect(facts.start[0]); moveTo(facts.mean, MIDDLE);"
             "$('colour').value = 0; $('colour').onchange(); $('fit').click();"
             "hoverOver(null); scrollTo(0, 0)"
         )
@@ -768,19 +768,17 @@ def test_sliders_move_the_units_that_a_traversal_finds_strongest(page, wine_page
     np.testing.assert_allclose(_shown(browser, "skae.code"), mean, atol=1e-6)
 
 
-def test_only_the_way_from_a_to_b_is_drawn_on_a_plane_of_more_units(
-    page, wine_page, digits_page
-):
-    corners = (
-        "const way = []; const skip = () => {};"
+def test_only_the_way_from_a_to_b_is_drawn(page, wine_page):
+    browser = page(wine_page[-1])
+    assert len(_shown(browser, "skae.chosen")) == 4
+    ends = browser.execute_script(
+        "const way = []; const skip = () => {}; const note = (...at) => way.push(at);"
         "drawWalk({setLineDash: skip, beginPath: skip, stroke: skip,"
-        "          lineTo: () => way.push('line'),"
-        "          closePath: () => way.push('close')});"
+        "          moveTo: note, lineTo: note});"
         "return way"
     )
-    assert page(wine_page[-1]).execute_script(corners) == ["line"] * 2
-    expected = [*["line"] * 4, "close"]
-    assert page(digits_page[-1]).execute_script(corners) == expected
+    first_two = "skae.chosen.slice(0, 2).map(i => toPixel(row(places, i)))"
+    np.testing.assert_allclose(ends, _shown(browser, first_two))
 
 
 def test_colours_may_be_a_column_of_a_table(page, wine_page):
@@ -816,7 +814,7 @@ def mixed_page(tmp_path_factory):
     )
     X.loc["person 3", ["plan", "spend", "since"]] = None
     ae = skae.AutoencoderTransformer(3, missing="mask", max_epochs=20, random_state=0)
-    pipe = make_pipeline(TableEncoder(), ae).fit(X)
+    pipe = make_pipeline(TableEncoder(), MaxAbsScaler(), ae).fit(X)
     new = X.copy()
     new.loc["person 4", "town"] = "elsewhere"
     path = tmp_path_factory.mktemp("explorer") / "mixed.html"
@@ -877,9 +875,25 @@ def test_a_table_shows_names_of_categories_dates_and_gaps(page, mixed_page):
         assert lines[0][2] == str(decoded["age"][0])
         expected = pipe.inverse_transform(pipe.transform(X.iloc[[i]]))
         assert lines[1][2] == expected["plan"][0]
-        array = pipe[1].inverse_transform(pipe.transform(X.iloc[[i]]))
+        array = pipe[1:].inverse_transform(pipe.transform(X.iloc[[i]]))
         np.testing.assert_allclose(reconstruction, array[0], atol=1e-4)
     assert browser.get_log("browser") == []
+
+
+def test_a_frame_of_polars_is_shown(light, tmp_path):
+    polars = pytest.importorskip("polars")
+    X = polars.DataFrame(
+        {"age": [30, 40, None, 60], "plan": ["a", "b", "a", None], "paid": [True] * 4}
+    )
+    ae = skae.AutoencoderTransformer(2, missing="mask", max_epochs=1, random_state=0)
+    pipe = make_pipeline(TableEncoder(), ae).fit(X)
+    explorer.write(pipe, X, tmp_path / "page.html", max_samples=3, random_state=0)
+    facts, parts = _unpack(tmp_path / "page.html")
+    cells = np.frombuffer(parts["cells"], "<f8").reshape(3, 3)
+    chosen = [int(name) for name in facts["names"]]
+    expected = np.array([[30, 0, 1], [40, 1, 1], [np.nan, 0, 1], [60, np.nan, 1]])
+    np.testing.assert_array_equal(cells, expected[chosen])
+    assert [x["kind"] for x in facts["columns"]] == ["integer", "category", "boolean"]
 
 
 def test_forty_classes_have_a_legend_and_35_different_marks(page, mixed_page):

@@ -110,7 +110,8 @@ def write(
 
     max_samples : int, default=20000
         Maximum number of samples on the map; of more, a random subset is shown. The
-        file contains all values of those that are shown.
+        file contains all their values: 20,000 images of 28 x 28 grey pixels take about
+        10 MB, those of 32 x 32 coloured pixels up to 80 MB.
 
     random_state : int, RandomState instance or None, default=0
         Draws that subset. With an int, equal arguments give equal files.
@@ -259,8 +260,8 @@ def _find_columns(estimator, steps, X, samples, layout):
 def _default_title(steps, samples):
     name, n_shown = type(steps.autoencoder).__name__, len(samples.chosen)
     article = "an" if name[0] in "AEIOU" else "a"
-    of_all = "" if n_shown == samples.n_all else f" of {samples.n_all}"
-    return f"Latent space of {article} {name}: {n_shown}{of_all} samples"
+    of_all = "" if n_shown == samples.n_all else f" of {samples.n_all:,}"
+    return f"Latent space of {article} {name}: {n_shown:,}{of_all} samples"
 
 
 def _names(X, chosen):

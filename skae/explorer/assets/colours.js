@@ -163,6 +163,5 @@ function fillColours() {
   const all = colourings();
   $("colour").replaceChildren(...all.map(({ name }, k) => element("option", name, { value: k })));
   $("colour").onchange = () => colourBy(all[$("colour").value]);
-  $("colour").closest("label").hidden = all.length < 2;
   return all;
 }

@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 const LETTERS = ["A", "B", "C", "D"];
 const N_STEPS = 7;
+const MIDDLE = 0.5; // of the heights of codes of one unit
 
 const facts = JSON.parse($("facts").textContent); // documented in skae.explorer._facts
 const n_samples = facts.names.length;
@@ -16,7 +17,7 @@ const state = {
   chosen: [], // samples to blend
   u: 0.5, v: 0.5, // position of the handle between them
   code: facts.mean, // of the cross
-  height: 0, // of the cross, where the code has one unit
+  height: MIDDLE, // of the cross, where the code has one unit
   inspected: null, // sample of the panel
   hovered: null, // sample under the pointer
   shown: {},

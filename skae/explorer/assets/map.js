@@ -233,17 +233,14 @@ function ring(context, i, radius, lineWidth) {
   context.stroke();
 }
 
-/** The way from A to B; around all that are chosen only if the map is the code itself:
- * on a plane through more units it may cross itself. */
+/** The way from A to B, whose steps the strip shows. */
 function drawWalk(context) {
-  const all = state.chosen.length === 4 ? [0, 1, 3, 2] : [0, 1, 2];
-  const order = facts.n_components === 2 ? all : [0, 1];
-  const way = order.filter((k) => k < state.chosen.length);
-  if (way.length < 2) return;
+  const [a, b] = state.chosen;
+  if (b === undefined) return;
   context.setLineDash([2, 3]);
   context.beginPath();
-  for (const k of way) context.lineTo(...toPixel(row(places, state.chosen[k])));
-  if (way.length > 2) context.closePath();
+  context.moveTo(...toPixel(row(places, a)));
+  context.lineTo(...toPixel(row(places, b)));
   context.stroke();
   context.setLineDash([]);
 }

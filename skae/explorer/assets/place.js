@@ -67,12 +67,13 @@ function supportOf(distance) {
 
 function showDistance({ i, distance }) {
   const usual = facts.spacing[(facts.spacing.length - 1) / 2];
-  const times = usual > 0 ? `, ${short(distance / usual)} × the usual distance of neighbours` : "";
+  const ratio = Number((distance / usual).toPrecision(2));
+  const times = usual > 0 ? `, at ${ratio} times the usual distance between neighbours` : "";
   const support = supportOf(distance);
   const isFar = support < FAR;
   $("distance").classList.toggle("far", isFar);
   const verdict = isFar ? "In a gap." : "Near the data.";
-  const few = support <= 0 ? "None of the samples is" : `${Math.max(1, Math.round(100 * support))} % of the samples are`;
+  const few = support <= 0 ? "None of the samples is" : `${Math.max(1, Math.round(100 * support))}\u00a0% of the samples are`;
   $("distance").replaceChildren(
     element("strong", verdict),
     ` The nearest code is that of sample ${facts.names[i]}${times}. `
@@ -104,7 +105,7 @@ function showSliders() {
   for (const input of $("sliders").querySelectorAll("input")) {
     const value = state.code[input.dataset.unit];
     if (Number(input.value) !== value) input.value = value;
-    const span = input.max - input.min;
+    const span = (input.max - input.min) / 10;
     input.nextSibling.textContent = decimals(value, { span });
   }
 }
@@ -136,5 +137,5 @@ function listenToCross() {
       y - (down * (view.upper - view.lower)) / STEPS_OF_KEYS,
     ]);
   };
-  $("reset").onclick = () => moveTo(facts.mean, 0);
+  $("reset").onclick = () => moveTo(facts.mean, MIDDLE);
 }
