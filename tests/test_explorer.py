@@ -11,6 +11,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from conftest import ESTIMATORS
 from sklearn.compose import ColumnTransformer, make_column_transformer
@@ -103,12 +104,12 @@ def page(browser):
     browser.get("about:blank")
 
 
-def _wait(browser, condition):
+def _wait(browser, condition, *arguments):
     from selenium.webdriver.support.wait import WebDriverWait
 
     script = f"return Boolean({condition})"
     wait = WebDriverWait(browser, 30, poll_frequency=0.05)
-    wait.until(lambda driver: driver.execute_script(script), condition)
+    wait.until(lambda driver: driver.execute_script(script, *arguments), condition)
 
 
 def _settle(browser):
@@ -433,6 +434,14 @@ def test_labels_and_names_are_text_and_never_run(page, tmp_path, rng):
     shown = _shown(browser, "skae.shown.representation")
     expected = ae.blend(X.iloc[3], X.iloc[4])
     np.testing.assert_allclose(shown, expected, atol=1e-4)
+    place = _empty_corner(browser)  # of a code of one unit
+    _use_pointer(browser, _pixel_of(browser, place), click=True)
+    one_pixel = _shown(browser, "scales().map(x => 1 / x)")
+    np.testing.assert_allclose(
+        _shown(browser, "skae.code"), place[:1], atol=one_pixel[0]
+    )
+    there = _shown(browser, "placeOf(skae.code)")
+    assert (np.abs(there - place) <= one_pixel).all()
 
 
 def test_a_table_shows_the_values_of_its_columns(page, tmp_path, rng):
@@ -500,16 +509,16 @@ def test_colours_are_drawn_as_they_are(page, tmp_path, rng, axis):
 
 
 def _empty_corner(browser):
-    """Return a place at the upper left of the map, where no sample is near."""
-    place = [
-        _shown(browser, "view.left + 0.06 * (view.right - view.left)").item(),
-        _shown(browser, "view.upper - 0.06 * (view.upper - view.lower)").item(),
-    ]
-    assert (
-        browser.execute_script("return findPoint(toPixel(arguments[0]), 20)", place)
-        is None
+    """Return a place at the left of the map, from above, where no sample is near."""
+    return browser.execute_script(
+        "for (let across = 0.06; across < 1; across += 0.1) {"
+        "  for (let down = 0.06; down < 1; down += 0.1) {"
+        "    const place = [view.left + across * (view.right - view.left),"
+        "                   view.upper - down * (view.upper - view.lower)];"
+        "    if (findPoint(toPixel(place), 20) === null) return place;"
+        "  }"
+        "}"
     )
-    return place
 
 
 def test_clicking_an_empty_place_decodes_exactly_that_code(page, digits_page):
@@ -578,6 +587,9 @@ def test_the_cross_is_dragged_and_follows_the_keys(page, digits_page):
 
 
 def test_moving_the_map_and_enlarging_it_keep_the_cross_at_its_code(page, digits_page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
     browser = page(digits_page[-1])
     place = _empty_corner(browser)
     pixel = _pixel_of(browser, place)
@@ -596,6 +608,10 @@ def test_moving_the_map_and_enlarging_it_keep_the_cross_at_its_code(page, digits
     expected = _pixel_of(browser, _shown(browser, "placeOf(skae.code)").tolist())
     np.testing.assert_allclose(centre, expected, atol=1)
     _find(browser, "#fit").click()
+    np.testing.assert_allclose(_pixel_of(browser, place), pixel, atol=1)
+    origin = ScrollOrigin.from_viewport(*pixel)
+    ActionChains(browser).scroll_from_origin(origin, 0, -300).perform()
+    _wait(browser, "!isScheduled && view.right - view.left < arguments[0]", before[0])
     np.testing.assert_allclose(_pixel_of(browser, place), pixel, atol=1)
 
 
@@ -1075,6 +1091,39 @@ def test_each_feature_of_a_table_has_its_own_range(light, tmp_path, rng):
     assert [column["name"] for column in facts["columns"]] == ["a", "b", "c"]
     np.testing.assert_allclose([x["span"] for x in facts["columns"]], np.ptp(X, axis=0))
     assert facts["axes"] == ["unit 0", ""]
+
+
+def test_gaps_of_a_frame_of_numbers_are_shown_as_gaps(light, tmp_path, rng):
+    X = pd.DataFrame(rng.normal(size=(100, 3)), columns=["a", "b", "c"])
+    X = X.convert_dtypes()
+    X.iloc[3, 1] = pd.NA
+    ae = skae.AutoencoderTransformer(2, missing="mask", max_epochs=1, random_state=0)
+    pipe = make_pipeline(StandardScaler(), ae)
+    for estimator in (ae, pipe):
+        estimator.fit(X)
+        explorer.write(estimator, X, tmp_path / "page.html")
+        facts, parts = _unpack(tmp_path / "page.html")
+        assert facts["has_cells"]
+        cells = np.frombuffer(parts["cells"], "<f8").reshape(100, 3)
+        np.testing.assert_array_equal(cells, X.to_numpy(float, na_value=np.nan))
+        samples = np.frombuffer(parts["samples"], np.float32).reshape(100, 3)
+        assert np.isfinite(samples).all()
+
+
+def test_sparse_rows_can_be_shown(light, tmp_path):
+    X = scipy.sparse.random(30, 8, density=0.3, format="csr", random_state=0)
+    ae = skae.AutoencoderTransformer(2, max_epochs=1, random_state=0)
+    for estimator in (ae, make_pipeline(MaxAbsScaler(), ae)):
+        explorer.write(estimator.fit(X), X, tmp_path / "page.html", max_samples=20)
+        facts, parts = _unpack(tmp_path / "page.html")
+        chosen = [int(name) for name in facts["names"]]
+        if facts["levels"] is None:
+            samples = np.frombuffer(parts["samples"], np.float32)
+        else:
+            levels = np.array(facts["levels"])
+            samples = levels[np.frombuffer(parts["samples"], np.uint8)]
+        expected = X[chosen].toarray().ravel()
+        np.testing.assert_allclose(samples, expected, rtol=1e-6)
 
 
 def test_signals_share_one_range(light, tmp_path, rng):

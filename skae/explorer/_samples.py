@@ -10,7 +10,7 @@ import numpy as np
 from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
 from skae._model.model import TrainedModel
-from skae.explorer._steps import Affine, Steps, find_way_back
+from skae.explorer._steps import Affine, Steps, as_floats, find_way_back
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_samples(
     values = _flat(model.to_samples(model.without_gaps(rows)))
     way_back = find_way_back(steps, values, model.layout.sample_shape)
     if way_back is not None:
-        own = _flat(np.asarray(take(array, chosen), dtype=np.float64))
+        own = _flat(as_floats(take(array, chosen)))
         values = np.where(np.isfinite(own), own, way_back(values))
     codes = model.encode(rows).astype(np.float32)
     return Samples(n_all, chosen, rows, values, codes, model, way_back)

@@ -50,7 +50,7 @@ class Steps:
             array = step.transform(array)
         has_names = getattr(self.autoencoder, "feature_names_in_", None) is not None
         if hasattr(array, "columns") and not has_names:  # within a detector
-            return np.asarray(array)
+            return as_floats(array)
         return array
 
 
@@ -78,6 +78,13 @@ class Affine:
         rows = np.asarray(rows, dtype=np.float64)
         moved = rows @ self.factor if self.is_matrix else rows * self.factor
         return moved + self.offset
+
+
+def as_floats(X: Any) -> np.ndarray:
+    """Return an array or a frame of numbers in float64, with NaN at gaps."""
+    if hasattr(X, "iloc"):
+        return X.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(X, dtype=np.float64)
 
 
 def open_steps(estimator: Any) -> Steps:

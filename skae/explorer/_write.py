@@ -32,7 +32,7 @@ from skae.explorer._facts import (
 )
 from skae.explorer._page import compress, fill_page, pack, pack_runtime
 from skae.explorer._samples import read_samples, take
-from skae.explorer._steps import open_steps
+from skae.explorer._steps import as_floats, open_steps
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
@@ -254,7 +254,8 @@ def _find_columns(estimator, steps, X, samples, layout):
     if names is None or layout.image_shape is not None or len(names) != n_features:
         return None, None, 1.0
     columns = number_columns([str(name) for name in names], samples.values)
-    return columns, None, column_units(samples.values)[1]
+    cells = as_floats(take(X, samples.chosen)) if samples.model.takes_gaps else None
+    return columns, cells, column_units(samples.values)[1]
 
 
 def _default_title(steps, samples):

@@ -9,6 +9,7 @@ const VIRIDIS = [
   [31, 158, 137], [53, 183, 121], [110, 206, 88], [181, 222, 43], [253, 231, 37],
 ];
 const N_SHADES = 64;
+const MOST_NUMBERED = 100; // columns without names that are offered
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 // How samples are painted: the mark of each style, the style of each sample, and which
@@ -30,10 +31,21 @@ function colourings() {
   if (facts.labels) found.push({ name: "label", read: () => facts.labels });
   const errors = { classes: null, values: facts.errors };
   found.push({ name: "reconstruction error", read: () => errors });
-  facts.columns?.forEach((column, j) => {
-    found.push({ name: column.name, read: () => readColumn(column, j) });
-  });
+  if (facts.columns) {
+    facts.columns.forEach((column, j) => {
+      found.push({ name: column.name, read: () => readColumn(column, j) });
+    });
+  } else if (facts.kind === "row") {
+    for (let j = 0; j < Math.min(facts.shape[1], MOST_NUMBERED); j++) {
+      found.push({ name: `column ${j}`, read: () => readFeature(j) });
+    }
+  }
   return found;
+}
+
+function readFeature(j) {
+  const values = Array.from({ length: n_samples }, (_, i) => sampleRow(i)[j]);
+  return { classes: null, values };
 }
 
 function readColumn(column, j) {
