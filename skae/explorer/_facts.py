@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from skae._data.layout import Layout
 from skae._plot.cells import find_limits
@@ -163,6 +162,8 @@ def find_spacing(codes: np.ndarray, rng: np.random.RandomState) -> list[float]:
     rng : RandomState
         Draws these.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     some = codes
     if len(codes) > _MOST_DISTANCES:
         some = codes[rng.choice(len(codes), _MOST_DISTANCES, replace=False)]
