@@ -978,6 +978,14 @@ def test_the_map_needs_nothing_that_stands_after_it(page, digits_page):
     browser = page(digits_page[-1])
     drawn, ready = _shown(browser, "[skae.drawnAt, skae.readyAt]")
     assert drawn < ready
+    parts = ("#cross", "#pad", "#sliders", "#neighbours")
+    assert all(_find(browser, part).is_displayed() for part in parts)
+    before = "skae.ready = false; document.body.classList.remove('ready'); drawMap()"
+    browser.execute_script(before)  # as until the decoder runs
+    assert not any(_find(browser, part).is_displayed() for part in parts)
+    assert _find(browser, "#legend button").is_displayed()
+    after = "skae.ready = true; document.body.classList.add('ready'); drawMap()"
+    browser.execute_script(after)
 
 
 # What is written ----------------------------------------------------------------------

@@ -73,7 +73,8 @@ function showDistance({ i, distance }) {
   const isFar = support < FAR;
   $("distance").classList.toggle("far", isFar);
   const verdict = isFar ? "In a gap." : "Near the data.";
-  const few = support <= 0 ? "None of the samples is" : `${Math.max(1, Math.round(100 * support))}\u00a0% of the samples are`;
+  const percent = Math.max(1, Math.round(100 * support));
+  const few = support > 0 ? `${percent}\u00a0% of the samples are` : "None of the samples is";
   $("distance").replaceChildren(
     element("strong", verdict),
     ` The nearest code is that of sample ${facts.names[i]}${times}. `
@@ -95,7 +96,8 @@ function makeSliders() {
       moveTo(code);
     };
     const head = element("span", `unit ${unit}`);
-    head.title = `A change by one standard deviation moves ${short(100 * effect)} % of the variance.`;
+    const percent = short(100 * effect);
+    head.title = `One standard deviation changes ${percent} % of the variance of the samples.`;
     label.append(head, input, element("output"));
     $("sliders").append(label);
   }
