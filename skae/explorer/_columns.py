@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import OrdinalEncoder
 
 from skae._data.blocks import Block
 from skae.explorer._facts import Column
+from skae.explorer._steps import find_probes, fit_affine
+from skae.tabular._base import BaseTableEncoder
 from skae.tabular._columns import Categories, Dates, Numbers
-from skae.tabular._encoder import TableEncoder
 from skae.tabular._frames import as_pandas
+from skae.tabular._invertible import InvertibleColumnTransformer
+from skae.tabular._parts import Part, parts_of
 
 _DAY = 86_400_000  # milliseconds
 _TICKS = {"s": 1e-3, "ms": 1.0, "us": 1e3, "ns": 1e6}  # in a millisecond
@@ -34,12 +38,14 @@ def number_columns(names: list[str], rows: np.ndarray) -> list[Column]:
     ]
 
 
-def encoded_columns(encoder: TableEncoder, X: Any) -> tuple[list[Column], np.ndarray]:
+def encoded_columns(
+    encoder: BaseTableEncoder, X: Any
+) -> tuple[list[Column], np.ndarray]:
     """Return the columns that an encoder makes an array of, and their values.
 
     Parameters
     ----------
-    encoder : TableEncoder
+    encoder : BaseTableEncoder
         A fitted encoder.
     X : DataFrame
         The samples.
@@ -53,6 +59,8 @@ def encoded_columns(encoder: TableEncoder, X: Any) -> tuple[list[Column], np.nda
         gaps.
     """
     frame, array = as_pandas(X), encoder.transform(X)
+    if isinstance(encoder, InvertibleColumnTransformer):
+        return _of_transformer(encoder, frame, array)
     columns, cells = [], []
     for codec, block in zip(encoder._codecs, encoder.blocks_, strict=True):
         describe = _DESCRIBE[type(codec)]
@@ -89,23 +97,33 @@ def _of_categories(
 ) -> tuple[Column, np.ndarray]:
     import pandas as pd
 
-    seen = [str(x) for x in codec.seen]
-    entries = pd.Index(series.astype(object), dtype=object)
-    values = codec.seen.get_indexer(entries).astype(np.float64)
-    is_gap = series.isna().to_numpy()
-    new = (values < 0) & ~is_gap
-    numbers, others = pd.factorize(entries[new])
-    values[new] = len(seen) + numbers
-    values[is_gap] = np.nan
+    values, new = _find_categories(codec, series)
     column = _column(
         block.name,
         "category",
         block.start,
         block.stop,
-        categories=[*seen, *(str(x) for x in others)],
+        categories=[*(str(x) for x in codec.seen), *new],
         decoded=codec.seen.get_indexer(pd.Index(codec.values, dtype=object)).tolist(),
     )
     return column, values
+
+
+def _find_categories(codec: Categories, series: Any) -> tuple[np.ndarray, list[str]]:
+    """Return the index of each category, and the names of those that fit did not see.
+
+    The latter get the indices after the others, and gaps are NaN.
+    """
+    import pandas as pd
+
+    entries = pd.Index(series.astype(object), dtype=object)
+    values = codec.seen.get_indexer(entries).astype(np.float64)
+    is_gap = series.isna().to_numpy()
+    new = (values < 0) & ~is_gap
+    numbers, others = pd.factorize(entries[new])
+    values[new] = len(codec.seen) + numbers
+    values[is_gap] = np.nan
+    return values, [str(x) for x in others]
 
 
 def _of_dates(
@@ -142,6 +160,92 @@ _DESCRIBE: dict[type, Any] = {
 }
 
 
+# Of transformers of scikit-learn and skrub --------------------------------------------
+
+
+def _of_transformer(
+    encoder: InvertibleColumnTransformer, frame: Any, array: np.ndarray
+) -> tuple[list[Column], np.ndarray]:
+    """Return what :func:`encoded_columns` does, by the parts of a transformer."""
+    columns: dict[str, Column] = {}
+    cells: dict[str, np.ndarray] = {}
+    for part in parts_of(encoder.transformer_, frame[:0]):
+        blocks = [block for block in encoder.blocks_ if block.name in part.columns]
+        for i, block in enumerate(blocks):
+            codec, series = encoder._codecs[block.name], frame[block.name]
+            if isinstance(codec, Numbers):
+                found = _of_scaled(codec, part, blocks, i, series, array)
+            else:
+                found = _of_coded(codec, part, block, i, series)
+            columns[block.name], cells[block.name] = found
+    names = [str(name) for name in encoder.feature_names_in_]
+    values = np.stack([cells[name] for name in names], axis=1)
+    return [columns[name] for name in names], values.astype(np.float64)
+
+
+def _of_scaled(
+    codec: Numbers,
+    part: Part,
+    blocks: list[Block],
+    i: int,
+    series: Any,
+    array: np.ndarray,
+) -> tuple[Column, np.ndarray]:
+    block, scale = blocks[i], codec.scale
+    own = array[:, blocks[0].start : blocks[-1].stop]
+    probes = own[np.isfinite(own).all(axis=1)]
+    undo = fit_affine(part.decode, find_probes(probes)) if len(probes) else None
+    if undo is None or undo.is_matrix:
+        raise TypeError(
+            _refusal(block, part, "is not undone by a factor and an offset")
+        )
+    column = _column(
+        block.name,
+        codec.kind,
+        block.start,
+        block.stop,
+        mean=float(undo.offset[i]),
+        deviation=float(undo.factor[i]),
+        limits=[scale.low, scale.high],
+        span=scale.high - scale.low,
+    )
+    return column, series.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _of_coded(
+    codec: Categories, part: Part, block: Block, i: int, series: Any
+) -> tuple[Column, np.ndarray]:
+    import pandas as pd
+
+    known = (part.values or [])[i]
+    is_hot, first = block.categories is not None, part.steps[0]
+    if not is_hot:
+        known = [value for value in known if not pd.isna(value)]
+        is_plain = isinstance(first, OrdinalEncoder) and len(part.steps) == 1
+        if not is_plain or not np.isnan(first.encoded_missing_value):
+            reason = "drops a category, encodes gaps, or is followed by another step"
+            raise TypeError(_refusal(block, part, reason))
+    values, new = _find_categories(codec, series)
+    column = _column(
+        block.name,
+        "category",
+        block.start,
+        block.stop,
+        categories=[*(str(x) for x in codec.seen), *new],
+        decoded=codec.seen.get_indexer(pd.Index(known, dtype=object)).tolist(),
+        is_ordinal=not is_hot,
+    )
+    return column, values
+
+
+def _refusal(block: Block, part: Part, reason: str) -> str:
+    step = type(part.steps[0]).__name__ if part.steps else "passthrough"
+    return (
+        f"The column {block.name!r} cannot be decoded by a browser: {step} {reason}. "
+        "Use skae.tabular.TableEncoder."
+    )
+
+
 def _column(name: str, kind: str, start: int, stop: int, **others: Any) -> Column:
     """Return a column, as JSON has it, that is decoded as it is but for some facts."""
     column: dict[str, Any] = {
@@ -155,6 +259,7 @@ def _column(name: str, kind: str, start: int, stop: int, **others: Any) -> Colum
         "span": 0.0,
         "categories": None,
         "decoded": None,
+        "is_ordinal": False,
         "first": None,
         "step": None,
         "steps_in_day": None,

@@ -48,7 +48,8 @@ class Column(TypedDict):
     limits: list[float] | None  # to which numbers are clipped, and days after the first
     span: float  # range of the values, which decides how numbers are rounded
     categories: list[str] | None  # names, which cells refer to by their index
-    decoded: list[int] | None  # category of each entry of the part
+    decoded: list[int] | None  # category of each entry of the part; -1: a gap
+    is_ordinal: bool  # whether the part is the number of an entry of `decoded` instead
     first: float | None  # the first date and the step of dates, in milliseconds
     step: float | None
     steps_in_day: float | None

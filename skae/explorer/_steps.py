@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.blending import real_steps
-from skae.tabular._encoder import TableEncoder
+from skae.tabular._base import BaseTableEncoder
 
 _MOST_ENTRIES = 4_000_000  # of a matrix in the page
 _N_PROBES = 64
@@ -26,7 +26,7 @@ class Steps:
 
     Parameters
     ----------
-    encoder : TableEncoder or None
+    encoder : BaseTableEncoder or None
         The first step, if it encodes a frame.
     before : list of transformer
         Those between it, or X, and the autoencoder.
@@ -34,7 +34,7 @@ class Steps:
         The last step.
     """
 
-    encoder: TableEncoder | None
+    encoder: BaseTableEncoder | None
     before: list[Any]
     autoencoder: BaseAutoencoder
 
@@ -114,7 +114,7 @@ def open_steps(estimator: Any) -> Steps:
     *before, autoencoder = steps
     check_is_fitted(autoencoder)
     encoder = None
-    if before and isinstance(before[0], TableEncoder):
+    if before and isinstance(before[0], BaseTableEncoder):
         encoder, *before = before
     for step in before:
         if not hasattr(step, "inverse_transform"):
@@ -145,7 +145,7 @@ def find_way_back(
     """
     if not steps.before:
         return None
-    probes = _probes(rows)
+    probes = find_probes(rows)
 
     def undo_all(flat: np.ndarray) -> Any:
         samples = flat.reshape(len(flat), *sample_shape)
@@ -153,22 +153,36 @@ def find_way_back(
             samples = step.inverse_transform(samples)
         return samples
 
-    found = _fit_affine(undo_all, probes)
+    found = fit_affine(undo_all, probes)
     if found is None:
         raise TypeError(_why_not(steps, probes, sample_shape))
     return found
 
 
-def _probes(rows: np.ndarray) -> np.ndarray:
-    """Return some rows, and others around them."""
+def find_probes(rows: np.ndarray) -> np.ndarray:
+    """Return some rows, and others around them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Rows without gaps.
+    """
     rng = np.random.RandomState(0)
     some = rows[:_N_PROBES].astype(np.float64)
     noise = rng.normal(size=some.shape) * (rows.std(axis=0) + 1e-3)
     return np.concatenate([some, some + noise])
 
 
-def _fit_affine(function: Callable, probes: np.ndarray) -> Affine | None:
-    """Return the affine map that a function of rows is, None if it is none."""
+def fit_affine(function: Callable, probes: np.ndarray) -> Affine | None:
+    """Return the affine map that a function of rows is, None if it is none.
+
+    Parameters
+    ----------
+    function : callable
+        From rows to rows.
+    probes : ndarray of shape (n_probes, n_features)
+        Rows on which the map is compared with the function.
+    """
 
     def apply(rows: np.ndarray) -> np.ndarray:
         return np.asarray(function(rows), dtype=np.float64).reshape(len(rows), -1)
@@ -206,7 +220,7 @@ def _why_not(steps: Steps, probes: np.ndarray, sample_shape: tuple[int, ...]) ->
         def undo(rows: np.ndarray, step: Any = step, shape: Any = shape) -> Any:
             return step.inverse_transform(rows.reshape(len(rows), *shape))
 
-        if _fit_affine(undo, flat) is None:
+        if fit_affine(undo, flat) is None:
             return (
                 f"The step {type(step).__name__} cannot be undone by a browser: its "
                 "inverse_transform is not a factor and an offset for each column, nor "

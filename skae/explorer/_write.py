@@ -76,11 +76,12 @@ def write(
     ----------
     estimator : estimator
         A fitted autoencoder of skae, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        with one. Its first step may be a :class:`skae.tabular.TableEncoder`; the
-        `inverse_transform` of all other steps has to be a factor and an offset for each
-        column, as that of a scaler, or a matrix, as that of a PCA. An
-        :class:`~skae.AnomalyDetector` or a :class:`~skae.LatentDensity` is shown as its
-        estimator.
+        with one. Its first step may be a :class:`skae.tabular.TableEncoder`, or a
+        :class:`skae.tabular.InvertibleColumnTransformer` of scalers, one-hot and
+        ordinal encoders; the `inverse_transform` of all other steps has to be a factor
+        and an offset for each column, as that of a scaler, or a matrix, as that of a
+        PCA. An :class:`~skae.AnomalyDetector` or a :class:`~skae.LatentDensity` is
+        shown as its estimator.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples that `estimator` takes, at least two. The page shows everything in their

@@ -17,7 +17,12 @@ const UNDO = { // by kind: the value of a column from its part of a row
   float: (column, part) => clip(scaled(column, part), column.limits),
   integer: (column, part) => clip(rint(scaled(column, part)), column.limits),
   boolean: (column, part) => Number(clip(rint(scaled(column, part)), column.limits) > 0.5),
-  category: (column, part) => column.decoded[part.indexOf(Math.max(...part))],
+  category: (column, part) => {
+    const { decoded, is_ordinal } = column;
+    const last = decoded.length - 1;
+    const k = is_ordinal ? clip(rint(part[0]), [0, last]) : part.indexOf(Math.max(...part));
+    return decoded[k] < 0 ? NaN : decoded[k];
+  },
   date: (column, part) => {
     const days = clip(scaled(column, part), column.limits);
     return column.first + rint(days * column.steps_in_day) * column.step;
