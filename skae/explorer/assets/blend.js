@@ -111,7 +111,9 @@ function makeStrip() {
     const parts = facts.columns
       ? [element("table", "", { className: "values" })]
       : Array.from({ length: N_STEPS }, () => element("canvas"));
-    $(`interpolation-${kind}`).append(...parts);
+    const strip = $(`interpolation-${kind}`);
+    if (facts.columns) strip.tabIndex = 0; // wide tables scroll by the keys
+    strip.append(...parts);
   }
 }
 
