@@ -24,7 +24,6 @@ _PACKAGES = (
     "onnxruntime",
     "onnxscript",
     "skl2onnx",
-    "plotly",
     "pip",
 )
 

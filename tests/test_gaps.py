@@ -383,7 +383,6 @@ def test_diagnostics_and_displays_take_gaps(tmp_path):
 
 
 def test_the_explorer_shows_filled_rows(tmp_path):
-    pytest.importorskip("plotly")
     pytest.importorskip("onnxscript")
     ae = AutoencoderTransformer(3, **FAST).fit(X)
     skae.explorer.write(ae, X, tmp_path / "page.html")

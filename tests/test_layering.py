@@ -147,6 +147,7 @@ PRIVATE_HOOKS = {
 OWN_HOOKS = {
     "_estimators.base": {"_fitted"},
     "_estimators.fitting": {"_model", "_plan", "_task"},
+    "explorer._columns": {"_codecs"},
 }
 MOST_LINES, MOST_FILES = 300, 13
 

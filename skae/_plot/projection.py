@@ -33,7 +33,7 @@ def find_places(codes: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray | 
         return ["unit 0", ""], np.column_stack([codes, spread(n_samples)]), None
     if n_components == 2:
         return ["unit 0", "unit 1"], codes, None
-    centre, directions, shares = _principal_plane(codes)
+    centre, directions, shares = principal_plane(codes)
     axes = [
         f"principal component {i + 1} of the code ({share:.0%})"
         for i, share in enumerate(shares)
@@ -77,13 +77,30 @@ def codes_of_grid(codes: np.ndarray, n_cells: int) -> np.ndarray:
     height = np.repeat(upper - centres * (upper - lower), n_cells)
     places = np.column_stack([across, height])
     if codes.shape[1] > 2:
-        centre, directions, _ = _principal_plane(codes)
+        centre, directions, _ = principal_plane(codes)
         places = centre + places @ directions.T
     return places.astype(np.result_type(codes.dtype, np.float32))
 
 
-def _principal_plane(codes):
-    """Return mean, first two principal directions and their explained variances."""
+def principal_plane(
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the plane of the first two principal components of codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_components)
+        The codes, of more than two units.
+
+    Returns
+    -------
+    centre : ndarray of shape (n_components,)
+        Their mean.
+    directions : ndarray of shape (n_components, 2)
+        The principal directions.
+    shares : ndarray of shape (2,)
+        Their explained variance ratios.
+    """
     centre = codes.mean(axis=0, dtype=np.float64)
     centred = codes - centre
     variances, directions = np.linalg.eigh(centred.T @ centred)

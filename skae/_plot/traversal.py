@@ -277,7 +277,7 @@ class TraversalDisplay(_GridDisplay):
                 "less than two. Pass more samples, such as those of `fit`."
             )
         codes = np.asarray(blender.encode(X))
-        moved = _decode(blender.decode, codes, (-1, 0, 1))
+        moved = decode_along(blender.decode, codes, (-1, 0, 1))
         shape = max(X.shape, moved.shape[:1] + moved.shape[2:], key=len)[1:]
         samples = np.asarray(X).reshape(-1, *shape)
         layout, image_shape, limits = describe_samples(
@@ -286,10 +286,10 @@ class TraversalDisplay(_GridDisplay):
         columns = {}
         if len(shape) == 1 and layout is None and image_shape is None:
             columns = describe_columns(estimator, samples)
-        effects = _effects(moved, samples, columns.get("scale", 1.0))
+        effects = effects_of_units(moved, samples, columns.get("scale", 1.0))
         order = np.argsort(-effects, kind="stable")[:n_units]
         offsets = np.linspace(-_REACH, _REACH, n_steps)
-        traversals = _decode(blender.decode, codes, offsets, order)
+        traversals = decode_along(blender.decode, codes, offsets, order)
         display = cls(
             traversals.reshape(len(order), n_steps, *shape),
             offsets,
@@ -303,8 +303,24 @@ class TraversalDisplay(_GridDisplay):
         return display.plot(ax, sample_kw=sample_kw)
 
 
-def _decode(decode, codes, offsets, units=None):
-    """Return the samples along units, of shape (n_units, n_steps, ...)."""
+def decode_along(decode, codes, offsets, units=None):
+    """Return the samples along units.
+
+    Parameters
+    ----------
+    decode : callable
+        From codes to samples.
+    codes : ndarray of shape (n_samples, n_components)
+        Codes, whose mean is moved by their standard deviations.
+    offsets : sequence of float
+        Steps, in standard deviations.
+    units : ndarray of int or None, default=None
+        The units. None is all.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_steps, ...)
+    """
     mean, std = codes.mean(axis=0, dtype=np.float64), codes.std(axis=0)
     units = np.arange(len(mean)) if units is None else units
     moved = np.tile(mean, (len(units), len(offsets), 1))
@@ -315,8 +331,22 @@ def _decode(decode, codes, offsets, units=None):
     return samples.reshape(*moved.shape[:2], *samples.shape[1:])
 
 
-def _effects(moved, samples, scale):
-    """Return the change by one standard deviation, as a share of the variance."""
+def effects_of_units(moved, samples, scale):
+    """Return the change by one standard deviation, as a share of the variance.
+
+    Parameters
+    ----------
+    moved : ndarray of shape (n_units, 3, ...)
+        What :func:`decode_along` returns for the offsets -1, 0 and 1.
+    samples : ndarray of shape (n_samples, ...)
+        The samples, with NaN at gaps.
+    scale : float or ndarray of shape (n_features,)
+        What both are divided by.
+
+    Returns
+    -------
+    ndarray of shape (n_units,)
+    """
     moved = moved.reshape(*moved.shape[:2], -1).astype(np.float64) / scale
     below, centre, above = np.moveaxis(moved, 1, 0)
     squares = ((below - centre) ** 2 + (above - centre) ** 2).sum(axis=1) / 2

@@ -8,22 +8,15 @@ import html
 import json
 from importlib.resources import files
 from string import Template
-from typing import Any
 
 import numpy as np
 
-_SCRIPTS = ("data", "draw", "map", "blend", "start")
+from skae.explorer._facts import Facts
 
-
-def load_plotly() -> bytes:
-    """Return the source of plotly.js."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ImportError(
-            "explorer.write needs the package plotly: pip install skae[explorer]."
-        ) from error
-    return get_plotlyjs().encode()
+_SCRIPTS = (
+    *("data", "draw", "table", "colours", "map", "pointer"),
+    *("neighbours", "blend", "place", "start"),
+)
 
 
 def compress(content: bytes) -> bytes:
@@ -45,30 +38,42 @@ def pack_runtime() -> dict[str, bytes]:
     }
 
 
-def fill_page(title: str, facts: dict[str, Any], packed: dict[str, bytes]) -> bytes:
+def fill_page(
+    title: str, facts: Facts, places: np.ndarray, packed: dict[str, bytes]
+) -> bytes:
     """Return the page.
 
     Parameters
     ----------
     title : str
         Title of the page.
-    facts : dict
+    facts : Facts
         Values for the scripts, stored as JSON.
+    places : ndarray of shape (n_samples, 2)
+        Positions on the map. With the facts, they are all that the map needs, and stand
+        before the scripts: it is drawn while the browser still reads the rest.
     packed : dict of bytes
         Compressed data, by the names that the scripts use.
     """
     # A "<" in a string could close the element; JSON allows an escape for it.
     text = json.dumps(facts, allow_nan=False, separators=(",", ":"))
-    elements = [_element("facts", text.replace("<", r"\u003c"))]
-    for name, content in packed.items():
-        elements.append(_element(name, base64.b64encode(content).decode()))
+    first = [
+        _element("facts", text.replace("<", r"\u003c")),
+        _element("places", _encode(places.astype("<f4").tobytes())),
+    ]
+    others = [_element(name, _encode(content)) for name, content in packed.items()]
     page = Template(_read("page.html")).substitute(
         title=html.escape(title),
         style=_read("page.css"),
-        elements="\n".join(elements),
+        first="\n".join(first),
         script="\n".join(_read(f"{name}.js") for name in _SCRIPTS),
+        others="\n".join(others),
     )
     return page.encode()
+
+
+def _encode(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _element(name: str, text: str) -> str:

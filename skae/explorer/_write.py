@@ -14,23 +14,34 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from skae._data.layout import LAYOUTS, infer_layout
-from skae._estimators.base import open_model
-from skae._estimators.fitting import checked_rows
+from skae._data.layout import LAYOUTS, Layout, infer_layout
 from skae._persistence.atomic import write_whole
-from skae._plot.cells import find_limits
-from skae._plot.columns import column_names
-from skae._plot.projection import find_classes, find_places
-from skae.explorer._page import compress, fill_page, load_plotly, pack, pack_runtime
+from skae._plot.columns import column_units
+from skae._plot.projection import find_places
+from skae.explorer._columns import encoded_columns, number_columns
+from skae.explorer._facts import (
+    Facts,
+    find_spacing,
+    find_start,
+    finite_or_none,
+    label_facts,
+    plane_facts,
+    sample_facts,
+    unit_facts,
+    way_back_facts,
+)
+from skae.explorer._page import compress, fill_page, pack, pack_runtime
+from skae.explorer._samples import read_samples, take
+from skae.explorer._steps import as_floats, open_steps
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
+    "title": [str, None],
     "layout": [StrOptions(set(LAYOUTS)), None],
     "max_samples": [Interval(Integral, 2, None, closed="left")],
     "random_state": ["random_state"],
 }
 _MOST_LEVELS = 256  # different values in all samples that one byte can encode
-_MOST_CHOSEN = 4  # samples that are blended
 
 
 def write(
@@ -39,41 +50,54 @@ def write(
     path,
     labels=None,
     *,
+    title=None,
     layout=None,
     image_shape=None,
-    max_samples=2000,
+    max_samples=20_000,
     random_state=0,
 ):
     r"""Write an HTML page to explore the latent space of an autoencoder in a browser.
 
-    The page shows a map of the codes. Point at a code to see the sample and its
-    reconstruction. Click two to four samples to select them, then drag the handle
-    between them: its position sets the blending weights :math:`w_k \ge 0`,
-    :math:`\sum_k w_k = 1`. The page shows the representation blend
-    :math:`g(\sum_k w_k z_k)` beside the content blend :math:`\sum_k w_k x_k`, where
-    :math:`z_k` is the code of the sample :math:`x_k` and :math:`g` the decoder, and
-    the interpolation from the first sample to the second in seven steps.
+    The page shows a map of the codes. Hover over a point to see the sample, its
+    reconstruction and its five nearest neighbours; colours are the labels, the
+    reconstruction error or a column of a table. Click an empty place, or drag the
+    cross, to decode it; sliders move the cross along the units of the code that change
+    most. Click two to four samples to blend them: a handle sets the weights
+    :math:`w_k \ge 0`, :math:`\sum_k w_k = 1`, and the page shows the representation
+    blend :math:`g(\sum_k w_k z_k)` beside the content blend :math:`\sum_k w_k x_k`,
+    where :math:`z_k` is the code of the sample :math:`x_k` and :math:`g` the decoder,
+    and the interpolation from the first sample to the second in seven steps.
 
     The file contains all it needs, including the decoder. It opens from disk, in
     browsers of 2023 or later, and loads nothing from the network. Its size is about
-    7 MB, plus the compressed samples, codes and decoder.
+    5 MB, plus the compressed samples, codes and decoder.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted autoencoder of skae.
+        A fitted autoencoder of skae, or a :class:`~sklearn.pipeline.Pipeline` that ends
+        with one. Its first step may be a :class:`skae.tabular.TableEncoder`, or a
+        :class:`skae.tabular.InvertibleColumnTransformer` of scalers, one-hot and
+        ordinal encoders; the `inverse_transform` of all other steps has to be a factor
+        and an offset for each column, as that of a scaler, or a matrix, as that of a
+        PCA. An :class:`~skae.AnomalyDetector` or a :class:`~skae.LatentDensity` is
+        shown as its estimator.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Samples in the layout that `fit` saw, or flattened; at least two. They are named
-        by the index of a DataFrame, otherwise by their number.
+        Samples that `estimator` takes, at least two. The page shows everything in their
+        units. They are named by the index of a DataFrame, otherwise by their number.
 
     path : str or path-like
         Where to write, such as ``"explorer.html"``. An existing file is replaced.
 
     labels : array-like of shape (n_samples,), default=None
-        Label of each sample, shown as its colour. Strings, booleans and whole numbers,
-        of up to 20 different values, are classes and get a legend. Other numbers get a
-        colour bar, and NaN is grey.
+        Label of each sample, shown as its colour. Strings, booleans, whole numbers of
+        up to 20 different values, and a Series of categories are classes and get a
+        legend. Other numbers get a colour bar, and NaN is grey.
+
+    title : str or None, default=None
+        Title of the page. None names the class of the autoencoder and the number of
+        samples.
 
     layout : {"channels_first", "channels_last", "signal"} or None, default=None
         Meaning of the axes of X, as in the estimators. If it and `image_shape` are
@@ -85,9 +109,10 @@ def write(
         drawn as curves, each feature between its lowest and highest value. If
         `estimator` was fitted to a frame, tables have the values by column.
 
-    max_samples : int, default=2000
-        Maximum number of samples on the map; of more, a random subset is shown. With
-        more than a few thousand the map becomes slow.
+    max_samples : int, default=20000
+        Maximum number of samples on the map; of more, a random subset is shown. The
+        file contains all their values: 20,000 images of 28 x 28 grey pixels take about
+        10 MB, those of 32 x 32 coloured pixels up to 80 MB.
 
     random_state : int, RandomState instance or None, default=0
         Draws that subset. With an int, equal arguments give equal files.
@@ -100,27 +125,34 @@ def write(
     Raises
     ------
     TypeError
-        If `estimator` is not an autoencoder of skae, such as a Pipeline that contains
-        one.
+        If `estimator` is neither an autoencoder of skae nor a Pipeline that ends with
+        one, or if a browser cannot undo a step of the Pipeline.
     ValueError
         If there are fewer than two samples, if there is not one label for each, or if
         torch cannot translate a custom module into ONNX.
     ImportError
-        If plotly, onnx or onnxscript is missing: ``pip install skae[explorer]``.
+        If onnx or onnxscript is missing: ``pip install skae[explorer]``.
 
     See Also
     --------
     skae.LatentSpaceDisplay : The map as a figure of matplotlib.
+    skae.TraversalDisplay : What each unit changes, and how the strongest are found.
 
     Notes
     -----
-    The map shows the first two principal components of a code of more than two units. A
-    code of one unit is spread over the height of the map, which has no meaning then.
+    The map shows the first two principal components of a code of more than two units; a
+    place of it is then decoded from the plane through the mean code. A code of one unit
+    is spread over the height of the map, which has no meaning then.
+
+    The distance of the cross to the nearest code is compared with those of the samples
+    to their nearest neighbours. If less than 5 % of these are as large, the page calls
+    the place a gap.
 
     Images with three channels are shown in colour, and so are images with four, whose
     last channel is ignored. Otherwise the mean of the channels is shown in grey.
+    Signals that are compared share a range.
 
-    Plotly draws the map, and ONNX Runtime Web runs the decoder in float32.
+    ONNX Runtime Web runs the decoder in float32. It starts after the map is drawn.
 
     Examples
     --------
@@ -135,66 +167,65 @@ def write(
     ...     path = Path(folder, "digits.html")
     ...     explorer.write(vae, X, path, labels=y, image_shape=(8, 8))
     ...     print(f"{path.stat().st_size / 1e6:.0f} MB")
-    7 MB
+    5 MB
     """
-    model = open_model(estimator, "write(pipe[-1], pipe[:-1].transform(X), path)")
+    steps = open_steps(estimator)
     given = {
         "path": path,
+        "title": title,
         "layout": layout,
         "max_samples": max_samples,
         "random_state": random_state,
     }
     validate_parameter_constraints(_CONSTRAINTS, given, caller_name="write")
-    rows = checked_rows(X, estimator, model)
-    n_samples = len(rows)
-    if n_samples < 2:
-        raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")
-    labels = _check_labels(labels, n_samples)
-    drawn_as = model.layout
-    if layout is not None or image_shape is not None:
-        drawn_as = infer_layout(
-            drawn_as.sample_shape, layout=layout, image_shape=image_shape
-        )
-    plotly = load_plotly()
+    rng = check_random_state(random_state)
+    samples = read_samples(steps, X, max_samples, rng)
+    labels = _check_labels(labels, samples.n_all)
+    drawn_as = _find_layout(samples, layout, image_shape)
     decoder = io.BytesIO()
-    estimator.to_onnx(decoder, part="decoder")
+    steps.autoencoder.to_onnx(decoder, part="decoder")
 
-    chosen = _draw(n_samples, max_samples, check_random_state(random_state))
-    rows = rows[chosen]
-    codes = model.encode(rows).astype(np.float32)
-    rows = model.without_gaps(rows)
+    codes, way_back = samples.codes, samples.way_back
     axes, places, _ = find_places(codes)
-    colours = _label_facts(None if labels is None else labels[chosen])
-    levels, packed_rows = _pack_samples(rows)
-    facts = {
+    columns, cells, scale = _find_columns(estimator, steps, X, samples, drawn_as)
+    colours = label_facts(None if labels is None else labels[samples.chosen])
+    levels, packed_samples = _pack_samples(samples.values)
+    facts: Facts = {
         "n_components": codes.shape[1],
-        "names": _names(X, chosen),
-        "columns": _columns(estimator, drawn_as),
+        "names": _names(X, samples.chosen),
         "axes": axes,
+        **plane_facts(codes),
+        "units": unit_facts(samples.decode, codes, samples.values, scale),
+        "spacing": find_spacing(codes, rng),
+        "labels": colours,
+        "errors": finite_or_none(samples.model.losses(samples.rows)),
+        "columns": columns,
+        "has_cells": cells is not None,
+        "back": None if way_back is None else way_back_facts(way_back),
         "levels": levels,
-        "start": _start(codes, places, colours),
-        **_sample_facts(rows, drawn_as),
-        **colours,
+        "start": find_start(codes, places, colours),
+        **sample_facts(samples.values, drawn_as),
     }
     packed = {
-        "samples": packed_rows,
         "codes": pack(codes),
-        "places": pack(places),
+        "samples": packed_samples,
         "decoder": compress(decoder.getvalue()),
-        "plotly": compress(plotly),
         **pack_runtime(),
     }
-    shown = f"{len(chosen)} samples"
-    if len(chosen) < n_samples:
-        shown = f"{len(chosen)} of {n_samples} samples"
-    title = f"{type(estimator).__name__}: {shown} by their code"
-    write_whole(path, fill_page(title, facts, packed))
+    if cells is not None:
+        packed["cells"] = compress(cells.astype("<f8").tobytes())
+    if way_back is not None and way_back.is_matrix:
+        packed["matrix"] = pack(way_back.factor)
+    title = _default_title(steps, samples) if title is None else title
+    write_whole(path, fill_page(title, facts, places, packed))
 
 
 def _check_labels(labels, n_samples):
-    """Return labels as a vector, or None."""
+    """Return labels as a vector or a Series of categories, or None."""
     if labels is None:
         return None
+    if hasattr(labels, "cat") and len(labels) == n_samples:
+        return labels.reset_index(drop=True)
     labels = np.asarray(labels)
     if labels.shape not in ((n_samples,), (n_samples, 1)):
         raise ValueError(
@@ -204,75 +235,40 @@ def _check_labels(labels, n_samples):
     return labels.ravel()
 
 
-def _draw(n_samples, max_samples, rng):
-    if n_samples <= max_samples:
-        return np.arange(n_samples)
-    return np.sort(rng.permutation(n_samples)[:max_samples])
+def _find_layout(samples, layout, image_shape):
+    """Return the layout of the samples that are shown."""
+    known, n_features = samples.model.layout, samples.values.shape[1]
+    is_mixed = samples.way_back is not None and samples.way_back.is_matrix
+    if is_mixed or known.n_features != n_features:
+        known = Layout((n_features,))
+    if layout is None and image_shape is None:
+        return known
+    return infer_layout(known.sample_shape, layout=layout, image_shape=image_shape)
+
+
+def _find_columns(estimator, steps, X, samples, layout):
+    """Return the columns of a frame, their values and their units, if there are any."""
+    if steps.encoder is not None:
+        return *encoded_columns(steps.encoder, take(X, samples.chosen)), 1.0
+    names = getattr(estimator, "feature_names_in_", None)
+    n_features = samples.values.shape[1]
+    if names is None or layout.image_shape is not None or len(names) != n_features:
+        return None, None, 1.0
+    columns = number_columns([str(name) for name in names], samples.values)
+    cells = as_floats(take(X, samples.chosen)) if samples.model.takes_gaps else None
+    return columns, cells, column_units(samples.values)[1]
+
+
+def _default_title(steps, samples):
+    name, n_shown = type(steps.autoencoder).__name__, len(samples.chosen)
+    article = "an" if name[0] in "AEIOU" else "a"
+    of_all = "" if n_shown == samples.n_all else f" of {samples.n_all:,}"
+    return f"Latent space of {article} {name}: {n_shown:,}{of_all} samples"
 
 
 def _names(X, chosen):
     """Return the name of each sample."""
     return [str(name) for name in (X.index[chosen] if hasattr(X, "iloc") else chosen)]
-
-
-def _columns(estimator, layout):
-    """Return the names of the columns of rows, None if they have none."""
-    is_named = getattr(estimator, "feature_names_in_", None) is not None
-    if layout.image_shape is not None or not is_named:
-        return None
-    return column_names(estimator, layout.n_features)
-
-
-def _sample_facts(rows, layout):
-    """Return how samples are drawn: their kind, their axes, the range of values."""
-    shape = layout.image_shape
-    if shape is None:  # features may have different units
-        kind, shape, low, high = "row", (1, layout.n_features), rows.min(0), rows.max(0)
-    elif len(shape) == 2:
-        kind, (low, high) = "signal", find_limits(rows[:, np.newaxis])
-    else:  # only the number of channels matters for the range
-        cells = rows.reshape(len(rows), -1, 1, shape[0])
-        kind, (low, high) = "image", find_limits(cells)
-    return {
-        "kind": kind,
-        "shape": shape,
-        "channels_last": layout.channels_last,
-        "low": np.atleast_1d(low).tolist(),
-        "high": np.atleast_1d(high).tolist(),
-    }
-
-
-def _label_facts(labels):
-    """Return classes and the index of each label, or numbers, or neither."""
-    if labels is None:
-        return {"classes": None, "labels": None}
-    values, classes = find_classes(labels)
-    if classes is None:
-        amounts = [float(x) if np.isfinite(x) else None for x in values]
-        return {"classes": None, "labels": amounts}
-    return {"classes": classes, "labels": values.tolist()}
-
-
-def _start(codes, places, colours):
-    """Return the samples that are selected when the page opens: typical of classes.
-
-    Without classes they are those nearest to one deviation from the centre of the map.
-    """
-    n_classes = len(colours["classes"] or ())
-    if n_classes > 1:
-        labels = np.asarray(colours["labels"])
-        of_class = [np.flatnonzero(labels == k) for k in range(n_classes)]
-        near = [_nearest(codes, codes[i].mean(0), i) for i in of_class[:_MOST_CHOSEN]]
-    else:
-        corners = np.array([(-1, 1), (1, 1), (-1, -1), (1, -1)])
-        targets = places.mean(0) + corners * places.std(0)
-        near = [_nearest(places, target, np.arange(len(places))) for target in targets]
-    distinct = list(dict.fromkeys(near))
-    return distinct if len(distinct) > 1 else [0, 1]
-
-
-def _nearest(points, target, among):
-    return int(among[((points[among] - target) ** 2).sum(1).argmin()])
 
 
 def _pack_samples(rows):

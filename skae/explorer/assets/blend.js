@@ -7,6 +7,9 @@ const HINTS = [ // by the number of samples chosen
   "Drag between the three, or choose a fourth.",
   "Drag between the four. Click one to remove it.",
 ];
+const ARROWS = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+};
 
 const say = (text) => ($("status").textContent = text);
 
@@ -17,8 +20,9 @@ function toggle(i) {
   else say("Four are chosen. Remove one first.");
 }
 
+/** Choose samples, with equal weights. */
 function choose(chosen) {
-  Object.assign(state, { chosen, u: 0.5, v: 0.5 });
+  Object.assign(state, { chosen, u: 0.5, v: chosen.length === 3 ? 1 / 3 : 0.5 });
   const frame = $("pad-frame");
   frame.querySelectorAll(".corner").forEach((corner) => corner.remove());
   frame.append(...chosen.map(corner));
@@ -26,46 +30,33 @@ function choose(chosen) {
   frame.classList.toggle("triangle", chosen.length === 3);
   $("strip").hidden = chosen.length < 2;
   say(HINTS[chosen.length]);
-  Plotly.relayout($("map"), marks());
+  showMember();
   update();
 }
 
 /** A button that shows a chosen sample and removes it. */
 function corner(i, k) {
-  const button = document.createElement("button");
-  const canvas = document.createElement("canvas");
-  const text = document.createElement("span");
-  button.className = "corner";
+  const button = element("button", "", { className: "corner" });
   button.title = button.ariaLabel = `Remove ${LETTERS[k]}: ${describe(i)}`;
-  text.textContent = `${LETTERS[k]} ×`;
-  button.append(canvas, text);
+  if (facts.columns) button.append(element("strong", facts.names[i]));
+  else button.append(imageOf(i));
+  button.append(element("span", `${LETTERS[k]} ×`));
   button.onclick = () => {
     toggle(i);
     $("pad").focus(); // the button is gone, and the keyboard with it
   };
-  draw(canvas, row(samples, i));
   return button;
 }
 
-let isRunning = false;
-let isOutdated = false;
 let interpolated; // the chosen samples that the strip was drawn for
 
-/** Show the blends at the handle; if it moves meanwhile, once more where it is then. */
-async function update() {
-  isOutdated = true;
-  if (isRunning) return;
-  isRunning = true;
-  while (isOutdated) {
-    isOutdated = false;
-    showPad();
-    showCross();
-    await showBlends();
-    if (interpolated !== state.chosen) await showInterpolation();
-    await new Promise(requestAnimationFrame);
-  }
-  isRunning = false;
-}
+const update = coalesced(async () => {
+  showPad();
+  drawMarks();
+  if (!decode) return;
+  await showBlends();
+  if (interpolated !== state.chosen) await showInterpolation();
+});
 
 function showPad() {
   const parts = weights().map((w, k) => `${LETTERS[k]} ${Math.round(100 * w)} %`);
@@ -82,25 +73,47 @@ async function showBlends() {
   const parts = weights();
   $("pair").hidden = parts.length === 0;
   if (parts.length === 0) return;
-  const content = mix(samples, parts);
-  const representation = await decode(mix(codes, parts));
+  const content = mix(sampleRow, parts);
+  const representation = await decode(mix(codeRow, parts));
   Object.assign(state.shown, { weights: parts, representation, content });
-  draw($("representation"), representation);
-  draw($("content"), content);
-  fillTable($("pair-values"), ["codes mixed", "inputs mixed"], [representation, content]);
+  drawTogether([$("representation"), representation], [$("content"), content]);
+  if (!facts.columns) return;
+  const values = [representation, content].map(undoColumns);
+  fillTable($("pair-values"), ["codes mixed", "inputs mixed"], values);
 }
 
 async function showInterpolation() {
-  interpolated = state.chosen;
-  if (interpolated.length < 2) return;
+  const chosen = state.chosen;
+  interpolated = chosen;
+  if (chosen.length < 2) return;
   const steps = [...Array(N_STEPS).keys()].map((k) => k / (N_STEPS - 1));
-  const content = steps.map((alpha) => mix(samples, [1 - alpha, alpha]));
-  const along = steps.map((alpha) => mix(codes, [1 - alpha, alpha]));
+  const content = steps.map((alpha) => mix(sampleRow, [1 - alpha, alpha]));
+  const along = steps.map((alpha) => mix(codeRow, [1 - alpha, alpha]));
   const representation = await Promise.all(along.map((code) => decode(code)));
   state.shown.interpolation = { representation, content };
-  for (const [kind, images] of Object.entries(state.shown.interpolation)) {
+  const kinds = Object.entries(state.shown.interpolation);
+  if (facts.columns) {
+    const heads = steps.map((alpha) => `${Math.round(100 * alpha)} % B`);
+    for (const [kind, rows] of kinds) {
+      const table = $(`interpolation-${kind}`).querySelector("table");
+      fillTable(table, heads, rows.map(undoColumns));
+    }
+    return;
+  }
+  drawTogether(...kinds.flatMap(([kind, images]) => {
     const canvases = $(`interpolation-${kind}`).querySelectorAll("canvas");
-    images.forEach((values, k) => draw(canvases[k], values));
+    return images.map((values, k) => [canvases[k], values]);
+  }));
+}
+
+function makeStrip() {
+  for (const kind of ["representation", "content"]) {
+    const parts = facts.columns
+      ? [element("table", "", { className: "values" })]
+      : Array.from({ length: N_STEPS }, () => element("canvas"));
+    const strip = $(`interpolation-${kind}`);
+    if (facts.columns) strip.tabIndex = 0; // wide tables scroll by the keys
+    strip.append(...parts);
   }
 }
 
@@ -123,13 +136,10 @@ function listenToPad() {
   pad.onpointermove = (event) => {
     if (pad.hasPointerCapture(event.pointerId)) follow(event);
   };
-  const arrows = {
-    ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
-  };
   pad.onkeydown = (event) => {
-    if (!(event.key in arrows)) return;
+    if (!(event.key in ARROWS)) return;
     event.preventDefault();
-    const [right, down] = arrows[event.key];
+    const [right, down] = ARROWS[event.key];
     move(state.u + right / 20, state.v + down / 20);
   };
 }
@@ -138,10 +148,7 @@ function listenToButtons() {
   $("clear").onclick = () => choose([]);
   $("choose").onsubmit = (event) => {
     event.preventDefault();
-    const name = $("name").value.trim();
-    const i = facts.names.indexOf(name);
-    $("name").value = "";
-    if (i < 0) say(`No sample ${name} on this map.`);
-    else toggle(i);
+    const i = findName($("name"));
+    if (i !== null) toggle(i);
   };
 }

@@ -1,44 +1,31 @@
 // How a sample is drawn on a canvas: as an image, or as a curve for each channel.
 
 /** Where a value lies between the lowest and the highest, of its feature or of all. */
-function share(value, j) {
-  const low = facts.low[j % facts.low.length];
-  const span = facts.high[j % facts.high.length] - low;
+function share(value, j, limits = facts) {
+  const low = limits.low[j % limits.low.length];
+  const span = limits.high[j % limits.high.length] - low;
   return span > 0 ? (value - low) / span : 0.5;
 }
 
-function draw(canvas, values) {
-  if (facts.kind === "image") drawImage(canvas, values);
-  else drawCurves(canvas, values);
+/** Draw samples that are compared: pairs of a canvas and values. */
+function drawTogether(...pairs) {
+  const limits = facts.kind === "signal" ? limitsOf(pairs) : facts;
+  for (const [canvas, values] of pairs) {
+    if (facts.kind === "image") drawImage(canvas, values);
+    else drawCurves(canvas, values, limits);
+  }
 }
 
-const MOST_COLUMNS = 15; // in a table of values
-
-/** Show the values of named columns; of many those that differ most, by their ranges. */
-function fillTable(table, heads, rows) {
-  if (!facts.columns) return;
-  const cell = (tag, text) => {
-    const element = document.createElement(tag);
-    element.textContent = text;
-    return element;
-  };
-  const line = (...cells) => {
-    const element = document.createElement("tr");
-    element.append(...cells);
-    return element;
-  };
-  const gap = (j) => Math.abs(share(rows[0][j], j) - share(rows.at(-1)[j], j));
-  const all = facts.columns.map((_, j) => j);
-  const apart = [...all].sort((i, j) => gap(j) - gap(i)).slice(0, MOST_COLUMNS);
-  const shown = all.length > MOST_COLUMNS ? apart : all;
-  const number = (value) => String(Number(value.toPrecision(4)));
-  table.replaceChildren(
-    line(cell("th", ""), ...heads.map((head) => cell("th", head))),
-    ...shown.map((j) => line(
-      cell("th", facts.columns[j]),
-      ...heads.map((_, k) => cell("td", k < rows.length ? number(rows[k][j]) : "")),
-    )),
-  );
+/** The range of signals that are seen together: those of others may be far larger. */
+function limitsOf(pairs) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const [, values] of pairs) {
+    for (const value of values) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return { low: [low], high: [high] };
 }
 
 function drawImage(canvas, values) {
@@ -65,8 +52,8 @@ function drawImage(canvas, values) {
   context.putImageData(image, 0, 0);
 }
 
-function drawCurves(canvas, values) {
-  const size = canvas.closest("#pair") ? 240 : 96; // near what is seen: lines stay lines
+function drawCurves(canvas, values, limits) {
+  const size = canvas.closest(".large") ? 240 : 96; // near what is seen: lines stay lines
   Object.assign(canvas, { width: size, height: size });
   const context = canvas.getContext("2d");
   const [n_channels, length] = facts.shape;
@@ -79,7 +66,7 @@ function drawCurves(canvas, values) {
     for (let i = 0; i < length; i++) {
       const j = channel * length + i;
       const x = inside(length > 1 ? i / (length - 1) : 0.5);
-      const y = size - inside(share(values[j], j));
+      const y = size - inside(share(values[j], j, limits));
       context.lineTo(x, y);
       const dot = length <= 16 ? size / 30 : 0; // where values are few, each is marked
       context.fillRect(x - dot / 2, y - dot / 2, dot, dot);

@@ -1,32 +1,52 @@
-// Start of the page.
+// Start of the page: the map at once, then what is on it, then the decoder.
 
 const CURVES = { // of samples that are not images
   row: "A curve joins the features in their order, each between its lowest and its highest value.",
-  table: "A curve joins the columns in their order, each between its lowest and its highest value; the tables have their names.",
-  signal: "A curve shows a channel.",
+  signal: "A curve shows a channel, between the lowest and the highest value of what is compared.",
 };
 
-async function start() {
-  for (const kind of ["representation", "content"]) {
-    for (let k = 0; k < N_STEPS; k++) {
-      $(`interpolation-${kind}`).append(document.createElement("canvas"));
-    }
-  }
-  $("curves").textContent = CURVES[facts.columns ? "table" : facts.kind] ?? "";
+function showMap() {
+  readPlaces();
+  $("curves").textContent = (!facts.columns && CURVES[facts.kind]) || "";
   document.body.classList.toggle("named", Boolean(facts.columns));
   const isSmall = facts.kind === "image" && facts.shape[2] <= 64;
   document.body.classList.toggle("pixels", isSmall);
-  await Promise.all([unpackRows(), loadPlotly(), loadDecoder()]);
-  await drawMap();
+  $("map").ariaLabel = `Map of the codes of ${n_samples} samples`;
+  fitView();
+  const [first] = fillColours();
+  colourBy(first);
   listenToMap();
-  listenToPad();
-  listenToButtons();
-  choose(state.chosen);
-  matchMedia("(prefers-color-scheme: dark)").onchange = drawMap;
-  state.ready = true;
+  matchMedia("(prefers-color-scheme: dark)").onchange = () => $("colour").onchange();
+  state.drawnAt = performance.now();
 }
 
-start().catch((error) => {
-  say(`This page needs a browser of 2023 or later. It could not start: ${error.message}`);
-  throw error;
-});
+async function startDecoder() {
+  makeStrip();
+  await unpackRows();
+  await loadDecoder();
+  document.body.classList.add("ready");
+  Object.assign(state, { ready: true, readyAt: performance.now() });
+  makeSliders();
+  listenToCross();
+  listenToSample();
+  listenToPad();
+  listenToButtons();
+  choose(state.chosen.length > 0 ? state.chosen : facts.start); // some are quick
+  updatePlace();
+  inspect(state.inspected ?? facts.start[0]);
+}
+
+function start() {
+  const fail = (error) => {
+    say(`This page needs a browser of 2023 or later. It could not start: ${error.message}`);
+    throw error;
+  };
+  try {
+    showMap();
+  } catch (error) {
+    fail(error);
+  }
+  document.addEventListener("DOMContentLoaded", () => startDecoder().catch(fail));
+}
+
+start();
