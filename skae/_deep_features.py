@@ -107,7 +107,8 @@ class DeepFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         estimator = clone(self.estimator).fit(X, y, **weight)
         model = open_model(estimator)
-        mean = model.mean.astype(model.dtype).reshape(1, -1)
+        typical = np.append(model.mean, np.zeros(model.n_condition))
+        mean = typical.astype(model.dtype).reshape(1, -1)
         hidden = [model.hidden_layer(mean, layer) for layer in self._chosen_layers()]
         self._n_hidden = sum(x.size for x in hidden)
         self.estimator_, self.n_features_in_ = estimator, estimator.n_features_in_

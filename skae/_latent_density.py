@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.base import is_frozen
+from skae._estimators.blending import coders_of
 from skae._random import seeded
 
 _MOST_ROWS = 20_000  # that choose the size of the mixture and fit it
@@ -144,7 +145,7 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
         seed = int(rng.randint(2**31 - 1))
         estimator = seeded(clone(self.estimator), seed).fit(X, y)
         codes = check_array(
-            estimator.transform(X), dtype=np.float64, ensure_min_samples=2
+            coders_of(estimator)[0](X), dtype=np.float64, ensure_min_samples=2
         )
         if self.density is None:
             density: Any = _fit_mixture(codes, rng)
@@ -178,7 +179,7 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
             What ``inverse_transform`` of the estimator gives.
         """
         codes = self.sample_codes(n_samples, random_state=random_state)
-        return self.estimator_.inverse_transform(codes)
+        return coders_of(self.estimator_)[1](codes)
 
     def sample_codes(
         self, n_samples: int = 1, *, random_state: Any = None
@@ -221,7 +222,7 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
             Natural logarithm of the density.
         """
         check_is_fitted(self)
-        codes = np.asarray(self.estimator_.transform(X), dtype=np.float64)
+        codes = np.asarray(coders_of(self.estimator_)[0](X), dtype=np.float64)
         return np.asarray(self.density_.score_samples(codes))
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -19,7 +20,19 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from torch import nn
 
-from skae import LatentDensity, VariationalAutoencoder, blend, diagnostics, load
+from skae import (
+    AnomalyDetector,
+    ColumnScoresDisplay,
+    DeepFeatures,
+    LatentDensity,
+    ReconstructionDisplay,
+    VariationalAutoencoder,
+    blend,
+    diagnostics,
+    explorer,
+    interpolate,
+    load,
+)
 from skae.tabular import TableEncoder
 
 X, Y = load_digits(return_X_y=True)
@@ -153,8 +166,56 @@ def test_check_estimator_with_a_condition():
 def test_what_takes_x_alone_takes_columns(of_columns, frame):
     report = diagnostics.report(of_columns, frame[TEST])
     assert report.r2 == pytest.approx(of_columns.score(frame[TEST]))
-    with pytest.raises(ValueError, match="fitted with a condition"):
-        LatentDensity(of_columns).fit(frame[TRAIN]).sample(2)
+    density = LatentDensity(FrozenEstimator(of_columns), random_state=0)
+    drawn = density.fit(frame[TRAIN]).sample(300)
+    is_dark = drawn[:, -1] > 0.5  # drawn with the code
+    assert 0.3 < is_dark.mean() < 0.7
+    assert drawn[is_dark, :-1].mean() < 0.8 * drawn[~is_dark, :-1].mean()
+    features = DeepFeatures(FrozenEstimator(of_columns)).fit(frame[TRAIN])
+    assert features.transform(frame[:3]).shape[0] == 3
+
+
+def test_what_decodes_x_again_knows_its_columns(frame):
+    pytest.importorskip("matplotlib").use("Agg")
+    values = frame.to_numpy()
+    pipe = make_pipeline(StandardScaler(), quick(condition=[-1])).fit(values)
+    walk = interpolate(pipe, values[0], values[1], 3)
+    assert_allclose(walk[[0, 2], -1], values[:2, -1], atol=1e-6)
+    drawn = ReconstructionDisplay.from_estimator(pipe, values[:2])
+    assert_allclose(drawn.reconstructed[:, -1], values[:2, -1], atol=1e-6)
+    r2 = ColumnScoresDisplay.from_estimator(pipe, values).r2
+    assert r2[-1] == pytest.approx(1)
+    detector = AnomalyDetector(quick(condition=[-1]), random_state=0).fit(values)
+    blended, support = blend(detector, values[0], values[1], return_support=True)
+    assert blended.shape == (65,)
+    assert 0 < support <= 1
+    assert (detector.predict(values) == 1).mean() > 0.9
+
+
+def test_what_has_no_place_for_a_condition_refuses_it(of_columns, frame, tmp_path):
+    pytest.importorskip("onnxscript", reason="needs onnxscript")
+    with pytest.raises(ValueError, match="Fit without one for the explorer"):
+        explorer.write(of_columns, frame, tmp_path / "page.html")
+    detector = AnomalyDetector(quick(condition=[0]), random_state=0).fit(X[:100])
+    with pytest.raises(TypeError, match="condition in columns of X, which to_onnx"):
+        detector.to_onnx(tmp_path / "detector.onnx")
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder", "reconstruct"])
+def test_files_of_onnx_take_the_encoded_condition(digits, tmp_path, part):
+    pytest.importorskip("onnxscript", reason="needs onnxscript")
+    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    digits.to_onnx(tmp_path / "part.onnx", part)
+    session = runtime.InferenceSession(tmp_path / "part.onnx")
+    condition = np.eye(10)[Y[:5]]
+    codes = digits.transform(X[:5], condition=Y[:5])
+    given = codes if part == "decoder" else X[:5]
+    both = np.hstack([given, condition]).astype(np.float32)
+    expected = codes
+    if part != "encoder":
+        expected = digits.inverse_transform(codes, condition=Y[:5])
+    name = session.get_inputs()[0].name
+    assert_allclose(session.run(None, {name: both})[0], expected, atol=1e-5)
 
 
 def test_columns_of_a_table():

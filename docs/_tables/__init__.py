@@ -6,6 +6,7 @@ It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` w
 
 from _tables import (
     anomalies,
+    conditions,
     defaults,
     generalisation,
     growth,
@@ -29,6 +30,7 @@ def write(app):
     anomalies.write()
     tables.write()
     sampling.write()
+    conditions.write()
     paths.write()
 
 

@@ -7,8 +7,8 @@ the age of a patient. This example shows what that is good for: to change the di
 keep the hand, and to take out what differs between batches.
 
 A *conditional* variational autoencoder gives the condition :math:`c` to both networks,
-:math:`z = f(x, c)` and :math:`\hat x = g(z, c)`. What the condition tells need not be in
-the code, which keeps the rest: of a digit, how it is written.
+:math:`z = f(x, c)` and :math:`\hat x = g(z, c)`. What the condition tells need not be
+in the code, which keeps the rest: of a digit, how it is written.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -31,9 +31,9 @@ digit = glyphs["label"].astype(int)
 # A digit becomes another one
 # ---------------------------
 # The images are those of :doc:`plot_06_blending`, in
-# :download:`glyphs.npz </gallery/glyphs.npz>`. Labels are given to `fit` as a condition:
-# they are never taken from `y`. The first column has images that the model has not
-# seen; the other ones are decoded from the same code, each with another digit.
+# :download:`glyphs.npz </gallery/glyphs.npz>`. Labels are given to `fit` as a
+# condition: they are never taken from `y`. The first column has images that the model
+# has not seen; the other ones are decoded from the same code, each with another digit.
 
 vae = VariationalAutoencoder(8, max_epochs=30, random_state=0)
 vae.fit(X[train], condition=digit[train])
@@ -55,8 +55,8 @@ plt.show()
 
 # %%
 # How each image was drawn is known here, so that what is kept can be measured: a linear
-# regression on the code finds the rotation and the stroke weight of held-out images. And
-# what the condition tells has left the code: without a condition, a classifier finds
+# regression on the code finds the rotation and the stroke weight of held-out images.
+# What the condition tells has left the code: without a condition, a classifier finds
 # the digit in it.
 
 
@@ -99,8 +99,8 @@ plt.show()
 # --------------
 # The same takes out what differs between two machines, days or laboratories. Here half
 # of the images were taken by a scanner with less contrast and a shadow. A classifier
-# tells the scanner from the first components of PCA; beside the condition, the code says
-# little of it (0.5 is chance).
+# tells the scanner from the first components of PCA; beside the condition, the code
+# says little of it (0.5 is chance).
 
 scanner = np.random.default_rng(0).integers(0, 2, len(X))
 shadow = np.tile(np.linspace(0, 0.4, 28), 28)

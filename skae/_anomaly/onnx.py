@@ -63,6 +63,11 @@ def _vector(values: Any, width: int, default: float) -> Tensor:
 
 def _of_autoencoder(step: Any) -> _Pair:
     model = open_model(step)
+    if model.n_condition:
+        raise TypeError(
+            "estimator has a condition in columns of X, which to_onnx cannot take from "
+            "there. Store the detector with skops or joblib."
+        )
     return InFloat32(model.encoder), InFloat32(model.decoder)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from skae._estimators.blending import coders_of
+
 # A column counts in units of its usual error, but of no less than this part of its
 # size: what is below is rounding.
 _LEAST_ERROR = 1e-6
@@ -182,8 +184,9 @@ def encode(
 
     A gap has no error; the other errors of its row count more, in proportion.
     """
-    codes = transformer.transform(rows.reshape(-1, *sample_shape))
-    decoded = np.asarray(transformer.inverse_transform(codes), dtype=np.float64)
+    to_code, to_samples = coders_of(transformer)
+    codes = to_code(rows.reshape(-1, *sample_shape))
+    decoded = np.asarray(to_samples(codes), dtype=np.float64)
     errors = (decoded.reshape(rows.shape) - rows) ** 2
     gaps = np.isnan(errors)
     if gaps.any():

@@ -13,7 +13,12 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.faults import explained
-from skae._estimators.base import BaseAutoencoder, blender_of, is_frozen
+from skae._estimators.base import (
+    BaseAutoencoder,
+    blender_of,
+    is_frozen,
+    open_model,
+)
 from skae._model.blending import Blender
 
 
@@ -215,7 +220,7 @@ def find_blender(transformer: Any) -> Blender:
     if isinstance(transformer, BaseAutoencoder):
         return blender_of(transformer)
     steps = real_steps(transformer)
-    if steps and (_is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
+    if steps and (is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
         return _blender_within(*steps)
     if not steps:
         raise ValueError(
@@ -236,13 +241,40 @@ def find_blender(transformer: Any) -> Blender:
         later = autoencoders[0].sample_shape_ if autoencoders else ()
         check = partial(_check_content, first)
         shapes = (first.n_features_in_,), later if len(later) > 1 else None
+    encode, decode = coders_of(transformer)
     return Blender(
-        encode=transformer.transform,
-        decode=transformer.inverse_transform,
-        check=check,
-        shapes=shapes,
-        restore=restore,
+        encode=encode, decode=decode, check=check, shapes=shapes, restore=restore
     )
+
+
+def coders_of(transformer: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return functions that encode and decode, each the inverse of the other.
+
+    They are ``transform`` and ``inverse_transform``, but with a condition in columns of
+    X, which then follows the code.
+
+    Parameters
+    ----------
+    transformer : estimator
+        Any fitted estimator with these two methods.
+    """
+    *before, last = real_steps(transformer) or [transformer]
+    if not (isinstance(last, BaseAutoencoder) and open_model(last).n_condition):
+        return transformer.transform, transformer.inverse_transform
+    blender = blender_of(last)
+
+    def encode(X: Any) -> np.ndarray:
+        for step in before:
+            X = step.transform(X)
+        return blender.encode(X)
+
+    def decode(codes: Any) -> Any:
+        samples = blender.decode(np.asarray(codes))
+        for step in reversed(before):
+            samples = step.inverse_transform(samples)
+        return samples
+
+    return encode, decode
 
 
 def _blender_within(*steps: Any) -> Blender:
@@ -260,8 +292,7 @@ def _blender_within(*steps: Any) -> Blender:
             "no estimator that has them. Pass a transformer; of a pipeline that "
             "predicts, pass pipeline[:-1]."
         )
-    is_detector = _is_detector(last)
-    if is_detector and not before:
+    if is_detector(last) and not before:
         return _blender_of_detector(last)
     named = [(f"step{i}", step) for i, step in enumerate([*before, inner])]
     blender = find_blender(Pipeline(named) if before else inner)
@@ -272,10 +303,10 @@ def _blender_within(*steps: Any) -> Blender:
                 values = step.transform(values)
         return last.support(values, space=space)
 
-    return replace(blender, support=support) if is_detector else blender
+    return replace(blender, support=support) if is_detector(last) else blender
 
 
-def _is_detector(step: Any) -> bool:
+def is_detector(step: Any) -> bool:
     """Tell whether an estimator returns p-values of samples and codes."""
     return hasattr(step, "support") and hasattr(step, "p_values")
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import find_blender, real_steps
+from skae._estimators.blending import coders_of, find_blender, real_steps
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib, merge_style, single_axes
 from skae._plot.columns import column_names
@@ -156,7 +156,8 @@ class ColumnScoresDisplay:
             columns = [blocks[name] for name in names]
         else:
             X = as_batch(X, find_blender(estimator).shapes, "X")[0]
-            decoded = estimator.inverse_transform(estimator.transform(X))
+            encode, decode = coders_of(estimator)
+            decoded = decode(encode(X))
             array, decoded = (
                 np.asarray(x, dtype=np.float64).reshape(len(X), -1)
                 for x in (X, decoded)

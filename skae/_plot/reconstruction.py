@@ -280,8 +280,7 @@ class ReconstructionDisplay(_GridDisplay):
         seen = X if corrupted is None else corrupted
         if hasattr(X, "iloc") and not hasattr(seen, "iloc"):  # the names that fit saw
             seen = type(X)(seen, index=X.index, columns=X.columns)
-        code = estimator.transform(seen)
-        reconstructed = np.asarray(estimator.inverse_transform(code))
+        reconstructed = np.asarray(blender.decode(blender.encode(seen)))
         # Flat or with an image shape: the one with more axes.
         shape = max(X.shape, reconstructed.shape, key=len)
         layout, image_shape = known_layout(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import BaseAutoencoder
-from skae._estimators.blending import real_steps
+from skae._estimators.base import BaseAutoencoder, open_model
+from skae._estimators.blending import is_detector, real_steps
 from skae.tabular._base import BaseTableEncoder
 
 _MOST_ENTRIES = 4_000_000  # of a matrix in the page
@@ -99,7 +99,7 @@ def open_steps(estimator: Any) -> Steps:
     if hasattr(estimator, "fit"):
         check_is_fitted(estimator)
     steps = real_steps(estimator)
-    while steps and not hasattr(steps[-1], "transform"):
+    while steps and (is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
         inner = getattr(steps[-1], "estimator_", None)
         if inner is None:
             break
@@ -113,6 +113,11 @@ def open_steps(estimator: Any) -> Steps:
         )
     *before, autoencoder = steps
     check_is_fitted(autoencoder)
+    if open_model(autoencoder).n_condition:
+        raise ValueError(
+            "The decoder needs a condition beside the code, for which the page has no "
+            "place. Fit without one for the explorer."
+        )
     encoder = None
     if before and isinstance(before[0], BaseTableEncoder):
         encoder, *before = before
