@@ -14,10 +14,11 @@ repository, writes ``conditions_digits.csv`` and ``conditions_batch.csv`` in
 - *nearest*: the distance to the nearest training image, divided by that of held-out
   images: above 1 they are no digits, far below copies.
 
-The condition is given with the default weight of the divergence from the prior, and with
-a larger one, ``beta=4``, which leaves less in the code. Other contestants add the difference of the mean codes of two digits:
-for PCA, for an autoencoder, and for a variational one without a condition. The nearest
-training image of the new digit is the last one.
+The condition is given with the default weight of the divergence from the prior, and
+with a larger one, ``beta=4``, which leaves less in the code. Other contestants add the
+difference of the mean codes of two digits: for PCA, for an autoencoder, and for a
+variational one without a condition. The nearest training image of the new digit is the
+last one.
 
 *Batch.* The data are made here, since no package that we may depend on has cells of
 several batches: 3,000 cells of five types in two batches, 300 genes, counts of a

@@ -501,8 +501,8 @@ class AnomalyDetector(
         dots = ", ..." if len(outliers) > _SHOWN else ""
         message = (
             f"{len(outliers)} of {n_rows} rows are unlike those of fit (rows {shown}"
-            f"{dots}), and of as many normal rows more than {n_most} are not expected "
-            f"at a false positive rate of {rate:g}. Their codes may mean nothing."
+            f"{dots}); of as many normal rows at most {n_most} would be, at a false "
+            f"positive rate of {rate:g}. Their codes may mean nothing."
         )
         if self.out_of_domain == "raise":
             raise ValueError(message)
