@@ -81,7 +81,7 @@ pd.DataFrame(
 ).round(2)
 
 # %%
-# The rows of this table are the accuracy of the classifier, and two correlations.
+# The first row is the accuracy of the classifier, the others are correlations.
 #
 # Samples of one digit
 # --------------------
