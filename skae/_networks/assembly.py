@@ -22,6 +22,7 @@ from skae._networks.factory import build_decoder, build_encoder, is_outlined
 from skae._networks.layers import (
     FillGaps,
     OnFeatures,
+    ShiftByCondition,
     Standardize,
     ToImage,
     Unstandardize,
@@ -113,7 +114,9 @@ class Assembly:
             encoder = nn.Sequential(encoder, self.code_activation())
         if self.takes_gaps:
             factors = self.factors or Factors.outline(self.layout.n_features)
-            encoder = nn.Sequential(self._for_features(FillGaps(factors)), encoder)
+            encoder = nn.Sequential(FillGaps(factors), encoder)
+        if self.n_condition:
+            encoder, decoder = self._conditioned(encoder, decoder, n_out)
         module = self.module_class(
             encoder,
             decoder,
@@ -133,24 +136,26 @@ class Assembly:
         check_width(module.decoder, code, len(mean), "decoder")
         return module
 
-    def _for_features(self, layer: nn.Module, factor: float = 1.0) -> nn.Module:
-        """Return a layer of rows as one for rows that end with a condition."""
-        if not self.n_condition:
-            return layer
-        return OnFeatures(layer, self.n_condition, factor)
+    def _conditioned(
+        self, encoder: nn.Module, decoder: nn.Module, n_out: int
+    ) -> tuple[nn.Module, nn.Module]:
+        """Return networks that take a condition behind a row, or behind a code.
 
-    def _length(self) -> float:
-        """Return the length of a standardised row: of a condition beside it, too.
-
-        As zeros and ones it would be too short to learn from before the code holds the
-        same, which the decoder then uses instead. A decoder gets half of that length.
+        It is made as long as a standardised row, for shipped decoders half as long. As
+        zeros and ones it would be too short to learn from before the code holds the
+        same, which the decoder then uses instead.
         """
-        return math.sqrt(self.layout.n_features)
+        length, n = math.sqrt(self.layout.n_features), self.n_condition
+        encoder = ShiftByCondition(encoder, n, n_out, length)
+        if isinstance(self.decoder, Architecture):
+            first = OnFeatures(nn.Identity(), n, length / 2)
+            decoder = nn.Sequential(first, *decoder.children())
+        return encoder, decoder
 
     def _networks(self, n_out: int) -> tuple[nn.Module, nn.Module]:
         """Build both networks, with their initial weights."""
         n_features = self.layout.n_features
-        encoder = build_encoder(self.encoder, self.layout, n_out, self.n_condition)
+        encoder = build_encoder(self.encoder, self.layout, n_out)
         n_code = self.n_components + self.n_condition
         decoder = build_decoder(self.decoder, n_code, self.layout)
         if isinstance(self.encoder, Architecture):
@@ -310,17 +315,13 @@ class Assembly:
         """Add scaling layers to shipped networks, which then work in the units of X."""
         if isinstance(self.encoder, Architecture):
             scale = torch.tensor(self.statistics.scale, dtype=mean.dtype)
-            first = self._for_features(Standardize(mean, scale), self._length())
-            encoder = nn.Sequential(first, encoder)
+            encoder = nn.Sequential(Standardize(mean, scale), encoder)
         if isinstance(self.decoder, Architecture):
             start, scale = (
                 torch.as_tensor(values, dtype=mean.dtype)
                 for values in (self.start, self._output_scale())
             )
             decoder = nn.Sequential(decoder, Unstandardize(start, scale))
-            if self.n_condition:
-                first = self._for_features(nn.Identity(), self._length() / 2)
-                decoder = nn.Sequential(first, *decoder)
         return encoder, decoder
 
     def _output_scale(self) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 from typing import Any
 
 from torch import nn
@@ -14,7 +13,7 @@ from skae._networks.architecture import Architecture
 from skae._networks.autoencoder import takes_rows
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
-from skae._networks.layers import ConditionAsChannels, ToImage, ToRows
+from skae._networks.layers import ToImage, ToRows
 from skae._networks.recurrent import Recurrent
 
 ARCHITECTURES: dict[str, type[Architecture]] = {
@@ -73,49 +72,14 @@ def is_outlined(slot: Any) -> bool:
     return kind.__module__.split(".")[0] in ("skae", "torch")
 
 
-def build_encoder(
-    slot: Any, layout: Layout, n_out: int, n_condition: int = 0
-) -> nn.Module:
-    """Build the encoder that a resolved slot describes, from flat rows to codes.
-
-    Parameters
-    ----------
-    slot : Architecture, torch.nn.Module or callable
-        A resolved slot.
-    layout : Layout
-        The shape of a sample.
-    n_out : int
-        Number of columns of the output.
-    n_condition : int, default=0
-        Number of columns behind the features of a row. Of an image they become
-        channels.
-    """
-    if n_condition:
-        return _conditioned_encoder(slot, layout, n_out, n_condition)
+def build_encoder(slot: Any, layout: Layout, n_out: int) -> nn.Module:
+    """Build the encoder that a resolved slot describes, from flat rows to codes."""
     if isinstance(slot, Architecture):
         return slot.encoder(layout, n_out)
     encoder = _custom_module(slot, layout.n_features, n_out, "encoder")
     if layout.image_shape is None or takes_rows(encoder):
         return encoder
     return nn.Sequential(ToImage(layout.image_shape, layout.channels_last), encoder)
-
-
-def _conditioned_encoder(
-    slot: Any, layout: Layout, n_out: int, n_condition: int
-) -> nn.Module:
-    is_flat = layout.image_shape is None
-    if isinstance(slot, Architecture):
-        slot, is_flat = slot.resolved(layout), not slot.needs_axes
-    if is_flat:
-        wider = Layout((layout.n_features + n_condition,))
-        return build_encoder(slot, wider, n_out)
-    n_channels, *lengths = layout.input_shape
-    shape = (n_channels + n_condition, *lengths)
-    wider = Layout((math.prod(shape),), shape, layout.channels_last)
-    as_channels = ConditionAsChannels(
-        layout.input_shape, layout.channels_last, n_condition
-    )
-    return nn.Sequential(as_channels, build_encoder(slot, wider, n_out))
 
 
 def build_decoder(slot: Any, n_in: int, layout: Layout) -> nn.Module:

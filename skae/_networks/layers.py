@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,43 +92,37 @@ class ConstantCondition(nn.Module):
         return torch.cat([features, condition.detach()], dim=1)
 
 
-class ConditionAsChannels(nn.Module):
-    """From images that end with a condition to images with constant channels for it.
+class ShiftByCondition(nn.Module):
+    """An encoder of features whose output is shifted by a linear map of the condition.
 
-    A channel is as long as the column that it is made of.
+    The map starts at zero. Since the condition does not enter the encoder itself, codes
+    under different conditions have one arrangement.
 
     Parameters
     ----------
-    image_shape : tuple of int
-        Shape of an image or a signal, channels first.
-    channels_last : bool
-        Whether the channels are the last axis of a flat image.
+    encoder : torch.nn.Module
+        From features to codes.
     n_condition : int
         Number of columns of the condition.
+    n_out : int
+        Number of columns of a code.
+    factor : float
+        What the condition is multiplied by.
     """
 
     def __init__(
-        self, image_shape: Sequence[int], channels_last: bool, n_condition: int
+        self, encoder: nn.Module, n_condition: int, n_out: int, factor: float
     ) -> None:
         super().__init__()
-        self.n_channels, *self.lengths = image_shape
-        self.channels_last = channels_last
+        self.encoder = encoder
+        self.shift = nn.Linear(n_condition, n_out, bias=False)
+        nn.init.zeros_(self.shift.weight)
         self.n_condition = n_condition
+        self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
         features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
-        condition = condition / math.sqrt(math.prod(self.lengths))
-        ones = [1] * len(self.lengths)
-        if self.channels_last:
-            images = features.reshape(-1, *self.lengths, self.n_channels)
-            maps = condition.reshape(-1, *ones, self.n_condition)
-            maps = maps.expand(-1, *self.lengths, -1)
-        else:
-            images = features.reshape(-1, self.n_channels, *self.lengths)
-            maps = condition.reshape(-1, self.n_condition, *ones)
-            maps = maps.expand(-1, -1, *self.lengths)
-        axis = -1 if self.channels_last else 1
-        return torch.cat([images, maps], dim=axis).flatten(1)
+        return self.encoder(features) + self.shift(self.factor * condition)
 
 
 class BlockSoftmax(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from skae._data.rows import Rows
 from skae._data.sparse import SparseRows
 from skae._data.statistics import Statistics
-from skae._networks.layers import LinearPath, PrincipalMap
+from skae._networks.layers import LinearPath, PrincipalMap, ShiftByCondition
 from skae._networks.tracing import is_plain, leaves, run
 
 # Up to this width PCA is computed from the covariance, else by iteration: of all rows,
@@ -66,6 +66,8 @@ def hidden_layers(encoder: nn.Module, x: Tensor, *, copy: bool = False) -> list[
     copy : bool, default=False
         Whether layers may work in place.
     """
+    if isinstance(encoder, ShiftByCondition):
+        x, encoder = x[:, : -encoder.n_condition], encoder.encoder
     layers: list[Any] = [
         layer.layers if isinstance(layer, LinearPath) else layer
         for layer in leaves(encoder)

@@ -45,7 +45,6 @@ from skae._networks.layers import (
     BatchNorm2d,
     BlockSoftmax,
     ClippedReLU,
-    ConditionAsChannels,
     FirstHalf,
     FromUnits,
     Hardsigmoid,
@@ -53,6 +52,7 @@ from skae._networks.layers import (
     LinearPath,
     OnFeatures,
     PrincipalMap,
+    ShiftByCondition,
     Standardize,
     ToImage,
     TopK,
@@ -103,7 +103,7 @@ _OURS = (
     ),
     *(VariationalAutoencoderModule, binary_cross_entropy, huber, poisson),
     *(squared_error, Block, BlockLoss, BlockSoftmax, BlockSwapNoise),
-    *(Condition, ConditionAsChannels, OnFeatures, Variable),
+    *(Condition, OnFeatures, ShiftByCondition, Variable),
 )
 
 # What a file may name without trust: creating or calling one of these does nothing but
