@@ -75,7 +75,7 @@ def test_blocks_of_a_table_have_one_bar():
 def test_tables_that_are_not_reconstructed_have_no_bars():
     frame = WINE.iloc[:40, :3]
     detector = make_pipeline(TableEncoder(), AnomalyDetector(PCA(2))).fit(frame)
-    with pytest.raises(TypeError, match=r"step AnomalyDetector .*has no transform"):
+    with pytest.raises(TypeError, match=r"AnomalyDetector .*has no inverse_transform"):
         ColumnScoresDisplay.from_estimator(detector, frame)
 
 
