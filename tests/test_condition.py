@@ -465,6 +465,10 @@ def test_values_that_do_not_fit(digits, frame):
         quick().fit(X, condition=Y, X_val=X)
     with pytest.raises(ValueError, match="'age' is no column of X"):
         quick(condition=["age"]).fit(frame)
+    with pytest.raises(ValueError, match=r"begin with it are 'p0', 'p1', .*, \.\.\."):
+        quick(condition=["p"]).fit(frame)
+    with pytest.raises(TypeError, match="condition is a dict"):
+        digits.sample(2, condition={"digit": 2})
     with pytest.raises(ValueError, match="its columns have no names"):
         quick(condition=["batch"]).fit(X)
     with pytest.raises(ValueError, match="condition=64 is no column of X, which has"):

@@ -86,7 +86,8 @@ class AnomalyDetector(
     outlier. If normal rows are exchangeable with those of `fit`, the probability of
     flagging one is at most that rate, whatever the estimator and the data. It is an
     average over the rows of `fit`: with 100 calibration rows and a rate of 5 %, the
-    rate of one fitted detector is between 2.0 % and 8.9 % in nine of ten cases.
+    rate of one fitted detector is between 2.0 % and 8.9 % in nine of ten cases, with 19
+    between 0.3 % and 14.6 %.
 
     Among many rows, :meth:`select` bounds the expected share of normal rows among those
     selected [2]_, and :meth:`explain` says what each column contributes.
@@ -501,8 +502,8 @@ class AnomalyDetector(
         dots = ", ..." if len(outliers) > _SHOWN else ""
         message = (
             f"{len(outliers)} of {n_rows} rows are unlike those of fit (rows {shown}"
-            f"{dots}); of as many normal rows at most {n_most} would be, at a false "
-            f"positive rate of {rate:g}. Their codes may mean nothing."
+            f"{dots}). Of as many normal rows at most {n_most} are, but in {rate:.0%} "
+            "of such calls. Codes of unlike rows may mean nothing."
         )
         if self.out_of_domain == "raise":
             raise ValueError(message)

@@ -262,14 +262,29 @@ def _find_columns(
     for column in columns:
         is_name = isinstance(column, str)
         if is_name and column not in known:
-            which = f"its columns are {known}" if known else "its columns have no names"
-            raise ValueError(f"condition={column!r} is no column of X: {which}.")
+            others = _other_columns(column, known)
+            raise ValueError(f"condition={column!r} is no column of X: {others}")
         if not is_name and not -n_features <= column < n_features:
             raise ValueError(
                 f"condition={column!r} is no column of X, which has {n_features}."
             )
         found.append(known.index(column) if is_name else int(column) % n_features)
     return tuple(found)
+
+
+def _other_columns(column: str, known: list[str]) -> str:
+    """Return what a name may stand for that is no name of a column."""
+    if not known:
+        return (
+            "its columns have no names. Pass positions, or let the step before name "
+            "them: set_output(transform='pandas')."
+        )
+    similar = [name for name in known if name.startswith(column)]
+    shown = ", ".join(map(repr, (similar or known)[:_MOST_SHOWN]))
+    dots = ", ..." if len(similar or known) > _MOST_SHOWN else ""
+    if similar:
+        return f"those that begin with it are {shown}{dots}. Pass a list of them."
+    return f"they are {shown}{dots}."
 
 
 def values_of_columns(rows: Rows, columns: tuple[int, ...]) -> np.ndarray:
@@ -335,6 +350,10 @@ class ConditionedRows(MappedRows):
 
 def _variables_of(values: Any, n_variables: int | None = None) -> list[np.ndarray]:
     """Return the variables in an argument, each as a vector without gaps."""
+    if isinstance(values, dict):
+        raise TypeError(
+            "condition is a dict. Pass a frame, or values in the order of fit."
+        )
     if hasattr(values, "columns") and hasattr(values, "shape"):  # a frame
         found = [np.asarray(values[name]) for name in values.columns]
     else:

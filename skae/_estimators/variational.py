@@ -903,7 +903,8 @@ def _wrong_condition(is_free: bool) -> str:
         return "The estimator was fitted without a condition. Pass none."
     return (
         "The estimator was fitted with a condition, which the decoder needs. Pass one "
-        "value for all samples or one for each, as in sample(10, condition=value)."
+        "value for all samples or one for each: inverse_transform(Z, condition=value) "
+        "or sample(10, condition=value)."
     )
 
 

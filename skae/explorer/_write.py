@@ -128,8 +128,8 @@ def write(
         If `estimator` is neither an autoencoder of skae nor a Pipeline that ends with
         one, or if a browser cannot undo a step of the Pipeline.
     ValueError
-        If there are fewer than two samples, if there is not one label for each, or if
-        torch cannot translate a custom module into ONNX.
+        If `estimator` has a condition, if there are fewer than two samples, if there is
+        not one label for each, or if torch cannot translate a custom module into ONNX.
     ImportError
         If onnx or onnxscript is missing: ``pip install skae[explorer]``.
 
