@@ -23,6 +23,7 @@ from torch import nn
 from skae import (
     AnomalyDetector,
     ColumnScoresDisplay,
+    Contraction,
     DeepFeatures,
     LatentDensity,
     ReconstructionDisplay,
@@ -301,6 +302,10 @@ def test_kinds_of_values():
     one = several.sample(4, condition=["b", 3.5], random_state=0)
     each = several.sample(4, condition=[["b", 3.5]] * 4, random_state=0)
     assert_array_equal(one, each)
+    both = pd.DataFrame({"a": Y, "b": Y.astype(str)})
+    assert (
+        quick().fit(X, condition=both).sample(2, condition=[[1, "1"], [2, "2"]]).shape
+    )
     as_numbers = quick().fit(X, condition=Y.astype(float))
     assert as_numbers.sample(2, condition=[2.5, 11]).shape == (2, 64)
 
@@ -349,6 +354,13 @@ def _encoded(ae, rows, given):
         scale = X[:, [0, 5]].std(0)
         return (values - X[:, [0, 5]].mean(0)) / np.where(scale > 0, scale, 1)
     return np.eye(10)[given["condition"]]
+
+
+@pytest.mark.parametrize("jacobian", ["exact", "stochastic"])
+def test_a_contraction_is_that_of_features(jacobian):
+    penalty = Contraction(0.1, jacobian=jacobian)
+    ae = quick(penalty=penalty).fit(X[:100], condition=Y[:100])
+    assert np.isfinite(ae.score(X[:100], condition=Y[:100]))
 
 
 def test_sensitivity_is_that_to_x():

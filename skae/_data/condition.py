@@ -357,7 +357,9 @@ def _variables_of(values: Any, n_variables: int | None = None) -> list[np.ndarra
     if hasattr(values, "columns") and hasattr(values, "shape"):  # a frame
         found = [np.asarray(values[name]) for name in values.columns]
     else:
-        array = np.asarray(values)
+        is_list = isinstance(values, (list, tuple)) and len(values) > 0
+        is_nested = is_list and np.ndim(values[0]) > 0
+        array = np.asarray(values, dtype=object if is_nested else None)
         if array.ndim == 1 and n_variables is not None and n_variables > 1:
             array = np.asarray(values, dtype=object)[np.newaxis]
         if array.ndim > 2:

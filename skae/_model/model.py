@@ -25,7 +25,6 @@ from skae._model.inference import apply_in_batches
 from skae._networks.autoencoder import AutoencoderModule, RowEncoder
 from skae._networks.jacobian import exact_squared_norm
 from skae._networks.layers import (
-    ConstantCondition,
     FromUnits,
     OnFeatures,
     Standardize,
@@ -361,11 +360,9 @@ class TrainedModel:
     def jacobian_norms(self, rows: np.ndarray) -> np.ndarray:
         """Return the Frobenius norm of the Jacobian of the code of each row."""
         encoder: nn.Module = self.module.encoder_layers().eval()
+        if self.n_condition:
+            encoder = self.module.feature_layers().eval()
         ratio, factor = self._ratio(), 1.0
-        if self.n_condition:  # the code may depend on it
-            encoder = nn.Sequential(ConstantCondition(self.n_condition), encoder)
-            if self.units is not None:
-                ratio = torch.cat([ratio, ratio.new_ones(self.n_condition)])
         if self.units is not None:
             to_ratio = Standardize(torch.zeros_like(ratio), ratio)
             encoder = nn.Sequential(to_ratio, encoder)
@@ -374,6 +371,7 @@ class TrainedModel:
             encoder = nn.Sequential(encoder, Standardize(0 * largest, largest))
             factor = float(largest)
         norm = partial(exact_squared_norm, encoder, create_graph=False)
+        rows = self.features(rows)
         found = self.apply(lambda x: norm(x * ratio), rows, inference=False)
         return np.sqrt(found) * (factor / self.unit)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skae._networks.layers import Affine, FillGaps, FirstHalf
+from skae._networks.layers import Affine, FillGaps, FirstHalf, ShiftByCondition
 from skae._networks.tracing import is_plain, run
 from skae._random import RandomStream
 
@@ -170,7 +170,18 @@ class AutoencoderModule(nn.Module):
 
     def training_layers(self) -> nn.Sequential:
         """Return the layers of :meth:`trained_code`."""
-        return RowEncoder(self.encoder)
+        return self.layers_of(self.encoder)
+
+    def feature_layers(self) -> nn.Sequential:
+        """Return the layers from features to the code, less a shift by a condition."""
+        encoder = self.encoder
+        if isinstance(encoder, ShiftByCondition):
+            encoder = encoder.encoder
+        return self.layers_of(encoder)
+
+    def layers_of(self, encoder: nn.Module) -> nn.Sequential:
+        """Return the layers from the input of an encoder to the code of training."""
+        return RowEncoder(encoder)
 
     def encoder_layers(self) -> nn.Sequential:
         """Return the layers of :meth:`encode`."""
@@ -220,8 +231,8 @@ class VariationalAutoencoderModule(AutoencoderModule):
     def trained_code(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
 
-    def training_layers(self) -> nn.Sequential:
-        return RowEncoder(self.encoder, FirstHalf())
+    def layers_of(self, encoder: nn.Module) -> nn.Sequential:
+        return RowEncoder(encoder, FirstHalf())
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         mean, log_var = self.posterior(x)

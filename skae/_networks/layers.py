@@ -74,24 +74,6 @@ class BesideCondition(OnFeatures):
         return torch.cat([self.layer(x), x[:, -self.n_condition :]], dim=1)
 
 
-class ConstantCondition(nn.Module):
-    """Rows whose condition has no derivative.
-
-    Parameters
-    ----------
-    n_condition : int
-        Number of columns of the condition.
-    """
-
-    def __init__(self, n_condition: int) -> None:
-        super().__init__()
-        self.n_condition = n_condition
-
-    def forward(self, x: Tensor) -> Tensor:
-        features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
-        return torch.cat([features, condition.detach()], dim=1)
-
-
 class ShiftByCondition(nn.Module):
     """An encoder of features whose output is shifted by a linear map of the condition.
 

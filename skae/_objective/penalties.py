@@ -181,7 +181,7 @@ class Contraction(BaseEstimator):
         self.normalize = normalize
 
     def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
-        encoder = module.training_layers()
+        encoder = module.feature_layers()
         exact = self.jacobian == "exact" or (
             self.jacobian == "auto" and has_closed_form(encoder)
         )
