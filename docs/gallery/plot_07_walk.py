@@ -8,7 +8,7 @@ example compares paths from one code to another, and tests every step: by the p-
 its code, by a classifier, and by the known rotation of the images.
 
 The codes of two images are two points in latent space. Interpolation decodes equally
-spaced points on a path between them, by default on the straight line:
+spaced points on a path between them. The default path is *linear*, the straight line:
 
 .. math:: g( (1 - t) \, f(x_1) + t \, f(x_2) ), \qquad
           t = 0, \tfrac16, \tfrac26, \ldots, 1
@@ -50,9 +50,10 @@ detector = AnomalyDetector(plain, random_state=0).fit(X_train)
 # %%
 # From a 6 to a 1
 # ---------------
-# Below an overlay of the images are three paths between their codes: the straight line,
-# an arc around the origin, and the shortest path through the codes of training images,
-# from neighbour to neighbour. The p-value of each step stands below it, in bold red if
+# Below an overlay of the images are three paths between their codes. The *linear* path
+# is the straight line, the *spherical* path an arc around the origin, and the path
+# through *data* the shortest one through the codes of training images, from neighbour
+# to neighbour. The p-value of each step stands below it, in bold red if
 # it is less than 0.05.
 
 paths = {"linear": None, "spherical": None, "data": X_train}
@@ -65,7 +66,8 @@ for path, through in paths.items():
 
 def draw_lines(x1, x2, lines):
     """Draw several interpolations between two images below each other."""
-    _, axes = plt.subplots(len(lines), figsize=(8.2, 5.8), layout="constrained")
+    fig, axes = plt.subplots(len(lines), figsize=(8.4, 5.8), layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.15)
     for ax, (name, arguments) in zip(axes, lines.items(), strict=True):
         InterpolationDisplay.from_estimator(x1=x1, x2=x2, ax=ax, **arguments)
         ax.set_yticks([0.5], [name])
@@ -78,7 +80,7 @@ six, one = (X_test[test["label"] == digit][0] for digit in (6, 1))
 draw_lines(six, one, lines)
 
 # %%
-# The overlay shows two digits. The straight line and the arc cross a region without
+# The overlay shows two digits. The linear and the spherical path cross a region without
 # codes, on which the decoder was never trained, and the p-values tell where. On the
 # path through data every step is a digit, though not always a 6 or a 1.
 #
@@ -140,13 +142,13 @@ for name, model in models.items():
 pd.DataFrame(table).T.round(2)
 
 # %%
-# The codes of a plain autoencoder leave gaps, and the straight line and the arc cross
-# them; the arc is meant for codes that are distributed around the origin, and does not
-# help here. The path through data avoids the gaps, at the price of its length: it
-# passes many digits on its way, so that seven steps skip more. The codes of the
-# variational autoencoder leave fewer gaps, which :doc:`plot_08_gaps` shows. Few steps
-# on its straight line have left the data, although not all of them are recognised: the
-# p-value judges a code by its neighbours, not by what it decodes to.
+# The codes of a plain autoencoder leave gaps, and the linear and the spherical path
+# cross them; the spherical path is meant for codes that are distributed around the
+# origin, and does not help here. The path through data avoids the gaps, at the price of
+# its length: it passes many digits on its way, so that seven steps skip more. The codes
+# of the variational autoencoder leave fewer gaps: few steps on its linear path have
+# left the data. Not all of them are recognised: the p-value judges a code by its
+# neighbours, not by what it decodes to. :doc:`plot_08_gaps` draws the codes of both.
 #
 # The same digit, turned
 # ----------------------
@@ -194,12 +196,12 @@ pd.DataFrame(table).T.round(2)
 # %%
 # The overlay has hardly turned at 2/6, almost completely at 4/6, and half-way it is far
 # from all real images. Interpolations between codes turn steadily, although no model
-# was trained on rotations. Where the data lie between two images, the straight line
+# was trained on rotations. Where the data lie between two images, the linear path
 # between their codes is enough.
 #
 # Moving a disc
 # -------------
-# Straight lines leave the data where the code has more dimensions than the data need.
+# Linear paths leave the data where the code has more dimensions than the data need.
 # Discs on an empty ground differ in their position only, so that two dimensions are
 # sufficient. We train one autoencoder with two components and another with three.
 
@@ -236,6 +238,6 @@ print(f"R² with 3 dimensions: {three.score(discs):.4f}")
 
 # %%
 # With two dimensions the disc moves. With three it fades out in one place and in at the
-# other, almost as in an overlay: the codes form a curved surface, which the straight
-# line leaves. `score` shows no problem, interpolation does. The path through data stays
+# other, almost as in an overlay: the codes form a curved surface, which the linear
+# path leaves. `score` shows no problem, interpolation does. The path through data stays
 # on the surface, and the disc moves again.
