@@ -141,11 +141,12 @@ pd.DataFrame(table).T.round(2)
 
 # %%
 # PCA is linear: a blend of its codes is an overlay, and recognised about as rarely. By
-# the variational autoencoder, blends look like a digit most often: it leaves fewer gaps
-# between its codes, as :doc:`plot_08_gaps` shows. But many of these are a third digit,
-# such as a 5 between a 3 and a 4. By the plain autoencoder, blends look like one of the
-# two digits about as often, and hardly ever like a third one; the classifier is not
-# certain of the others, and they are further from the training images.
+# the variational autoencoder, blends look like a digit most often: between its codes it
+# decodes to digits more often, as :doc:`plot_08_gaps` shows, too. But many of these are
+# a third digit, such as a 5 between a 3 and a 4. By the plain autoencoder, blends look
+# like one of the two digits about as often, and hardly ever like a third one; the
+# classifier is not certain of the others, and they are further from the training
+# images.
 #
 # More than two samples
 # ---------------------

@@ -144,11 +144,11 @@ pd.DataFrame(table).T.round(2)
 # %%
 # The codes of a plain autoencoder leave gaps, and the linear and the spherical path
 # cross them; the spherical path is meant for codes that are distributed around the
-# origin, and does not help here. The path through data avoids the gaps, at the price of its length: it
-# passes many digits on its way, so that seven steps skip more. The codes of the
-# variational autoencoder leave fewer gaps, which :doc:`plot_08_gaps` shows. Few steps
-# on its linear path have left the data, although not all of them are recognised: the
-# p-value judges a code by its neighbours, not by what it decodes to.
+# origin, and does not help here. The path through data avoids the gaps, at the price of
+# its length: it passes many digits on its way, so that seven steps skip more. The codes
+# of the variational autoencoder leave fewer gaps: few steps on its linear path have
+# left the data. Not all of them are recognised: the p-value judges a code by its
+# neighbours, not by what it decodes to. :doc:`plot_08_gaps` draws the codes of both.
 #
 # The same digit, turned
 # ----------------------
