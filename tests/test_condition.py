@@ -34,6 +34,7 @@ from skae import (
     interpolate,
     load,
 )
+from skae._model.latent import PATHS
 from skae.tabular import TableEncoder
 
 X, Y = load_digits(return_X_y=True)
@@ -426,7 +427,166 @@ def test_labels_are_not_taken_in_silence():
     assert_array_equal(quick().fit(X, Y).transform(X), quick().fit(X).transform(X))
 
 
+def test_strings_are_not_taken_for_integers():
+    many = np.arange(len(X)) % 30
+    ae = quick().fit(X, condition=many)
+    with pytest.raises(ValueError, match="condition '0' was not seen"):
+        ae.transform(X, condition=many.astype(str))
+
+
+def test_a_constant_number_has_a_scale():
+    ae = quick().fit(X, condition=np.full(len(X), 0.1))
+    assert np.abs(ae.transform(X[:2], condition=0.2)).max() < 100
+    stream = quick().partial_fit(X[:30], condition=np.full(30, 55.1))
+    assert np.abs(stream.transform(X[:2], condition=60.0)).max() < 1000
+
+
+def test_frames_are_taken_by_name():
+    frame = pd.DataFrame({"a": Y * 1.0, "b": Y[::-1] * 2.0})
+    ae = quick().fit(X, condition=frame)
+    assert_array_equal(
+        ae.transform(X, condition=frame), ae.transform(X, condition=frame[["b", "a"]])
+    )
+    with pytest.raises(ValueError, match=r"columns \['a', 'c'\], but fit saw"):
+        ae.transform(X, condition=frame.rename(columns={"b": "c"}))
+
+
+def test_known_columns_have_no_error_and_no_noise(of_columns, frame):
+    values = frame[TEST].to_numpy()
+    made = of_columns.reconstruct(frame[TEST])
+    total = ((values - of_columns.mean_) ** 2).sum()
+    expected = 1 - ((values - made) ** 2).sum() / total
+    assert of_columns.score(frame[TEST]) == pytest.approx(expected, abs=1e-5)
+    losses = 0.5 * ((values - made) ** 2).sum(1)
+    assert_allclose(-of_columns.score_samples(frame[TEST]), losses, rtol=1e-4)
+    drawn = of_columns.sample(4, condition=1, noise=True)
+    assert (drawn[:, -1] == 1).all()
+    both = np.hstack([of_columns.transform(frame[:3]), [[1], [0], [1]]])
+    rows = of_columns.decoder_(torch.from_numpy(both.astype(np.float32)))
+    assert_array_equal(rows.detach().numpy()[:, -1], [1, 0, 1])
+
+
+def test_paths_move_the_code_and_the_condition_apart(digits):
+    pair, through = (Y[0], Y[1]), X[:50]
+    codes = digits.transform(X[:2], condition=Y[:2])
+    between = _rotated(codes)
+    expected = digits.inverse_transform(between, condition=3)
+    found = digits.interpolate(
+        X[0], X[1], 3, path="spherical", condition=pair, new_condition=3
+    )
+    assert_allclose(found, expected, atol=1e-5)
+    same = digits.interpolate(X[0], X[1], 3, path="spherical", condition=(7, 7))
+    kept = digits.interpolate(
+        X[0], X[1], 3, path="spherical", condition=(7, 7), new_condition=7
+    )
+    assert_allclose(same, kept, atol=1e-5)
+    assert np.isfinite(
+        digits.interpolate(
+            X[0], X[1], 3, path="data", through=through, condition=(*pair, Y[:50])
+        )
+    ).all()
+
+
+def _rotated(codes):
+    return PATHS["spherical"](codes[:1], codes[1:], 3)[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ma.masked_array(Y, mask=Y == 3),
+        pd.to_datetime(np.where(Y == 3, None, "2020-01-01")),
+        pd.Series(np.where(Y == 3, None, "a")).astype("string"),
+    ],
+)
+def test_missing_values_are_no_category(values):
+    with pytest.raises(ValueError, match=r"mask|missing values"):
+        quick().fit(X, condition=values)
+
+
+def test_lists_of_rows_keep_the_type_of_each_variable():
+    rows = [["ab"[y % 2], float(y)] for y in Y]
+    frame = pd.DataFrame({"kind": [row[0] for row in rows], "y": Y.astype(float)})
+    found = quick().fit(X, condition=rows).transform(X, condition=rows)
+    assert_array_equal(
+        found, quick().fit(X, condition=frame).transform(X, condition=frame)
+    )
+
+
+def test_integers_and_dates_of_any_width():
+    large = np.uint64(2**63) + (Y % 3).astype(np.uint64)
+    assert quick().fit(X, condition=large).transform(X, condition=large).shape
+    dates = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(Y, unit="D"))
+    ae = quick().fit(X, condition=dates)
+    assert ae.sample(1, condition=dates[0]).shape == (1, 64)
+    days = dates.to_numpy().astype("datetime64[D]")
+    assert_array_equal(
+        ae.transform(X, condition=days), ae.transform(X, condition=dates)
+    )
+
+
+def test_columns_by_a_mask():
+    mask = np.zeros(64, bool)
+    mask[[5, 20]] = True
+    assert_array_equal(
+        quick(condition=mask).fit(X).transform(X),
+        quick(condition=[5, 20]).fit(X).transform(X),
+    )
+
+
+def test_a_detector_gives_codes_without_the_condition():
+    values = np.column_stack([X, Y % 2])
+    detector = AnomalyDetector(quick(condition=[-1]), random_state=0).fit(values)
+    codes = detector.transform(values[:5])
+    assert_allclose(codes, detector.estimator_.transform(values[:5]), atol=1e-6)
+    assert detector.support(codes, space="latent").shape == (5,)
+    _, support = interpolate(detector, values[0], values[1], 3, return_support=True)
+    assert support.shape == (3,)
+
+
+def test_gaps_are_filled_with_a_condition_beside_x():
+    gappy = X[:200].copy()
+    gappy[:, 20] = np.where(np.arange(200) % 2, np.nan, gappy[:, 20])
+    ae = quick(missing="mask").fit(gappy, condition=Y[:200])
+    filled = ae.impute(pd.DataFrame(gappy), condition=Y[:200])
+    assert isinstance(filled, pd.DataFrame)
+    assert np.isfinite(ae.impute(gappy, 2, condition=Y[:200])).all()
+    assert ae.sensitivity(gappy[:2], condition=Y[:2]).shape == (2,)
+    assert ae.hidden_layer(gappy[:2], condition=Y[:2]).shape == (2, 128)
+
+
+def test_rows_far_from_zero_are_encoded_in_their_precision():
+    far = X + 1e6
+    ae = quick().fit(far, condition=Y)
+    both = torch.from_numpy(np.hstack([far[:4], np.eye(10)[Y[:4]]]))
+    found = ae.encoder_(both).detach().numpy()
+    assert_allclose(found, ae.transform(far[:4], condition=Y[:4]), atol=1e-5)
+
+
 # Errors -------------------------------------------------------------------------------
+
+
+def test_a_condition_cannot_change_between_fits(frame):
+    ae = quick(condition=["batch"], warm_start=True).fit(frame)
+    with pytest.raises(ValueError, match="trained with condition="):
+        ae.set_params(condition=["p1"]).fit(frame)
+
+
+@pytest.mark.parametrize("condition", [[], [1.7], [0, 0], [None], [[0, 1]]])
+def test_what_is_no_list_of_columns(condition):
+    with pytest.raises(ValueError, match="condition="):
+        quick(condition=condition).fit(X)
+
+
+def test_numbers_that_are_extremely_far_are_refused():
+    with pytest.raises(ValueError, match="extremely far from those of fit"):
+        quick().fit(X, condition=Y * 1.0).transform(X[:1], condition=1e60)
+    with pytest.raises(ValueError, match="Scale them"):
+        quick().fit(X, condition=Y * 1e200)
+    with pytest.raises(ValueError, match="takes no new_condition"):
+        quick().fit(X, condition=Y).blend(X[0], X[1], kind="content", new_condition=3)
+    with pytest.raises(TypeError, match="condition is sparse"):
+        quick().fit(X, condition=csr_array(Y[:, None]))
 
 
 def test_a_condition_is_needed_or_not(digits):

@@ -486,6 +486,7 @@ class AnomalyDetector(
             If X is out of the domain, with ``out_of_domain="warn"``.
         """
         rows = self._check_X(X)
+        self._validate_params()
         with about_X(X, rows, getattr(self, "feature_names_in_", None)):
             codes, scores = self._scorer.codes_and_scores(rows)
         if self.out_of_domain != "ignore":

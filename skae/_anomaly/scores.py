@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._estimators.blending import coders_of
+from skae._estimators.blending import coders_of, n_condition_of
 
 # A column counts in units of its usual error, but of no less than this part of its
 # size: what is below is rounding.
@@ -187,6 +187,9 @@ def encode(
     to_code, to_samples = coders_of(transformer)
     codes = to_code(rows.reshape(-1, *sample_shape))
     decoded = np.asarray(to_samples(codes), dtype=np.float64)
+    n_condition = n_condition_of(transformer)
+    if n_condition:
+        codes = codes[:, :-n_condition]
     errors = (decoded.reshape(rows.shape) - rows) ** 2
     gaps = np.isnan(errors)
     if gaps.any():

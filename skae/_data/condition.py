@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 
+from skae._data.faults import check_masked
 from skae._data.rows import MappedRows, Rows
 from skae._data.sparse import SparseRows
 from skae._data.weights import WeightedRows, counted
 
 _MOST_SHOWN = 10
+_ROUNDING = 1e-12  # of the largest value: a smaller deviation is that of a constant
+_LARGEST = 1e100
+_FARTHEST = 1e15  # in deviations; squares of more leave the range of float32
+_LARGEST_INTEGER = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -50,15 +56,16 @@ class Variable:
     @classmethod
     def fit(cls, values: np.ndarray, weight: np.ndarray | None) -> Self:
         """Return the variable of which some values, and their weights, are known."""
-        if values.dtype.kind in "iu":
-            values = values.astype(np.int64)
         if values.dtype.kind != "f":
             return cls(np.unique(values))
         if np.isin(values, (0, 1)).all():
             return cls(None)  # of one-hot columns, which stay as they are
+        largest = float(np.abs(values).max())
+        if largest > _LARGEST:
+            raise ValueError(f"condition has values up to {largest:g}. Scale them.")
         mean = float(np.average(values, weights=weight))
         scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
-        return cls(None, mean, scale if scale > 0 else 1.0)
+        return cls(None, mean, scale if scale > _ROUNDING * largest else 1.0)
 
     @property
     def width(self) -> int:
@@ -73,20 +80,28 @@ class Variable:
                 numbers = values.astype(np.float64)
             except ValueError as error:
                 raise ValueError(f"condition was numbers in fit: {error}") from None
-            return ((numbers - self.mean) / self.scale)[:, np.newaxis]
+            encoded = (numbers - self.mean) / self.scale
+            if not (np.abs(encoded) < _FARTHEST).all():
+                raise ValueError(
+                    "condition has values that are extremely far from those of fit, "
+                    f"which have a mean of {self.mean:g} and a deviation of "
+                    f"{self.scale:g}."
+                )
+            return encoded[:, np.newaxis]
         if known.dtype.kind == "U":
             values = values.astype(str)
-        found = np.isin(values, known)
-        if not found.all():
-            other = values[~found][0].item()
-            shown = ", ".join(map(repr, known[:_MOST_SHOWN].tolist()))
-            dots = ", ..." if len(known) > _MOST_SHOWN else ""
+        found = np.zeros((len(values), len(known)), dtype=bool)
+        if (values.dtype.kind == "U") == (known.dtype.kind == "U"):
+            found = values[:, np.newaxis] == known
+        is_known = found.any(axis=1)
+        if not is_known.all():
+            other = values[~is_known][0].item()
             raise ValueError(
-                f"condition {other!r} was not seen in fit, which saw {shown}{dots}. "
+                f"condition {other!r} was not seen in fit, which saw {_shown(known.tolist())}. "
                 "Integers, booleans and strings are categories; for numbers, fit with "
                 "floats."
             )
-        return (values[:, np.newaxis] == known).astype(np.float64)
+        return found.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -99,10 +114,13 @@ class Condition:
         The variables, in their order.
     columns : tuple of int or None
         The columns of X that they are. None is a condition that is given beside X.
+    names : tuple of str or None
+        Their names, where they were a frame beside X.
     """
 
     variables: tuple[Variable, ...]
     columns: tuple[int, ...] | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def width(self) -> int:
@@ -125,6 +143,7 @@ class Condition:
         ndarray of shape (n_rows, width)
         """
         n_variables = len(self.variables)
+        values = self._in_order(values)
         found = _variables_of(values, n_variables)
         if len(found) != n_variables:
             raise ValueError(
@@ -138,10 +157,29 @@ class Condition:
             )
         return np.broadcast_to(encoded, (n_rows, self.width))
 
+    def _in_order(self, values: Any) -> Any:
+        """Return the columns of a frame in the order of `fit`; others as they are."""
+        names = _names_of(values)
+        if names is None or self.names is None or names == self.names:
+            return values
+        if sorted(names) != sorted(self.names):
+            raise ValueError(
+                f"condition has the columns {list(names)}, but fit saw "
+                f"{list(self.names)}."
+            )
+        return values[list(self.names)]
+
     def encode_variables(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the columns of all variables, from a vector for each."""
         both = zip(self.variables, values, strict=True)
         return np.hstack([variable.encode(x) for variable, x in both])
+
+    @property
+    def columns_of_condition(self) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+        """The columns of X, and the mean and the scale of each."""
+        mean = np.array([variable.mean for variable in self.variables])
+        scale = np.array([variable.scale for variable in self.variables])
+        return self.columns or (), mean, scale
 
     def values_in_columns(self, encoded: np.ndarray) -> np.ndarray:
         """Return the values of the columns of X that an encoded condition stands for.
@@ -151,8 +189,8 @@ class Condition:
         encoded : ndarray of shape (n_rows, width)
             The encoded condition of columns of X.
         """
-        mean = np.array([variable.mean for variable in self.variables])
-        return encoded * np.array([x.scale for x in self.variables]) + mean
+        _, mean, scale = self.columns_of_condition
+        return encoded * scale + mean
 
 
 def given_with(X: Any) -> tuple[Any, Any]:
@@ -185,13 +223,13 @@ def first_conditioned(
             f"The condition is in columns of X: condition={columns!r}. Pass no other, "
             "or set condition=None."
         )
-    found = None
+    found, names_of_frame = None, None
     if columns is not None:
         found = _find_columns(columns, rows.shape[1], names)
         values: Any = values_of_columns(rows, found)
         variables = list(values.T)
     else:
-        variables = _variables_of(given)
+        variables, names_of_frame = _variables_of(given), _names_of(given)
         if len(variables[0]) != len(data.rows):
             raise ValueError(
                 f"condition has {len(variables[0])} values, but X has "
@@ -200,7 +238,8 @@ def first_conditioned(
         if len(rows) < len(data.rows):
             counts: Any = data.weight
             variables = [x[counts > 0] for x in variables]
-    condition = Condition(tuple(Variable.fit(x, weight) for x in variables), found)
+    fitted = tuple(Variable.fit(x, weight) for x in variables)
+    condition = Condition(fitted, found, names_of_frame)
     encoded = condition.encode_variables(variables)
     return WeightedRows(ConditionedRows(rows, encoded), weight), condition
 
@@ -254,21 +293,32 @@ def joined(rows: Any, encoded: np.ndarray | None) -> Any:
 
 
 def _find_columns(
-    columns: Sequence[Any], n_features: int, names: np.ndarray | None
+    columns: Any, n_features: int, names: np.ndarray | None
 ) -> tuple[int, ...]:
     """Return the positions of columns of X."""
     known = [] if names is None else names.tolist()
-    found = []
-    for column in columns:
+    columns = np.asarray(columns)
+    if columns.dtype == bool and columns.shape == (n_features,):
+        columns = np.flatnonzero(columns)
+    if columns.ndim != 1 or columns.dtype.kind not in "iuUO" or not columns.size:
+        raise ValueError(
+            f"condition={columns.tolist()!r} must be a list of names or positions of "
+            "columns of X, at least one."
+        )
+    found: list[int] = []
+    for column in columns.tolist():
         is_name = isinstance(column, str)
         if is_name and column not in known:
             others = _other_columns(column, known)
             raise ValueError(f"condition={column!r} is no column of X: {others}")
-        if not is_name and not -n_features <= column < n_features:
+        is_there = isinstance(column, int) and -n_features <= column < n_features
+        if not is_name and not is_there:
             raise ValueError(
                 f"condition={column!r} is no column of X, which has {n_features}."
             )
-        found.append(known.index(column) if is_name else int(column) % n_features)
+        found.append(known.index(column) if is_name else column % n_features)
+        if found.count(found[-1]) > 1:
+            raise ValueError(f"condition={column!r} is a column that is named twice.")
     return tuple(found)
 
 
@@ -280,11 +330,14 @@ def _other_columns(column: str, known: list[str]) -> str:
             "them: set_output(transform='pandas')."
         )
     similar = [name for name in known if name.startswith(column)]
-    shown = ", ".join(map(repr, (similar or known)[:_MOST_SHOWN]))
-    dots = ", ..." if len(similar or known) > _MOST_SHOWN else ""
     if similar:
-        return f"those that begin with it are {shown}{dots}. Pass a list of them."
-    return f"they are {shown}{dots}."
+        return f"those that begin with it are {_shown(similar)}. Pass a list of them."
+    return f"they are {_shown(known)}."
+
+
+def _shown(values: Any) -> str:
+    dots = ", ..." if len(values) > _MOST_SHOWN else ""
+    return ", ".join(map(repr, list(values[:_MOST_SHOWN]))) + dots
 
 
 def values_of_columns(rows: Rows, columns: tuple[int, ...]) -> np.ndarray:
@@ -348,39 +401,70 @@ class ConditionedRows(MappedRows):
         return rows
 
 
+def _names_of(values: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns of a frame, None for others."""
+    if not (hasattr(values, "columns") and hasattr(values, "shape")):
+        return None
+    return tuple(str(name) for name in values.columns)
+
+
 def _variables_of(values: Any, n_variables: int | None = None) -> list[np.ndarray]:
     """Return the variables in an argument, each as a vector without gaps."""
     if isinstance(values, dict):
         raise TypeError(
             "condition is a dict. Pass a frame, or values in the order of fit."
         )
-    if hasattr(values, "columns") and hasattr(values, "shape"):  # a frame
-        found = [np.asarray(values[name]) for name in values.columns]
-    else:
-        is_list = isinstance(values, (list, tuple)) and len(values) > 0
-        is_nested = is_list and np.ndim(values[0]) > 0
-        array = np.asarray(values, dtype=object if is_nested else None)
-        if array.ndim == 1 and n_variables is not None and n_variables > 1:
-            array = np.asarray(values, dtype=object)[np.newaxis]
-        if array.ndim > 2:
-            raise ValueError(
-                f"condition has shape {array.shape}. Pass (n_samples,) or (n_samples, "
-                "n_variables)."
-            )
-        found = list(array.reshape(len(array), -1).T) if array.ndim else [array[None]]
-    return [_checked(np.asarray(x)) for x in found]
+    if issparse(values):
+        raise TypeError("condition is sparse. Pass condition.toarray().")
+    check_masked(values)
+    names = _names_of(values)
+    if names is not None:
+        if len(set(names)) < len(names):
+            raise ValueError(f"condition has two columns of one name: {list(names)}.")
+        return [_checked(np.asarray(values[name])) for name in values.columns]
+    is_list = isinstance(values, (list, tuple)) and len(values) > 0
+    is_nested = is_list and np.ndim(values[0]) > 0
+    array = np.asarray(values, dtype=object if is_nested else None)
+    if array.ndim == 1 and n_variables is not None and n_variables > 1:
+        array = np.asarray(values, dtype=object)[np.newaxis]
+    if array.ndim > 2:
+        raise ValueError(
+            f"condition has shape {array.shape}. Pass (n_samples,) or (n_samples, "
+            "n_variables)."
+        )
+    columns = array.reshape(len(array), -1).T if array.ndim else [array[np.newaxis]]
+    return [_checked(np.asarray(x)) for x in columns]
 
 
 def _checked(values: np.ndarray) -> np.ndarray:
-    """Return the values of a variable as numbers, booleans or strings."""
+    """Return the values of a variable as integers, booleans, floats or strings."""
     if values.dtype.kind == "O":
-        if any(x is None or x != x for x in values):
+        items = values.tolist()
+        if any(map(_is_missing, items)):
             raise ValueError("condition has missing values.")
-        kinds = {type(x) for x in values.tolist()}
-        is_text = len(kinds) > 1 and not kinds <= {int, float}
-        values = values.astype(str) if is_text else np.array(values.tolist())
-    if values.dtype.kind not in "biufU":
+        if any(isinstance(x, str) for x in items):
+            values = values.astype(str)
+        elif all(hasattr(x, "isoformat") for x in items):
+            values = np.array(items, dtype="datetime64[us]")
+        else:
+            values = np.array(items)
+    if values.dtype.kind == "M":
+        if np.isnat(values).any():
+            raise ValueError("condition has missing values.")
+        values = values.astype("datetime64[us]")
+    if values.dtype.kind in "iu" and not (np.abs(values) < _LARGEST_INTEGER).all():
+        values = values.astype(str)
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64)
+    if values.dtype.kind not in "bifU":
         values = values.astype(str)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("condition has values that are NaN or infinite.")
     return values
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA of pandas
+        return True

@@ -243,8 +243,19 @@ def find_blender(transformer: Any) -> Blender:
         shapes = (first.n_features_in_,), later if len(later) > 1 else None
     encode, decode = coders_of(transformer)
     return Blender(
-        encode=encode, decode=decode, check=check, shapes=shapes, restore=restore
+        encode=encode,
+        decode=decode,
+        check=check,
+        shapes=shapes,
+        restore=restore,
+        n_condition=n_condition_of(transformer),
     )
+
+
+def n_condition_of(transformer: Any) -> int:
+    """Return the number of columns of the condition behind a code, mostly 0."""
+    last = (real_steps(transformer) or [transformer])[-1]
+    return open_model(last).n_condition if isinstance(last, BaseAutoencoder) else 0
 
 
 def coders_of(transformer: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -258,9 +269,9 @@ def coders_of(transformer: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
     transformer : estimator
         Any fitted estimator with these two methods.
     """
-    *before, last = real_steps(transformer) or [transformer]
-    if not (isinstance(last, BaseAutoencoder) and open_model(last).n_condition):
+    if not n_condition_of(transformer):
         return transformer.transform, transformer.inverse_transform
+    *before, last = real_steps(transformer)
     blender = blender_of(last)
 
     def encode(X: Any) -> np.ndarray:
@@ -301,7 +312,7 @@ def _blender_within(*steps: Any) -> Blender:
         if space == "data":
             for step in before:
                 values = step.transform(values)
-        return last.support(values, space=space)
+        return last.support(_bare(values, space, blender), space=space)
 
     return replace(blender, support=support) if is_detector(last) else blender
 
@@ -322,7 +333,7 @@ def _blender_of_detector(detector: Any) -> Blender:
         return np.asarray(batch).reshape(-1, *inner)
 
     def support(values: Any, space: str) -> np.ndarray:
-        return detector.support(values, space=space)
+        return detector.support(_bare(values, space, blender), space=space)
 
     return Blender(
         encode=lambda batch: blender.encode(bare(batch)),
@@ -330,7 +341,15 @@ def _blender_of_detector(detector: Any) -> Blender:
         check=lambda batch, _: blender.check(bare(batch), inner),
         shapes=(shape, None),
         support=support,
+        n_condition=blender.n_condition,
     )
+
+
+def _bare(values: Any, space: str, blender: Blender) -> Any:
+    """Return codes without their condition, and samples as they are."""
+    if space == "data" or not blender.n_condition:
+        return values
+    return values[:, : -blender.n_condition]
 
 
 def _encodes_tables(first: Any) -> bool:

@@ -236,8 +236,8 @@ def _more_rows(
 ) -> tuple[WeightedRows, Statistics]:
     """Return the rows of a later fit, checked, and their statistics."""
     built_with = model.built_with.parameters
-    for name in ("n_components", "loss", "missing"):
-        value = getattr(estimator, name)
+    for name in ("n_components", "loss", "missing", "condition"):
+        value = getattr(estimator, name, None)
         if name in built_with and not _is_same(value, built_with[name]):
             raise ValueError(
                 f"{name}={value!r}, but the weights to resume from were trained with "
@@ -257,6 +257,8 @@ def _is_same(value: Any, copy: Any) -> bool:
         if lacks_blocks(value):
             return True  # the copy has those that were found
         value, copy = value.get_params(), copy.get_params()
+    if isinstance(value, np.ndarray) or isinstance(copy, np.ndarray):
+        return np.array_equal(value, copy)
     return value is copy or value == copy
 
 

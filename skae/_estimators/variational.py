@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from torch.optim import Optimizer
 
 from skae._data.condition import Given
+from skae._data.rows import as_frame
 from skae._data.weights import WeightedRows
 from skae._estimators.base import BaseAutoencoder, blender_of
 from skae._estimators.fitting import checked_codes
@@ -609,6 +610,104 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         return super().score_samples(_with(X, condition))
 
+    def impute(
+        self,
+        X: Any,
+        n_draws: int | None = None,
+        *,
+        condition: Any = None,
+        random_state: Any = None,
+    ) -> Any:
+        r"""Fill the gaps of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened, with NaN at gaps.
+
+        n_draws : int or None, default=None
+            Number of fillings that are drawn, to see how certain they are. None fills
+            each gap with what is expected there, the value of `reconstruct`. Draws are
+            decoded codes, with the noise of the decoder: 100 for each sample, weighted
+            by how well they fit its observed entries.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        random_state : int, RandomState instance or None, default=None
+            Draws the fillings. None is the `random_state` of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...) or (n_draws, n_samples, ...)
+            X in its own type, with values where it is NaN. Without draws, a frame of
+            pandas gives a frame with its index and its columns.
+
+        Raises
+        ------
+        ValueError
+            If `missing` is ``"error"``.
+        """
+        given = _with(X, condition)
+        filled = super().impute(given, n_draws, random_state=random_state)
+        return as_frame(filled, X) if n_draws is None else filled
+
+    def sensitivity(self, X: Any, *, condition: Any = None) -> np.ndarray:
+        r"""Return the sensitivity of the code of each sample to its input.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The Frobenius norm :math:`\|\partial z / \partial x\|_F`, in units of the
+            code for one unit of X.
+        """
+        return super().sensitivity(_with(X, condition))
+
+    def hidden_layer(
+        self, X: Any, layer: int | str = -1, *, condition: Any = None
+    ) -> np.ndarray:
+        """Return the activations of a hidden layer of the encoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples in the layout that `fit` saw, or flattened.
+
+        layer : int or "all", default=-1
+            Which of the hidden layers: 0 is the first one, -1 the last one, whose
+            activations the layer of the code takes. ``"all"`` is all of them, side by
+            side.
+
+        condition : array-like, default=None
+            What is known of each sample, if `fit` was given it: one value for all, or
+            one for each.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units) or (n_samples, channels, ...)
+            The activations. Those of a convolution are maps, flat before the code.
+
+        Raises
+        ------
+        ValueError
+            If the encoder has no such layer.
+
+        See Also
+        --------
+        skae.DeepFeatures : The code and hidden layers as a transformer.
+        """
+        return super().hidden_layer(_with(X, condition), layer)
+
     def blend(
         self,
         X1: Any,
@@ -644,6 +743,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         ndarray of shape (n_samples, ...) or of the shape of one sample
             One blend for each pair.
         """
+        if kind == "content" and new_condition is not None:
+            raise ValueError(
+                "A blend of kind='content' is not decoded: it takes no new_condition."
+            )
         if kind == "content":
             return super().blend(X1, X2, alpha, kind=kind)
         blender, (X1, X2) = self._for_blending((X1, X2), condition, new_condition)
@@ -750,9 +853,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         if new_condition is not None:
 
             def decode(codes: np.ndarray) -> np.ndarray:
-                codes = codes[:, : model.n_components]
-                codes = self._conditioned(codes, new_condition)
-                return model.decode_to_samples(codes)
+                bare = codes[:, : model.n_components]
+                return model.decode_to_samples(self._conditioned(bare, new_condition))
 
             blender = replace(blender, decode=decode)
         if conditions is None:
@@ -841,8 +943,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         codes = self._conditioned(codes.astype(model.dtype), condition)
         if not noise or draw is None:
             return model.decode_to_samples(codes)
-        rows = draw(model.decode(codes), model.noise_variance, rng)
-        return model.to_samples(rows.astype(model.dtype, copy=False))
+        return model.draw_samples(codes, rng)
 
     def log_likelihood(
         self,

@@ -34,6 +34,8 @@ class Blender:
         ``(values, space)`` to p-values, of codes or of samples.
     project : callable or None, default=None
         From codes to those of their samples, if that is not to decode and encode.
+    n_condition : int, default=0
+        Number of columns that follow a code and change linearly along any path.
     """
 
     encode: Callable[[Any], Any]
@@ -43,6 +45,7 @@ class Blender:
     restore: Callable[[np.ndarray], Any] | None = None
     support: Callable[[Any, str], np.ndarray] | None = None
     project: Callable[[np.ndarray], np.ndarray] | None = None
+    n_condition: int = 0
 
     def blend(
         self, X1: Any, X2: Any, alpha: Any, *, kind: str, return_support: bool = False
@@ -129,9 +132,16 @@ class Blender:
                 raise ValueError(
                     "through needs at least two samples to pass, such as X_train."
                 )
-            return data_path(start, end, n_steps, self._codes(known))
+            return self._with_condition(
+                lambda x, y: data_path(x, y, n_steps, self._bare(self._codes(known))),
+                start,
+                end,
+                n_steps,
+            )
         if path != "projected":
-            return PATHS[path](start, end, n_steps)
+            return self._with_condition(
+                lambda x, y: PATHS[path](x, y, n_steps), start, end, n_steps
+            )
         codes = linear_path(start, end, n_steps)
         inner = codes[:, 1:-1]
         for _ in range(_N_PROJECTIONS if inner.size else 0):
@@ -139,6 +149,25 @@ class Blender:
             project = self.project or (lambda x: self._codes(self._samples(x)))
             inner = project(flat).reshape(inner.shape)
         return np.concatenate([codes[:, :1], inner, codes[:, -1:]], axis=1)
+
+    def _bare(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes without their condition."""
+        return codes[:, : codes.shape[1] - self.n_condition]
+
+    def _with_condition(
+        self,
+        find_path: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        start: np.ndarray,
+        end: np.ndarray,
+        n_steps: int,
+    ) -> np.ndarray:
+        """Return the path of codes, each followed by its condition."""
+        found = find_path(self._bare(start), self._bare(end))
+        if not self.n_condition:
+            return found
+        n_code = found.shape[2]
+        condition = linear_path(start[:, n_code:], end[:, n_code:], n_steps)
+        return np.concatenate([found, condition], axis=2)
 
     def mix(self, X: Any, weights: Any, *, return_support: bool = False) -> Any:
         """Decode weighted sums of codes: see :func:`skae.mix`."""
@@ -196,6 +225,7 @@ def conditioned(
         encode=lambda X: model.encode_conditioned(rows(X)),
         decode=model.decode_to_samples,
         project=model.project,
+        n_condition=model.n_condition,
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from skae._data.condition import Condition, ConditionedRows
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics, compute_statistics
-from skae._data.units import Units
+from skae._data.units import Units, converted
 from skae._data.weights import WeightedRows, total
 from skae._exceptions import FitWarning, warn
 from skae._model.inference import apply_in_batches
@@ -29,6 +29,7 @@ from skae._networks.layers import (
     OnFeatures,
     Standardize,
     ToUnits,
+    WithKnownColumns,
 )
 from skae._networks.linear_path import hidden_layers
 from skae._objective.losses import Loss, sum_entries
@@ -136,9 +137,11 @@ class TrainedModel:
     @property
     def decoder(self) -> nn.Module:
         """The decoder, from codes to flat rows in the units of X."""
-        layers = self.module.decoder_layers()
+        layers: nn.Module = self.module.decoder_layers()
         if self.units is not None:
             layers = nn.Sequential(layers, FromUnits(*self._unit_tensors()))
+        if self.condition is not None and self.condition.columns is not None:
+            layers = WithKnownColumns(layers, *self.condition.columns_of_condition)
         return layers.eval()
 
     @property
@@ -167,6 +170,10 @@ class TrainedModel:
         Columns of X that are the condition are as the codes have them.
         """
         samples = self.to_samples(self.decode(codes))
+        return self._with_known_columns(samples, codes)
+
+    def _with_known_columns(self, samples: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Return samples, in which the columns that are the condition are as given."""
         if self.condition is None or self.condition.columns is None:
             return samples
         samples = np.array(samples)
@@ -174,11 +181,18 @@ class TrainedModel:
         samples.reshape(len(codes), -1)[:, list(self.condition.columns)] = given
         return samples
 
+    def draw_samples(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Return samples of the decoder's distribution for codes, in the units of X."""
+        draw: Any = self.loss.draw
+        rows = draw(self.decode(codes), self.noise_variance, rng)
+        samples = self.to_samples(rows.astype(self.dtype, copy=False))
+        return self._with_known_columns(samples, codes)
+
     def project(self, codes: np.ndarray) -> np.ndarray:
         """Return codes, decoded and encoded again, both under their condition."""
-        decoded = self.decode(codes)
-        rows = np.hstack([decoded, codes[:, self.n_components :]])
-        return self.encode_conditioned(rows)
+        samples = self.decode_to_samples(codes).reshape(len(codes), -1)
+        rows = np.asarray(converted(samples, self.units))
+        return self.encode_conditioned(np.hstack([rows, codes[:, self.n_components :]]))
 
     def to_samples(self, rows: np.ndarray) -> np.ndarray:
         """Return rows that the network gave as samples of X, in its units."""
@@ -303,11 +317,13 @@ class TrainedModel:
             decoded = module.decode_unlinked(module.encode(x))
             x = module.features(x)
             if not self.takes_gaps:
-                return sum_entries(loss.function(decoded * ratio, x * ratio, scale))
+                entries = loss.function(decoded * ratio, x * ratio, scale)
+                return sum_entries(self._unknown(entries))
             # As if the entries at gaps had the mean loss of the others.
             there = ~x.isnan()
             target = torch.where(there, x, 0.0)
             entries = loss.function(decoded * ratio, target * ratio, scale) * there
+            entries = self._unknown(entries)
             n_there = there.sum(1).clamp_min(1)
             return sum_entries(entries) * (there.shape[1] / n_there)
 
@@ -319,10 +335,23 @@ class TrainedModel:
         density: Any = self.loss.log_density
         x = self.module.features(x)
         if not self.takes_gaps:
-            return density(decoded, x, self.noise_variance).sum(1)
+            return self._unknown(density(decoded, x, self.noise_variance)).sum(1)
         there = ~x.isnan()
         target = torch.where(there, x, 0.0)
-        return (density(decoded, target, self.noise_variance) * there).sum(1)
+        entries = density(decoded, target, self.noise_variance) * there
+        return self._unknown(entries).sum(1)
+
+    def _unknown(self, entries: Tensor) -> Tensor:
+        """Return entries of rows, 0 in columns that are the condition: they are known.
+
+        A loss of the user's may have one value for each row, in which all columns are.
+        """
+        condition = self.condition
+        if condition is None or condition.columns is None or entries.ndim != 2:
+            return entries
+        counts = torch.ones(entries.shape[1], dtype=entries.dtype)
+        counts[list(condition.columns)] = 0
+        return entries * counts.to(entries.device)
 
     def r2(self, rows: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Return R² of the reconstructions of rows, against the training mean."""
@@ -337,7 +366,7 @@ class TrainedModel:
     def errors(self, reconstruction: Tensor, x: Tensor, divisor: Any = 1.0) -> Tensor:
         """Return the errors of a batch of reconstructions, 0 at gaps."""
         x = self.module.features(x)
-        error = (reconstruction - x) / divisor
+        error = self._unknown((reconstruction - x) / divisor)
         return torch.where(x.isnan(), 0.0, error) if self.takes_gaps else error
 
     def r2_of_error(

@@ -53,13 +53,15 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
         Training rows; an evenly spaced subset is used if there are many.
     """
     module, columns = model.module, model.loss.columns_of_variance
+    known = () if model.condition is None else model.condition.columns or ()
+    n_known = sum(columns is None or bool(columns[j]) for j in known)
 
     def squares(x: Tensor) -> Tensor:
         error = model.errors(module(x)["reconstruction"], x)
         x = module.features(x)
         if columns is not None:
             error, x = error[:, columns], x[:, columns]
-        n_there = (~x.isnan()).sum(1).clamp_min(1)
+        n_there = ((~x.isnan()).sum(1) - n_known).clamp_min(1)
         return (error**2).sum(1) / n_there
 
     rows, weight = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))

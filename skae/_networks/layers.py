@@ -64,7 +64,8 @@ class OnFeatures(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features, condition = x[:, : -self.n_condition], x[:, -self.n_condition :]
-        return torch.cat([self.layer(features), self.factor * condition], dim=1)
+        out = self.layer(features)
+        return torch.cat([out, (self.factor * condition).to(out.dtype)], dim=1)
 
 
 class BesideCondition(OnFeatures):
@@ -72,6 +73,46 @@ class BesideCondition(OnFeatures):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.layer(x), x[:, -self.n_condition :]], dim=1)
+
+
+class WithKnownColumns(nn.Module):
+    """A decoder whose output has the columns of X that are its condition.
+
+    Parameters
+    ----------
+    decoder : torch.nn.Module
+        From codes, followed by their condition, to rows in the units of X.
+    columns : sequence of int
+        The columns of X.
+    mean, scale : ndarray of shape (n_condition,)
+        What the condition is a multiple of, and what is added to it.
+    """
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        columns: Sequence[int],
+        mean: np.ndarray,
+        scale: np.ndarray,
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.columns = list(columns)
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.register_buffer("scale", torch.from_numpy(scale))
+
+    mean: Tensor
+    scale: Tensor
+
+    def forward(self, code: Tensor) -> Tensor:
+        rows = self.decoder(code)
+        condition = code[:, -len(self.columns) :].to(rows.dtype)
+        known = condition * self.scale.to(rows.dtype) + self.mean.to(rows.dtype)
+        parts, end = [], 0
+        for place, column in sorted(enumerate(self.columns), key=lambda pair: pair[1]):
+            parts += [rows[:, end:column], known[:, place : place + 1]]
+            end = column + 1
+        return torch.cat([*parts, rows[:, end:]], dim=1)
 
 
 class ShiftByCondition(nn.Module):

@@ -140,8 +140,15 @@ def _is_condition(value: Any, n: int) -> bool:
         and len(columns) == len(value.variables)
         and all(_is_count(x) and x < n for x in columns)
     )
+    names = value.names
+    are_named = names is None or (
+        isinstance(names, tuple)
+        and len(names) == len(value.variables)
+        and all(isinstance(name, str) for name in names)
+    )
     return (
         are_columns
+        and are_named
         and bool(value.variables)
         and all(
             isinstance(x, Variable)
