@@ -96,8 +96,9 @@ class Variable:
         is_known = found.any(axis=1)
         if not is_known.all():
             other = values[~is_known][0].item()
+            seen = _shown(known.tolist())
             raise ValueError(
-                f"condition {other!r} was not seen in fit, which saw {_shown(known.tolist())}. "
+                f"condition {other!r} was not seen in fit, which saw {seen}. "
                 "Integers, booleans and strings are categories; for numbers, fit with "
                 "floats."
             )

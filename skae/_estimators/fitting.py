@@ -257,9 +257,7 @@ def _is_same(value: Any, copy: Any) -> bool:
         if lacks_blocks(value):
             return True  # the copy has those that were found
         value, copy = value.get_params(), copy.get_params()
-    if isinstance(value, np.ndarray) or isinstance(copy, np.ndarray):
-        return np.array_equal(value, copy)
-    return value is copy or value == copy
+    return value is copy or np.array_equal(value, copy)
 
 
 @contextmanager
