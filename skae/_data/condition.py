@@ -84,8 +84,7 @@ class Variable:
             if not (np.abs(encoded) < _FARTHEST).all():
                 raise ValueError(
                     "condition has values that are extremely far from those of fit, "
-                    f"which have a mean of {self.mean:g} and a deviation of "
-                    f"{self.scale:g}."
+                    f"of mean {self.mean:g} and deviation {self.scale:g}."
                 )
             return encoded[:, np.newaxis]
         if known.dtype.kind == "U":
