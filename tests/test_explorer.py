@@ -124,7 +124,7 @@ def _find(browser, selector):
 
 def _choose(browser, *names):
     """Choose samples by typing their names."""
-    _find(browser, "#clear").click()
+    browser.execute_script("$('clear').click()")
     for name in names:
         _find(browser, "#name").send_keys(f"{name}\n")
     _settle(browser)
@@ -391,14 +391,53 @@ def test_the_pad_follows_the_keys(page, digits_page):
 
 def test_the_status_says_what_cannot_be_chosen(page, digits_page):
     browser = page(digits_page[-1])
-    status = _find(browser, "#status")
     _find(browser, "#name").send_keys("7\n")
-    assert status.text == "Four are chosen. Remove one first."
+    assert _find(browser, "#choose-answer").text == "Four are chosen. Remove one first."
+    assert _find(browser, "#status").text.startswith("Drag between the four.")
+
+
+def test_answers_stand_beside_the_field_that_was_used(page, digits_page):
+    browser = page(digits_page[-1])
+    answers = {"name": "#choose-answer", "find-name": "#find-answer"}
+    for field, used in answers.items():
+        _find(browser, f"#{field}").send_keys("seven\n")
+        for answer in answers.values():
+            expected = "No sample seven on this map." if answer == used else ""
+            assert _find(browser, answer).text == expected
+        box, below = _find(browser, f"#{field}").rect, _find(browser, used).rect
+        assert 0 < below["y"] - box["y"] < 60
+        _find(browser, f"#{field}").send_keys("7\n")
+        _settle(browser)
+        browser.execute_script("choose([1, 2])")
+        assert _find(browser, used).text == ""
+
+
+def _is_touched(browser):
+    return browser.execute_script("return matchMedia('(hover: none)').matches")
+
+
+def test_the_introduction_names_what_the_pointer_can_do(page, digits_page):
+    browser = page(digits_page[-1])
+    text = _find(browser, "header p").text
+    assert ("Tap" in text) == _is_touched(browser)
+    assert ("Hover" in text) != _is_touched(browser)
+
+
+def test_nothing_but_one_sentence_is_shown_where_no_sample_is_chosen(page, digits_page):
+    browser = page(digits_page[-1])
     _choose(browser)
-    assert status.text == "Choose two to four points of the map."
-    assert not _find(browser, "#pair").is_displayed()
-    _choose(browser, "seven")
-    assert status.text == "No sample seven on this map."
+    verb = "Tap" if _is_touched(browser) else "Click"
+    text = f"{verb} two to four points of the map to blend them"
+    assert _find(browser, "#status").text.startswith(text)
+    for part in ("#pair", "#pad", "#pad-frame", "#weights", "#clear"):
+        assert not _find(browser, part).is_displayed()
+    assert _find(browser, "#name").is_displayed()
+    _find(browser, "#name").send_keys("5\n")
+    _settle(browser)
+    assert not _find(browser, "#pad").is_displayed()
+    assert _find(browser, ".corner").is_displayed()
+    _find(browser, ".corner").click()
+    assert browser.switch_to.active_element == _find(browser, "#name")
 
 
 def test_a_phone_scrolls_down_only_and_may_be_dark(page, digits_page):
@@ -550,12 +589,11 @@ def test_a_gap_is_recognised_by_the_distances_of_neighbours(page, digits_page):
     assert distances.min() > spacing.max()
     assert _shown(browser, "skae.shown.support").item() == pytest.approx(0, abs=1e-9)
     text = _find(browser, "#distance").text
-    assert text.startswith("In a gap.")
-    assert f"sample {distances.argmin()}, " in text
-    assert "None of the samples is as far" in text
+    assert text.startswith("In a gap: no sample is as far from its nearest neighbour.")
+    assert f"sample {distances.argmin()}, at " in text
     browser.execute_script("moveTo(codeRow(5))")
     _settle(browser)
-    assert _find(browser, "#distance").text.startswith("Near the data.")
+    assert _find(browser, "#distance").text == "This is the code of sample 5."
     assert _shown(browser, "skae.shown.nearest.distance").item() == 0
     code = codes[5] + [np.median(spacing), 0]
     browser.execute_script("moveTo(arguments[0])", code.tolist())
@@ -563,6 +601,9 @@ def test_a_gap_is_recognised_by_the_distances_of_neighbours(page, digits_page):
     nearest = np.linalg.norm(codes - code, axis=1).min()
     support = _shown(browser, "skae.shown.support").item()
     assert support == pytest.approx((spacing >= nearest).mean(), abs=0.02)
+    expected = f"Near the data: {round(100 * support)}\xa0% of the samples are as far"
+    text = _find(browser, "#distance").text.replace(" %", "\xa0%")
+    assert text.startswith(expected)
 
 
 def test_the_cross_is_dragged_and_follows_the_keys(page, digits_page):
@@ -681,6 +722,11 @@ def test_the_legend_hides_and_shows_classes(page, digits_page):
     assert (_pixels(browser, "#map") != before).any()
     _point_at(browser, i)
     assert not _find(browser, "#card").is_displayed()
+    others = _pixels(browser, "#map")
+    browser.execute_script("light(arguments[0])", label)
+    _wait(browser, "!isScheduled")
+    assert (_pixels(browser, "#map") == others).all()
+    browser.execute_script("light(null)")
     _find(browser, "#legend .all").click()
     _wait(browser, "!isScheduled")
     assert buttons[label].get_attribute("aria-pressed") == "true"
@@ -704,6 +750,11 @@ def test_colours_may_be_the_reconstruction_error(page, digits_page):
     ends = _find(browser, ".scale").text.split("\n")
     found = [float(re.sub("[≤≥ ]", "", x)) for x in ends]
     np.testing.assert_allclose(found, np.sort(errors)[[2, 197]], rtol=0.01)
+    parts = ("#colour", "#legend", "#sample-text abbr", "#colour option:last-child")
+    for part in parts:
+        assert "half the summed" in _find(browser, part).get_attribute("title")
+    select.select_by_visible_text("label")
+    assert _find(browser, "#legend").get_attribute("title") == ""
 
 
 # Pipelines and tables -----------------------------------------------------------------
@@ -767,6 +818,8 @@ def test_sliders_move_the_units_that_a_traversal_finds_strongest(page, wine_page
     sliders = browser.find_elements("css selector", "#sliders input")
     names = [f"unit {x.get_attribute('data-unit')}" for x in sliders]
     assert names == display.units
+    text = _find(browser, "#units").text
+    assert text == "Units of the code, strongest first"
     effects = [unit["effect"] for unit in _unpack(path)[0]["units"]]
     np.testing.assert_allclose(effects, display.effects, rtol=1e-4)
     unit = int(sliders[0].get_attribute("data-unit"))

@@ -84,8 +84,9 @@ def write(
         shown as its estimator.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Samples that `estimator` takes, at least two. The page shows everything in their
-        units. They are named by the index of a DataFrame, otherwise by their number.
+        Samples that `estimator` takes, at least two. The page shows them, and all that
+        is decoded, in their units; see the Notes on the reconstruction error. They are
+        named by the index of a DataFrame, otherwise by their number.
 
     path : str or path-like
         Where to write, such as ``"explorer.html"``. An existing file is replaced.
@@ -105,9 +106,11 @@ def write(
 
     image_shape : tuple of int or None, default=None
         Shape of the image in a flat row: ``(height, width)``, or with channels on the
-        axis that `layout` names, first if it is None. Flat rows without a shape are
-        drawn as curves, each feature between its lowest and highest value. If
-        `estimator` was fitted to a frame, tables have the values by column.
+        axis that `layout` names, first if it is None. Flat rows of a signal need
+        ``layout="signal", image_shape=(channels, length)``. Flat rows without a shape
+        are drawn as curves that stretch each feature to its own range, from its lowest
+        to its highest value, so that a sine need not look like one. If `estimator` was
+        fitted to a frame, tables have the values by column.
 
     max_samples : int, default=20000
         Maximum number of samples on the map; of more, a random subset is shown. The
@@ -147,6 +150,11 @@ def write(
     The distance of the cross to the nearest code is compared with those of the samples
     to their nearest neighbours. If less than 5 % of these are as large, the page calls
     the place a gap.
+
+    The reconstruction error of a sample is the negative of `score_samples`: the loss
+    summed over its features, which with the default loss is half the summed squared
+    error. It is in the units that the autoencoder sees, i.e. after the first steps of a
+    Pipeline.
 
     Images with three channels are shown in colour, and so are images with four, whose
     last channel is ignored. Otherwise the mean of the channels is shown in grey.

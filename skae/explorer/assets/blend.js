@@ -1,23 +1,25 @@
 // The chosen samples, the pad between them, and their blends.
 
+const PRESS = matchMedia("(hover: none)").matches ? "Tap" : "Click";
 const HINTS = [ // by the number of samples chosen
-  "Choose two to four points of the map.",
+  `${PRESS} two to four points of the map to blend them, or type the names of samples here.`,
   "Choose another point to blend with.",
   "Drag between the two, or choose more.",
   "Drag between the three, or choose a fourth.",
-  "Drag between the four. Click one to remove it.",
+  `Drag between the four. ${PRESS} one to remove it.`,
 ];
 const ARROWS = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
 
-const say = (text) => ($("status").textContent = text);
+const say = (text, where = "status") => ($(where).textContent = text);
 
-function toggle(i) {
+/** Choose a sample, or remove it; what cannot be done is said where it was asked for. */
+function toggle(i, answer = "status") {
   const { chosen } = state;
   if (chosen.includes(i)) choose(chosen.filter((other) => other !== i));
   else if (chosen.length < LETTERS.length) choose([...chosen, i]);
-  else say("Four are chosen. Remove one first.");
+  else say("Four are chosen. Remove one first.", answer);
 }
 
 /** Choose samples, with equal weights. */
@@ -26,10 +28,13 @@ function choose(chosen) {
   const frame = $("pad-frame");
   frame.querySelectorAll(".corner").forEach((corner) => corner.remove());
   frame.append(...chosen.map(corner));
+  frame.hidden = $("weights").hidden = $("clear").hidden = chosen.length === 0;
+  $("pad").hidden = chosen.length < 2;
   frame.classList.toggle("square", chosen.length > 2);
   frame.classList.toggle("triangle", chosen.length === 3);
   $("strip").hidden = chosen.length < 2;
   say(HINTS[chosen.length]);
+  ["find-answer", "choose-answer"].forEach((id) => say("", id));
   showMember();
   update();
 }
@@ -43,7 +48,8 @@ function corner(i, k) {
   button.append(element("span", `${LETTERS[k]} ×`));
   button.onclick = () => {
     toggle(i);
-    $("pad").focus(); // the button is gone, and the keyboard with it
+    // The button is gone, and the keyboard with it.
+    (state.chosen.length > 1 ? $("pad") : $("name")).focus();
   };
   return button;
 }
@@ -148,7 +154,7 @@ function listenToButtons() {
   $("clear").onclick = () => choose([]);
   $("choose").onsubmit = (event) => {
     event.preventDefault();
-    const i = findName($("name"));
-    if (i !== null) toggle(i);
+    const i = findName($("name"), "choose-answer");
+    if (i !== null) toggle(i, "choose-answer");
   };
 }

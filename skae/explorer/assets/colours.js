@@ -9,11 +9,14 @@ const VIRIDIS = [
   [31, 158, 137], [53, 183, 121], [110, 206, 88], [181, 222, 43], [253, 231, 37],
 ];
 const N_SHADES = 64;
+const ABOUT_ERRORS = "-score_samples: the loss of the sample, summed over its features; half "
+  + "the summed squared error with the default loss. In the units that the autoencoder sees: "
+  + "after the first steps of a Pipeline.";
 const MOST_NUMBERED = 100; // columns without names that are offered
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 // How samples are painted: the mark of each style, the style of each sample, and which
-// styles are hidden, or alone in full colour.
+// styles are hidden, or, if it is not hidden, alone in full colour.
 const paint = { styles: [], of: null, hidden: new Set(), lit: null };
 
 /** A colour of viridis, without the end that the page would swallow. */
@@ -30,7 +33,7 @@ function colourings() {
   const found = [];
   if (facts.labels) found.push({ name: "label", read: () => facts.labels });
   const errors = { classes: null, values: facts.errors };
-  found.push({ name: "reconstruction error", read: () => errors });
+  found.push({ name: "reconstruction error", read: () => errors, about: ABOUT_ERRORS });
   if (facts.columns) {
     facts.columns.forEach((column, j) => {
       found.push({ name: column.name, read: () => readColumn(column, j) });
@@ -61,6 +64,7 @@ function colourBy(coloring) {
   Object.assign(paint, { hidden: new Set(), lit: null });
   if (classes) paintClasses(classes, values);
   else paintNumbers(coloring.name, values, text);
+  $("colour").title = $("legend").title = coloring.about ?? "";
   drawMap();
 }
 
@@ -173,7 +177,8 @@ function drawMark(context, { colour, shape }, centre, radius) {
 
 function fillColours() {
   const all = colourings();
-  $("colour").replaceChildren(...all.map(({ name }, k) => element("option", name, { value: k })));
+  $("colour").replaceChildren(...all.map(({ name, about = "" }, k) =>
+    element("option", name, { value: k, title: about })));
   $("colour").onchange = () => colourBy(all[$("colour").value]);
   return all;
 }

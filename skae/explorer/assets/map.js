@@ -172,10 +172,11 @@ function drawPoints(context) {
   const image = context.getImageData(left, top, width, height);
   const marks = paint.styles.map((style) => maskOf(style, ratio));
   const [across, down] = scales().map((x) => x * ratio);
-  for (const isLit of paint.lit === null ? [true] : [false, true]) {
+  const lit = paint.hidden.has(paint.lit) ? null : paint.lit;
+  for (const isLit of lit === null ? [true] : [false, true]) {
     for (let i = 0; i < n_samples; i++) {
       const k = paint.of[i];
-      if (paint.hidden.has(k) || (paint.lit !== null && isLit !== (k === paint.lit))) continue;
+      if (paint.hidden.has(k) || (lit !== null && isLit !== (k === lit))) continue;
       const x = Math.round((places[2 * i] - view.left) * across);
       const y = Math.round((view.upper - places[2 * i + 1]) * down);
       blendMark(image, marks[k], x, y, isLit ? 0.8 : 0.12);

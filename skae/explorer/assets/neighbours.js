@@ -95,11 +95,15 @@ function thumbnail(i, tag) {
 /** Keep a sample in the panel, with its neighbours. */
 async function inspect(i) {
   state.inspected = i;
+  say("", "find-answer");
   const near = neighboursOf(i);
   state.neighbours = near.map(({ i: j }) => j);
   const error = facts.errors[i];
-  const suffix = error === null ? "" : `, reconstruction error ${short(error)}`;
-  $("sample-text").textContent = describe(i) + suffix;
+  say(describe(i), "sample-text");
+  if (error !== null) {
+    const name = element("abbr", "reconstruction error", { title: ABOUT_ERRORS });
+    $("sample-text").append(", ", name, ` ${short(error)}`);
+  }
   $("neighbours").replaceChildren(...near.map(({ i: j, distance }) => {
     const button = thumbnail(j, "button");
     button.type = "button";
@@ -128,20 +132,20 @@ function showMember() {
 }
 
 function listenToSample() {
-  $("member").onclick = () => toggle(state.inspected);
+  $("member").onclick = () => toggle(state.inspected, "find-answer");
   $("visit").onclick = () => moveTo(codeRow(state.inspected), places[2 * state.inspected + 1]);
   $("find").onsubmit = (event) => {
     event.preventDefault();
-    const i = findName($("find-name"));
+    const i = findName($("find-name"), "find-answer");
     if (i !== null) inspect(i);
   };
 }
 
-/** The sample whose name is in a field, null if there is none. */
-function findName(field) {
+/** The sample whose name is in a field; null, and an answer, if there is none. */
+function findName(field, answer) {
   const name = field.value.trim();
   const i = facts.names.indexOf(name);
   field.value = "";
-  if (i < 0) say(`No sample ${name} on this map.`);
+  say(i < 0 ? `No sample ${name} on this map.` : "", answer);
   return i < 0 ? null : i;
 }

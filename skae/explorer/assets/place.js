@@ -68,23 +68,30 @@ function supportOf(distance) {
 function showDistance({ i, distance }) {
   const usual = facts.spacing[(facts.spacing.length - 1) / 2];
   const ratio = Number((distance / usual).toPrecision(2));
-  const times = usual > 0 ? `, at ${ratio} times the usual distance between neighbours` : "";
   const support = supportOf(distance);
-  const isFar = support < FAR;
+  const isFar = support < FAR && distance > 0;
   $("distance").classList.toggle("far", isFar);
-  const verdict = isFar ? "In a gap." : "Near the data.";
+  if (distance === 0) {
+    const sentence = `This is the code of sample ${facts.names[i]}.`;
+    $("distance").replaceChildren(element("strong", sentence));
+    return;
+  }
   const percent = Math.max(1, Math.round(100 * support));
-  const few = support > 0 ? `${percent}\u00a0% of the samples are` : "None of the samples is";
+  const some = `${isFar ? "only " : ""}${percent}\u00a0% of the samples are as far from their`;
+  const times = usual > 0 ? `, at ${ratio} times the median distance of neighbours` : "";
   $("distance").replaceChildren(
-    element("strong", verdict),
-    ` The nearest code is that of sample ${facts.names[i]}${times}. `
-      + `${few} as far or farther from their nearest neighbour.`,
+    element("strong", isFar ? "In a gap:" : "Near the data:"),
+    ` ${support > 0 ? some : "no sample is as far from its"} nearest neighbour. `
+      + `The nearest code here is that of sample ${facts.names[i]}${times}.`,
   );
 }
 
 // Sliders ------------------------------------------------------------------------------
 
 function makeSliders() {
+  const [n_shown, n_units] = [facts.units.length, facts.n_components];
+  const which = n_shown < n_units ? `The ${n_shown} strongest of ${n_units} units` : "Units";
+  if (n_units > 1) say(`${which} of the code, strongest first`, "units");
   for (const { unit, effect, low, high } of facts.units) {
     const label = element("label");
     const input = element("input", "", { type: "range" });
