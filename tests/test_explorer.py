@@ -34,7 +34,7 @@ from torch import nn
 import skae
 from skae import explorer, interpolate
 from skae._estimators.base import BaseAutoencoder
-from skae.explorer._facts import label_facts
+from skae.explorer._facts import find_start, label_facts
 from skae.tabular import InvertibleColumnTransformer, TableEncoder
 
 pytest.importorskip("onnxscript", reason="needs onnxscript")
@@ -241,17 +241,21 @@ def test_the_page_forbids_the_network(page, digits_page):
     assert "Content Security Policy" in browser.get_log("browser")[0]["message"]
 
 
-def test_the_page_opens_with_typical_samples_of_four_classes(page, digits_page):
+def test_the_page_opens_with_typical_samples_of_classes_far_apart(page, digits_page):
     vae, X, path = digits_page
     browser = page(path)
     y = load_digits().target[:200]
     codes = vae.transform(X)
     distances = [
-        np.linalg.norm(codes - codes[y == k].mean(0), axis=1) for k in range(4)
+        np.linalg.norm(codes - codes[y == k].mean(0), axis=1) for k in range(10)
     ]
-    typical = [int(np.where(y == k, distances[k], np.inf).argmin()) for k in range(4)]
-    assert _shown(browser, "skae.chosen").tolist() == typical
-    expected = vae.mix(X[typical], [0.25] * 4).ravel()
+    typical = [int(np.where(y == k, distances[k], np.inf).argmin()) for k in range(10)]
+    chosen = _shown(browser, "skae.chosen").tolist()
+    assert len(chosen) == 4
+    assert set(chosen) <= set(typical)
+    from_first = np.linalg.norm(codes[typical] - codes[chosen[0]], axis=1)
+    assert chosen[1] == typical[from_first.argmax()]
+    expected = vae.mix(X[chosen], [0.25] * 4).ravel()
     shown = _shown(browser, "skae.shown.representation")
     np.testing.assert_allclose(shown, expected, atol=1e-4)
 
@@ -948,13 +952,15 @@ def test_decoded_rows_of_a_transformer_of_columns_are_those_of_python(
             apart = np.abs(found[:, j].astype(float) - expected[name])
             assert (apart <= np.ptp(X[name]) / 200).all()
         else:
-            column = expected[name].astype(object).where(expected[name].notna(), "–")
+            column = (
+                expected[name].astype(object).where(expected[name].notna(), "missing")
+            )
             assert found[:, j].tolist() == column.astype(str).tolist()
     _, lines = _texts(browser, "#panel-values")
     i = _shown(browser, "skae.inspected").item()
     row = X.iloc[i]
     shown = {line[0]: line[1] for line in lines}
-    plan = "–" if pd.isna(row["plan"]) else row["plan"]
+    plan = "missing" if pd.isna(row["plan"]) else row["plan"]
     assert shown["plan"] == plan
     assert (shown["town"], shown["age"]) == (row["town"], str(row["age"]))
 
@@ -975,7 +981,7 @@ def test_a_table_shows_names_of_categories_dates_and_gaps(page, mixed_page):
         seen = row["seen"].tz_convert("UTC").strftime("%Y-%m-%d %H:%M UTC")
         assert found["seen"] == seen
         if i == 3:
-            assert [found[x] for x in ("plan", "spend", "since")] == ["–"] * 3
+            assert [found[x] for x in ("plan", "spend", "since")] == ["missing"] * 3
         else:
             assert found["plan"] == row["plan"]
             assert found["since"] == f"{row['since']:%Y-%m-%d}"
@@ -987,6 +993,25 @@ def test_a_table_shows_names_of_categories_dates_and_gaps(page, mixed_page):
         array = pipe[1:].inverse_transform(pipe.transform(X.iloc[[i]]))
         np.testing.assert_allclose(reconstruction, array[0], atol=1e-4)
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize(("width", "n_cut"), [(1280, 0), (390, 2)])
+def test_tables_of_steps_are_whole_or_say_that_they_scroll(
+    page, mixed_page, width, n_cut
+):
+    browser = page(mixed_page[-1], width, 900)
+    frames = "[...$('strip').querySelectorAll('.scroller')]"
+    cut = f"{frames}.filter(x => x.classList.contains('cut') && x.tabIndex === 0)"
+    _wait(browser, f"{cut}.length === {n_cut}")
+    tops = _shown(browser, f"{frames}.map(x => x.getBoundingClientRect().top)")
+    assert tops[1] > tops[0] + 100
+    for table in ("#panel-values", "#pair-values"):
+        names = f"[...document.querySelectorAll('{table} th:first-child')]"
+        heights = _shown(
+            browser, f"{names}.slice(1).map(x => x.getClientRects().length)"
+        )
+        assert (heights == 1).all()
+    assert _shown(browser, "document.documentElement.scrollWidth").item() == width
 
 
 def test_a_frame_of_polars_is_shown(light, tmp_path):
@@ -1027,7 +1052,7 @@ def test_colours_may_be_a_column_of_categories_or_dates(page, mixed_page):
     names = ["label", "reconstruction error", *X.columns]
     assert [x.text for x in select.options] == names
     for name, expected in [
-        ("plan", ["<b>basic</b>", "family", "unknown"]),
+        ("plan", ["<b>basic</b>", "family", "missing"]),
         ("paid", ["False", "True"]),
     ]:
         select.select_by_visible_text(name)
@@ -1275,7 +1300,9 @@ _GRADES = pd.CategoricalDtype(["b", "a"])
         ([10, 9, 10], ["9", "10"], [1, 0, 1]),
         ([1.0, 0.0, 1.0], ["0", "1"], [1, 0, 1]),
         ([True, False, True], ["False", "True"], [1, 0, 1]),
-        (pd.Series(["b", None, "b"], dtype=object), ["None", "b"], [1, 0, 1]),
+        (pd.Series(["b", None, "b"], dtype=object), ["b"], [0, None, 0]),
+        (["a 10", "a 2", "b"], ["a 2", "a 10", "b"], [1, 0, 2]),
+        (["10", "-1", "2"], ["-1", "2", "10"], [2, 0, 1]),
         ([[5], [4], [5]], ["4", "5"], [1, 0, 1]),
         ([10000001, 10000002, 10000001], ["10000001", "10000002"], [0, 1, 0]),
         ([0.5, np.nan, np.inf], None, [0.5, None, None]),
@@ -1288,6 +1315,40 @@ def test_labels_are_classes_or_numbers(light, tmp_path, rng, labels, classes, ex
     explorer.write(ae, X, tmp_path / "page.html", labels)
     facts, _ = _unpack(tmp_path / "page.html")
     assert facts["labels"] == {"classes": classes, "values": expected}
+
+
+def test_the_first_samples_are_far_apart_without_outliers(rng):
+    codes = np.sort(rng.uniform(size=(100, 1)), axis=0)
+    codes[99] = 50
+    a, b, c, d = find_start(codes, None)
+    np.testing.assert_allclose(
+        np.sort(np.ravel(codes[[a, b]])), np.ravel(codes[[4, 98]]), atol=0.1
+    )
+    assert 0.3 < codes[c, 0] < 0.7
+    assert min(abs(codes[d] - codes[[a, b, c]])) > 0.15
+    assert find_start(np.repeat(codes[:2], 50, axis=0), None) == [0, 50]
+
+
+def test_categories_of_columns_are_in_natural_order(light, tmp_path, rng):
+    names = [f"number {k % 12}" for k in range(60)]
+    sizes = pd.Categorical(np.resize(["s", "m", "l"], 60), ["s", "m", "l"])
+    X = pd.DataFrame({"name": names, "size": sizes, "x": rng.normal(size=60)})
+    X.loc[3, "name"] = None
+    ae = skae.AutoencoderTransformer(2, missing="mask", max_epochs=1, random_state=0)
+    pipe = make_pipeline(TableEncoder(), ae).fit(X)
+    X.loc[4, "name"] = "number 3b"
+    explorer.write(pipe, X, tmp_path / "page.html")
+    facts, parts = _unpack(tmp_path / "page.html")
+    name, size, _ = facts["columns"]
+    known = [f"number {k}" for k in range(12)]
+    assert name["categories"] == [*known[:4], "number 3b", *known[4:]]
+    assert size["categories"] == ["s", "m", "l"]
+    found = np.frombuffer(parts["cells"], "<f8").reshape(60, 3)[:, 0]
+    assert np.isnan(found[3])
+    texts = [name["categories"][int(k)] for k in np.delete(found, 3)]
+    assert texts == X["name"].drop(3).tolist()
+    decoded = [name["categories"][k] for k in name["decoded"]]
+    assert decoded == list(pipe[0].blocks_[0].categories)
 
 
 def test_many_integers_are_numbers_and_not_classes():

@@ -25,6 +25,7 @@ from skae._plot.cells import (
 )
 from skae._plot.projection import (
     codes_of_grid,
+    far_apart,
     find_classes,
     find_extent,
     find_places,
@@ -288,7 +289,8 @@ class LatentSpaceDisplay:
         edges = self.scatter_.get_facecolor()
         ax = self.axes_[0]
         ax.margins(0.1)
-        for i in _far_apart(points, n_thumbnails):
+        span = np.ptp(points, axis=0)
+        for i in far_apart(points / np.where(span > 0, span, 1), n_thumbnails):
             frame = {"edgecolor": edges[i % len(edges)]}
             box = to_box(cells[i], limits, style)
             thumbnail = AnnotationBbox(box, points[i], pad=0.1, bboxprops=frame)
@@ -415,16 +417,3 @@ def _find_colours(y, n_samples):
     if len(y) != n_samples:
         raise ValueError(f"y has {len(y)} values, but there are {n_samples} codes.")
     return find_classes(y)
-
-
-def _far_apart(points, n_chosen):
-    """Return the indices of points, each the farthest from those already chosen."""
-    span = np.ptp(points, axis=0)
-    points = points / np.where(span > 0, span, 1)
-    distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
-    chosen = []
-    for _ in range(min(n_chosen, len(points))):
-        chosen.append(int(distances.argmax()))
-        to_last = np.linalg.norm(points - points[chosen[-1]], axis=1)
-        distances = np.minimum(distances if len(chosen) > 1 else np.inf, to_last)
-    return chosen

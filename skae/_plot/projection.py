@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 _MOST_CLASSES = 20  # most different whole numbers that are taken as classes
@@ -129,13 +131,57 @@ def find_classes(labels: np.ndarray) -> tuple[np.ndarray, list[str] | None]:
     values : ndarray of shape (n_samples,)
         Index of the class of each sample, or its number.
     classes : list of str or None
-        Names of the classes; None for numbers.
+        Names of the classes, in natural order; None for numbers.
     """
     if labels.dtype == object:  # of any types, which need not be comparable
         labels = labels.astype(str)
     found, numbers = np.unique(labels, return_inverse=True)
     if labels.dtype.kind not in "iuf":
-        return numbers, [str(name) for name in found]
+        names = [str(name) for name in found]
+        order = natural_order(names)
+        return np.argsort(order)[numbers], [names[k] for k in order]
     if len(found) > _MOST_CLASSES or (labels != np.round(labels)).any():
         return labels, None
     return numbers, [f"{value:.0f}" for value in found]
+
+
+def natural_order(names: list[str]) -> np.ndarray:
+    """Return the indices that sort names as people do: "a 2" before "a 10".
+
+    Parameters
+    ----------
+    names : list of str
+        The names. If all are numbers, they are sorted as numbers.
+    """
+
+    def parts(name: str) -> list[str | int]:
+        found = re.split(r"(\d+)", name)
+        return [int(x) if k % 2 else x for k, x in enumerate(found)]
+
+    keys: list = [parts(name) for name in names]
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        numbers = [np.nan]
+    if not np.isnan(numbers).any():
+        keys = numbers
+    return np.array(sorted(range(len(names)), key=keys.__getitem__), dtype=int)
+
+
+def far_apart(points: np.ndarray, n_chosen: int) -> list[int]:
+    """Return the indices of points, each the farthest from those already chosen.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_dimensions)
+        Of these, the first is the farthest from their mean.
+    n_chosen : int
+        Number of indices, or fewer if there are fewer distinct points.
+    """
+    distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    chosen: list[int] = []
+    while len(chosen) < n_chosen and (not chosen or distances.max() > 0):
+        chosen.append(int(distances.argmax()))
+        to_last = np.linalg.norm(points - points[chosen[-1]], axis=1)
+        distances = np.minimum(distances if len(chosen) > 1 else np.inf, to_last)
+    return chosen

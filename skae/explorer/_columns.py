@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.preprocessing import OrdinalEncoder
 
 from skae._data.blocks import Block
+from skae._plot.projection import natural_order
 from skae.explorer._facts import Column
 from skae.explorer._steps import find_probes, fit_affine
 from skae.tabular._base import BaseTableEncoder
@@ -95,24 +96,25 @@ def _of_numbers(
 def _of_categories(
     codec: Categories, block: Block, series: Any, array: np.ndarray
 ) -> tuple[Column, np.ndarray]:
-    import pandas as pd
-
-    values, new = _find_categories(codec, series)
+    values, names, decoded = _find_categories(codec, series, codec.values)
     column = _column(
         block.name,
         "category",
         block.start,
         block.stop,
-        categories=[*(str(x) for x in codec.seen), *new],
-        decoded=codec.seen.get_indexer(pd.Index(codec.values, dtype=object)).tolist(),
+        categories=names,
+        decoded=decoded,
     )
     return column, values
 
 
-def _find_categories(codec: Categories, series: Any) -> tuple[np.ndarray, list[str]]:
-    """Return the index of each category, and the names of those that fit did not see.
+def _find_categories(
+    codec: Categories, series: Any, decoded: Any
+) -> tuple[np.ndarray, list[str], list[int]]:
+    """Return the index of the category of each sample, the names, and other indices.
 
-    The latter get the indices after the others, and gaps are NaN.
+    Those that fit did not see come after the others. Text is in natural order instead.
+    Gaps of samples are NaN. The last indices are those of what is decoded; -1: a gap.
     """
     import pandas as pd
 
@@ -123,7 +125,15 @@ def _find_categories(codec: Categories, series: Any) -> tuple[np.ndarray, list[s
     numbers, others = pd.factorize(entries[new])
     values[new] = len(codec.seen) + numbers
     values[is_gap] = np.nan
-    return values, [str(x) for x in others]
+    names = [str(x) for x in (*codec.seen, *others)]
+    order = np.arange(len(names))
+    is_text = all(isinstance(x, str) for x in codec.seen)
+    if is_text and not isinstance(codec.dtype, pd.CategoricalDtype):
+        order = natural_order(names)
+    ranks = np.append(np.argsort(order), -1)  # -1, of gaps, stays
+    values[~is_gap] = ranks[values[~is_gap].astype(int)]
+    indices = ranks[codec.seen.get_indexer(pd.Index(decoded, dtype=object))]
+    return values, [names[k] for k in order], indices.tolist()
 
 
 def _of_dates(
@@ -225,14 +235,14 @@ def _of_coded(
         if not is_plain or not np.isnan(first.encoded_missing_value):
             reason = "drops a category, encodes gaps, or is followed by another step"
             raise TypeError(_refusal(block, part, reason))
-    values, new = _find_categories(codec, series)
+    values, names, decoded = _find_categories(codec, series, known)
     column = _column(
         block.name,
         "category",
         block.start,
         block.stop,
-        categories=[*(str(x) for x in codec.seen), *new],
-        decoded=codec.seen.get_indexer(pd.Index(known, dtype=object)).tolist(),
+        categories=names,
+        decoded=decoded,
         is_ordinal=not is_hot,
     )
     return column, values

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, TypedDict
 
 import numpy as np
 
 from skae._data.layout import Layout
 from skae._plot.cells import find_limits
-from skae._plot.projection import find_classes, principal_plane
+from skae._plot.projection import far_apart, find_classes, principal_plane
 from skae._plot.traversal import decode_along, effects_of_units
 from skae.explorer._steps import Affine
 
 _MOST_CHOSEN = 4  # samples that are blended
+_INNER = 0.95  # share of the samples, around the mean code, that start may be among
 _MOST_SLIDERS = 8
 _REACH = 3  # standard deviations on both sides that a slider has at least
 _MOST_DISTANCES = 2000  # samples whose nearest neighbour is looked for
@@ -173,23 +175,35 @@ def find_spacing(codes: np.ndarray, rng: np.random.RandomState) -> list[float]:
     return np.percentile(distances, np.arange(101)).tolist()
 
 
-def label_facts(labels: Any) -> Colours | None:
-    """Return classes and the index of each label, or numbers, or None.
+def label_facts(labels: Any) -> Colours:
+    """Return classes and the index of each label, or numbers.
 
     Parameters
     ----------
-    labels : ndarray or Series of shape (n_samples,), or None
-        The labels. Those of a categorical Series are classes in its order.
+    labels : ndarray or Series of shape (n_samples,)
+        The labels. Those of a categorical Series are classes in its order. Gaps are
+        in no class.
     """
-    if labels is None:
-        return None
     if hasattr(labels, "cat"):
         codes = [int(k) if k >= 0 else None for k in labels.cat.codes]
         return {"classes": [str(x) for x in labels.cat.categories], "values": codes}
-    values, classes = find_classes(np.asarray(labels))
+    labels = np.asarray(labels)
+    gaps = np.array([_is_gap(x) for x in labels] if labels.dtype == object else [])
+    if gaps.any():
+        known = label_facts(labels[~gaps])
+        found = np.full(len(labels), None)
+        found[~gaps] = known["values"]
+        return {"classes": known["classes"], "values": found.tolist()}
+    values, classes = find_classes(labels)
     if classes is None:
         return {"classes": None, "values": finite_or_none(values)}
     return {"classes": classes, "values": values.tolist()}
+
+
+def _is_gap(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Real) and bool(value != value)
 
 
 def finite_or_none(values: np.ndarray) -> list[float | None]:
@@ -234,34 +248,35 @@ def sample_facts(rows: np.ndarray, layout: Layout) -> Drawing:
     }
 
 
-def find_start(
-    codes: np.ndarray, places: np.ndarray, labels: Colours | None
-) -> list[int]:
-    """Return the samples that are selected when the page opens: typical of classes.
+def find_start(codes: np.ndarray, labels: Colours | None) -> list[int]:
+    """Return the samples that are selected when the page opens: far apart in the code.
 
-    Without classes they are those nearest to one deviation from the centre of the map.
+    They are typical of classes, that is, nearest to the mean code of one. Without
+    classes, they are among the 95 % of the samples that are nearest to the mean code.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_components)
         The codes.
-    places : ndarray of shape (n_samples, 2)
-        Their places on the map.
     labels : Colours or None
         The labels of the samples.
     """
-    classes = None if labels is None else labels["classes"]
-    if labels is not None and classes is not None and len(classes) > 1:
-        values = np.array([-1 if k is None else k for k in labels["values"]])
-        members = [np.flatnonzero(values == k) for k in range(len(classes))]
-        members = [indices for indices in members if len(indices)][:_MOST_CHOSEN]
-        near = [_nearest(codes, codes[i].mean(0), i) for i in members]
-    else:
-        corners = np.array([(-1, 1), (1, 1), (-1, -1), (1, -1)])
-        targets = places.mean(0) + corners * places.std(0)
-        near = [_nearest(places, target, np.arange(len(places))) for target in targets]
-    distinct = list(dict.fromkeys(near))
-    return distinct if len(distinct) > 1 else [0, 1]
+    typical = _typical_of_classes(codes, labels)
+    if len(typical) < 2:
+        distances = np.linalg.norm(codes - codes.mean(axis=0), axis=1)
+        typical = np.flatnonzero(distances <= np.quantile(distances, _INNER))
+    chosen = typical[far_apart(codes[typical], _MOST_CHOSEN)].tolist()
+    return chosen if len(chosen) > 1 else [0, 1]
+
+
+def _typical_of_classes(codes: np.ndarray, labels: Colours | None) -> np.ndarray:
+    """Return a sample of each class, without repetition; none without classes."""
+    if labels is None or labels["classes"] is None:
+        return np.empty(0, dtype=int)
+    values = np.array([-1 if k is None else k for k in labels["values"]])
+    members = [np.flatnonzero(values == k) for k in np.unique(values[values >= 0])]
+    near = [_nearest(codes, codes[i].mean(axis=0), i) for i in members]
+    return np.array(near, dtype=int)
 
 
 def _nearest(points: np.ndarray, target: np.ndarray, among: np.ndarray) -> int:

@@ -94,7 +94,8 @@ def write(
     labels : array-like of shape (n_samples,), default=None
         Label of each sample, shown as its colour. Strings, booleans, whole numbers of
         up to 20 different values, and a Series of categories are classes and get a
-        legend. Other numbers get a colour bar, and NaN is grey.
+        legend, in natural order or that of the categories. Other numbers get a colour
+        bar. Gaps are grey, and are called missing.
 
     title : str or None, default=None
         Title of the page. None names the class of the autoencoder and the number of
@@ -196,7 +197,7 @@ def write(
     codes, way_back = samples.codes, samples.way_back
     axes, places, _ = find_places(codes)
     columns, cells, scale = _find_columns(estimator, steps, X, samples, drawn_as)
-    colours = label_facts(None if labels is None else labels[samples.chosen])
+    colours = None if labels is None else label_facts(labels[samples.chosen])
     levels, packed_samples = _pack_samples(samples.values)
     facts: Facts = {
         "n_components": codes.shape[1],
@@ -211,7 +212,7 @@ def write(
         "has_cells": cells is not None,
         "back": None if way_back is None else way_back_facts(way_back),
         "levels": levels,
-        "start": find_start(codes, places, colours),
+        "start": find_start(codes, colours),
         **sample_facts(samples.values, drawn_as),
     }
     packed = {

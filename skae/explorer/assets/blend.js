@@ -115,10 +115,9 @@ async function showInterpolation() {
 function makeStrip() {
   for (const kind of ["representation", "content"]) {
     const parts = facts.columns
-      ? [element("table", "", { className: "values" })]
+      ? [scroller(element("table", "", { className: "values" }))]
       : Array.from({ length: N_STEPS }, () => element("canvas"));
     const strip = $(`interpolation-${kind}`);
-    if (facts.columns) strip.tabIndex = 0; // wide tables scroll by the keys
     strip.append(...parts);
   }
 }

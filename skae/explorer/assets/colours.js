@@ -79,7 +79,7 @@ function paintClasses(classes, values) {
   paint.of = Uint16Array.from(values, (value) => value ?? classes.length);
   const counts = new Array(classes.length + 1).fill(0);
   for (const k of paint.of) counts[k]++;
-  const all = [...classes, "unknown"].map((name, k) => ({ name, k, count: counts[k] }));
+  const all = [...classes, MISSING].map((name, k) => ({ name, k, count: counts[k] }));
   showClasses(all.filter(({ count }) => count > 0));
 }
 
@@ -106,7 +106,7 @@ function showScale(name, shades, [low, high], hasUnknown) {
   const bar = element("span", "", { className: "bar" });
   bar.style.background = `linear-gradient(to right, ${shades.join(",")})`;
   const parts = [element("span", low), bar, element("span", high)];
-  if (hasUnknown) parts.push(swatch(paint.styles.at(-1)), element("span", "unknown"));
+  if (hasUnknown) parts.push(swatch(paint.styles.at(-1)), element("span", MISSING));
   const legend = element("div", "", { className: "scale", role: "img" });
   legend.ariaLabel = `Colours: ${name} from ${low} to ${high}`;
   legend.append(...parts);

@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 const LETTERS = ["A", "B", "C", "D"];
 const N_STEPS = 7;
+const MISSING = "missing"; // what gaps are called
 const MIDDLE = 0.5; // of the heights of codes of one unit
 
 const facts = JSON.parse($("facts").textContent); // documented in skae.explorer._facts

@@ -24,7 +24,7 @@ const neighboursOf = (i) => findNearest(codeRow(i), N_NEIGHBOURS, i);
 function labelOf(i) {
   const { classes, values } = facts.labels;
   const value = values[i];
-  if (value === null) return "unknown";
+  if (value === null) return MISSING;
   return classes ? classes[value] : String(Number(value.toPrecision(4)));
 }
 

@@ -22,6 +22,7 @@ function showMap() {
 
 async function startDecoder() {
   makeStrip();
+  watchScrollers();
   await unpackRows();
   await loadDecoder();
   document.body.classList.add("ready");

@@ -1,7 +1,6 @@
 // The columns of a table: their values, from the rows that the decoder gives, and text.
 
 const MOST_COLUMNS = 15; // in a table of values
-const GAP = "–";
 
 /** Round as numpy does: halves to the even number. */
 function rint(value) {
@@ -51,7 +50,7 @@ const TEXT = {
 };
 
 function cellText(value, column) {
-  return Number.isNaN(value) ? GAP : TEXT[column.kind](value, column);
+  return Number.isNaN(value) ? MISSING : TEXT[column.kind](value, column);
 }
 
 /** A number with as many decimals as tell apart a hundredth of the range. */
@@ -74,6 +73,30 @@ function dateText(milliseconds, { precision, is_utc }) {
 function gapBetween(column, one, other) {
   if (column.kind === "category") return Number(one !== other);
   return column.span > 0 ? Math.abs(one - other) / column.span : 0;
+}
+
+/** A frame in which a wide table scrolls sideways. */
+function scroller(table) {
+  const made = element("div", "", { className: "scroller" });
+  made.append(table);
+  return made;
+}
+
+/** Say at wide tables that they scroll, and let them scroll by the keys. */
+function watchScrollers() {
+  const see = (frame) => {
+    const isCut = frame.scrollWidth > frame.clientWidth + 1;
+    frame.classList.toggle("cut", isCut);
+    if (isCut) frame.tabIndex = 0;
+    else frame.removeAttribute("tabindex");
+  };
+  const observer = new ResizeObserver((entries) => {
+    for (const { target } of entries) see(target.closest(".scroller"));
+  });
+  for (const frame of document.querySelectorAll(".scroller")) {
+    observer.observe(frame);
+    observer.observe(frame.firstElementChild);
+  }
 }
 
 /** Show the values of columns; of many those that differ most, by their ranges. */
