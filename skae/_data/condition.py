@@ -244,8 +244,10 @@ def first_conditioned(
     return WeightedRows(ConditionedRows(rows, encoded), weight), condition
 
 
-def attached(rows: Any, condition: Condition | None, given: Any) -> Any:
-    """Return rows with their condition behind them.
+def encode_condition(
+    rows: Any, condition: Condition | None, given: Any
+) -> np.ndarray | None:
+    """Return the encoded condition of rows, None if they have none.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def attached(rows: Any, condition: Condition | None, given: Any) -> Any:
                 "The estimator was fitted without a condition. Pass none, or fit it "
                 "with one."
             )
-        return rows
+        return None
     columns = condition.columns
     if columns is not None:
         if given is not None:
@@ -275,7 +277,7 @@ def attached(rows: Any, condition: Condition | None, given: Any) -> Any:
             "The estimator was fitted with a condition. Pass it with X, as in "
             "transform(X, condition=condition)."
         )
-    return ConditionedRows(rows, condition.encode(given, len(rows)))
+    return condition.encode(given, len(rows))
 
 
 def divided(rows: Any, n_features: int) -> tuple[Any, np.ndarray | None]:

@@ -14,8 +14,8 @@ from sklearn.utils import check_array, check_random_state
 from skae._data.batches import RowDataset
 from skae._data.blocks import lacks_blocks
 from skae._data.condition import (
-    attached,
     divided,
+    encode_condition,
     first_conditioned,
     given_with,
     joined,
@@ -224,7 +224,7 @@ def checked_rows(X: Any, estimator: Any, model: TrainedModel) -> np.ndarray:
     rows = check_rows(
         X, estimator, shape, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
     )
-    _, encoded = divided(attached(rows, model.condition, given), model.n_features)
+    encoded = encode_condition(rows, model.condition, given)
     rows = converted(rows, model.units)
     if model.units is None:
         check_range(rows, model.dtype, model.feature_names)
