@@ -132,16 +132,12 @@ class Blender:
                 raise ValueError(
                     "through needs at least two samples to pass, such as X_train."
                 )
-            return self._with_condition(
-                lambda x, y: data_path(x, y, n_steps, self._bare(self._codes(known))),
-                start,
-                end,
-                n_steps,
-            )
+            passed = self._bare(self._codes(known))
+            found = data_path(self._bare(start), self._bare(end), n_steps, passed)
+            return self._with_condition(found, start, end)
         if path != "projected":
-            return self._with_condition(
-                lambda x, y: PATHS[path](x, y, n_steps), start, end, n_steps
-            )
+            found = PATHS[path](self._bare(start), self._bare(end), n_steps)
+            return self._with_condition(found, start, end)
         codes = linear_path(start, end, n_steps)
         inner = codes[:, 1:-1]
         for _ in range(_N_PROJECTIONS if inner.size else 0):
@@ -155,19 +151,14 @@ class Blender:
         return codes[:, : codes.shape[1] - self.n_condition]
 
     def _with_condition(
-        self,
-        find_path: Callable[[np.ndarray, np.ndarray], np.ndarray],
-        start: np.ndarray,
-        end: np.ndarray,
-        n_steps: int,
+        self, path: np.ndarray, start: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """Return the path of codes, each followed by its condition."""
-        found = find_path(self._bare(start), self._bare(end))
+        """Return a path of codes, each followed by its condition."""
         if not self.n_condition:
-            return found
-        n_code = found.shape[2]
+            return path
+        n_steps, n_code = path.shape[1:]
         condition = linear_path(start[:, n_code:], end[:, n_code:], n_steps)
-        return np.concatenate([found, condition], axis=2)
+        return np.concatenate([path, condition], axis=2)
 
     def mix(self, X: Any, weights: Any, *, return_support: bool = False) -> Any:
         """Decode weighted sums of codes: see :func:`skae.mix`."""
