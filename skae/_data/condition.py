@@ -244,9 +244,7 @@ def first_conditioned(
     return WeightedRows(ConditionedRows(rows, encoded), weight), condition
 
 
-def encode_condition(
-    rows: Any, condition: Condition | None, given: Any
-) -> np.ndarray | None:
+def encode_condition(rows: Any, condition: Condition | None, given: Any) -> Any:
     """Return the encoded condition of rows, None if they have none.
 
     Parameters
