@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -51,13 +52,12 @@ def small(digits):
     return digits[0][:100]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def close_figures():
-    """Close the figures that a test has drawn."""
+    """Close the figures that a test has drawn: pyplot keeps them, and warns of many."""
     yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

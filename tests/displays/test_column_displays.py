@@ -22,7 +22,6 @@ from skae import (
 from skae.tabular import TableEncoder
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 WINE = load_wine(as_frame=True).data
 NAMES = WINE.columns.tolist()

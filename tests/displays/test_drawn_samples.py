@@ -8,7 +8,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skae import AutoencoderTransformer, ConvAutoencoder, ReconstructionDisplay
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture

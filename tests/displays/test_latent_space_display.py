@@ -22,7 +22,6 @@ from sklearn.preprocessing import FunctionTransformer
 from skae import AutoencoderTransformer, LatentSpaceDisplay
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ from skae import (
 )
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from skae import (
 )
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture
