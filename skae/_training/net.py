@@ -17,14 +17,10 @@ from skae._data.batches import Batch
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 from skae._training.callbacks import StopTraining, is_stop_of_callback, with_own
-from skae._training.divergence import (
-    FiniteWeights,
-    check_finite,
-    check_start,
-)
-from skae._training.epochs import can_take_fast_path, run_fast_epoch
+from skae._training.divergence import FiniteWeights, check_start
 from skae._training.fused_adam import parameters_of
-from skae._training.history import EpochHistory, EpochTerms, record_terms
+from skae._training.history import EpochHistory
+from skae._training.passes import Pass, Passes, can_take_fast_path, run_alone
 from skae._training.plan import Task
 from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
@@ -263,33 +259,7 @@ class AutoencoderNet(LayerwiseNet):
         objective = float(np.average(objectives, weights=totals))
         return objective, np.concatenate(losses), np.concatenate(weights)
 
-    # One epoch ------------------------------------------------------------------
-
-    def run_single_epoch(
-        self,
-        iterator: Any,
-        training: bool,
-        prefix: str,
-        step_fn: Any,
-        **fit_params: Any,
-    ) -> None:
-        if iterator is None:
-            return
-        self.epoch_terms_ = EpochTerms()
-        if training and self.learning_rate_.n_steps is None:
-            self.learning_rate_.n_steps = len(iterator) * self.n_epochs_
-        with nullcontext() if training else self.validation_noise():
-            if self.is_fast_:
-                run_fast_epoch(self, iterator, training, prefix)
-            else:
-                super().run_single_epoch(
-                    iterator, training, prefix, step_fn, **fit_params
-                )
-        means = record_terms(
-            self.history, prefix, self.epoch_terms_, as_batch=self.is_fast_
-        )
-        if training:
-            check_finite(means, len(self.history), self.lr)
+    # One pass over data ---------------------------------------------------------
 
     @contextmanager
     def validation_noise(self) -> Iterator[None]:
@@ -300,6 +270,13 @@ class AutoencoderNet(LayerwiseNet):
             yield
         finally:
             self.module_.stream = training_stream
+
+    def run_each_batch(self, a_pass: Pass) -> None:
+        """Run the batches of a pass in skorch's own loop, with its callbacks."""
+        step = self.train_step if a_pass.training else self.validation_step
+        super().run_single_epoch(
+            a_pass.iterator, a_pass.training, a_pass.prefix, step_fn=step
+        )
 
     # A whole fit ----------------------------------------------------------------
 
@@ -315,16 +292,29 @@ class AutoencoderNet(LayerwiseNet):
         self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
     ) -> AutoencoderNet:
         """Train for some epochs, as skorch does, but do not catch Ctrl-C."""
+        run_alone(self.training(X, **fit_params))
+        return self
+
+    def training(self, dataset: Any, epochs: int | None = None) -> Passes:
+        """Train for some epochs, and yield each pass over data, to be run outside.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            The training rows.
+        epochs : int or None, default=None
+            Number of epochs. None is `max_epochs`.
+        """
         if not self.initialized_:
             self.initialize()
         self.finite_weights_ = FiniteWeights(self.module_, self.optimizer_)
         self.mode_, self.learning_rate_ = Mode(self.module_), None
         is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
-            self.notify("on_train_begin", X=X, y=y)
+            self.notify("on_train_begin", X=dataset, y=None)
             with suppress(StopTraining):
-                self.fit_loop(X, y, **fit_params)
-            self.notify("on_train_end", X=X, y=y)
+                yield from self._all_epochs(dataset, epochs)
+            self.notify("on_train_end", X=dataset, y=None)
         except DivergenceError:
             self.finite_weights_.restore()
             raise
@@ -334,11 +324,8 @@ class AutoencoderNet(LayerwiseNet):
             raise
         finally:
             self._finish_training()
-        return self
 
-    def fit_loop(
-        self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any
-    ) -> AutoencoderNet:
+    def _all_epochs(self, dataset: Any, epochs: int | None) -> Passes:
         """Run epochs, select the best one, and run the final ones on all rows."""
         n_epochs = self.max_epochs if epochs is None else epochs
         n_final = int(n_epochs * self.final_share)
@@ -346,25 +333,47 @@ class AutoencoderNet(LayerwiseNet):
         is_fresh = self.module_.n_epochs == 0
         if n_epochs == 0:
             if self.final_share and is_fresh:
-                self._restart(X)
-            return self
-        self._begin_epochs(n_epochs - n_final, self.lr_schedule)
+                self._restart(dataset)
+            return
         try:
-            super().fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
+            yield from self._epochs(dataset, n_epochs - n_final, self.lr_schedule)
         except StopTraining:
             if stopping is None or not stopping.has_stopped_:
                 n_final = 0  # a callback of the user ends all
         if stopping is None or not stopping.selects:
-            return self
+            return
         is_better = stopping.select(self)
         if n_final and is_better:
             self.learning_rate_.reset()
+            schedule = final if self.lr_schedule else None
             with without_split(self):
-                self._begin_epochs(n_final, final if self.lr_schedule else None)
-                super().fit_loop(X, y, epochs=n_final, **fit_params)
+                yield from self._epochs(dataset, n_final, schedule, is_final=True)
         elif self.final_share and is_fresh and not is_better:
-            self._restart(X)
-        return self
+            self._restart(dataset)
+
+    def _epochs(
+        self,
+        dataset: Any,
+        n_epochs: int,
+        schedule: Schedule | None,
+        *,
+        is_final: bool = False,
+    ) -> Passes:
+        self.check_data(dataset, None)
+        self.check_training_readiness()
+        self.n_epochs_, self.is_fast_ = n_epochs, can_take_fast_path(self)
+        optimizer, by_layer = self.optimizer_, self.lr_by_layer
+        self.learning_rate_ = LearningRate(optimizer, schedule, by_layer)
+        training, held_out = self.get_split_datasets(dataset)
+        facts = {"dataset_train": training, "dataset_valid": held_out}
+        passes = [Pass(self, self.get_iterator(training, training=True), is_final)]
+        if held_out is not None:
+            iterator = self.get_iterator(held_out, training=False)
+            passes.append(Pass(self, iterator, is_final, prefix="valid"))
+        for _ in range(n_epochs):
+            self.notify("on_epoch_begin", **facts)
+            yield from passes
+            self.notify("on_epoch_end", **facts)
 
     def _restart(self, dataset: Any) -> None:
         """Start again, from PCA of all rows with the shipped networks."""
@@ -372,11 +381,6 @@ class AutoencoderNet(LayerwiseNet):
         start = self.module.restart
         self.pca_r2_ = start(self.module_, rows, self.augmentation, weight)
         self.optimizer_.state.clear()
-
-    def _begin_epochs(self, n_epochs: int, schedule: Schedule | None) -> None:
-        self.n_epochs_, self.is_fast_ = n_epochs, can_take_fast_path(self)
-        optimizer, by_layer = self.optimizer_, self.lr_by_layer
-        self.learning_rate_ = LearningRate(optimizer, schedule, by_layer)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         super().on_epoch_end(net, **kwargs)

@@ -61,7 +61,7 @@ class Stopping(EarlyStopping):
     def on_epoch_begin(self, net: Any, dataset_valid: Any = None, **kw: Any) -> None:
         if self.selects and self.start_ is None and dataset_valid is not None:
             self.held_out_ = dataset_valid
-            weights = copy.deepcopy(net.module_.state_dict())
+            weights = _copy(net.module_.state_dict())
             self.start_ = _Candidate(weights, *net.measure(dataset_valid))
             self.dynamic_threshold_ = self._calc_new_threshold(self.start_.objective)
 
@@ -85,7 +85,7 @@ class Stopping(EarlyStopping):
         """Copy weights, into the last copies: skorch copies them anew in each epoch."""
         kept = self.best_model_weights_
         if kept is None:
-            self.best_model_weights_ = copy.deepcopy(weights)
+            self.best_model_weights_ = _copy(weights)
             return
         for name, value in weights.items():
             if torch.is_tensor(value):
@@ -111,6 +111,14 @@ class Stopping(EarlyStopping):
             self.best_epoch_ = 0
         self.start_ = self.best_model_weights_ = self.held_out_ = None
         return is_better
+
+
+def _copy(weights: dict[str, Any]) -> dict[str, Any]:
+    """Copy weights, but not the memory that they share with those of other nets."""
+    return {
+        name: x.clone() if torch.is_tensor(x) else copy.deepcopy(x)
+        for name, x in weights.items()
+    }
 
 
 @dataclass(frozen=True)
