@@ -2,7 +2,7 @@
 
 ``python tools/docstrings.py`` rewrites the files, ``--check`` only says which of them
 would change and exits with 1 if there are any. The words of a shared entry are those of
-the first class of its family: edit them there, and run this.
+the first class or method of its family: edit them there, and run this.
 """
 
 import ast
@@ -14,13 +14,19 @@ from pathlib import Path
 
 import skae
 
+# Sections of results: each of them is one entry, whose name is its title.
+_RESULTS = ("Returns", "Raises", "Warns")
+_WIDTH = 88
+
 # An entry begins with "name : type", at the indentation of the docstring.
 _ENTRY = re.compile(r"^(?P<names>[\w*]+(?:, [\w*]+)*) : (?P<type>.+)$")
 
 
 @dataclass(frozen=True)
 class Family:
-    """Classes whose docstrings share entries.
+    """Classes or methods whose docstrings share entries.
+
+    Of two families with the same entry of the same method, the earlier one decides.
 
     Parameters
     ----------
@@ -29,12 +35,15 @@ class Family:
     others : tuple of str
         The others: classes, or methods as ``"Class.method"``.
     own : dict of str to set of str
-        Entries that a class words in its own way.
+        Entries that one of the others words in its own way.
+    shares_results : bool, default=False
+        Whether they share what they return, raise and warn of, too.
     """
 
     first: str
     others: tuple[str, ...]
     own: dict[str, set[str]] = field(default_factory=dict)
+    shares_results: bool = False
 
 
 _SAMPLES = (
@@ -43,6 +52,31 @@ _SAMPLES = (
 )
 _PLOTS = [f"{name}.plot" for name in _SAMPLES]
 _MAKERS = [f"{name}.from_estimator" for name in _SAMPLES]
+# Methods of all autoencoders that take a condition in the variational one, and what it
+# words in its own way.
+_OVERRIDDEN = {
+    "fit": {"y", "Warns"},
+    "partial_fit": set(),
+    "transform": {"Returns"},
+    "inverse_transform": set(),
+    "reconstruct": {"Returns"},
+    "score": set(),
+    "score_samples": set(),
+    "impute": {"n_draws"},
+    "sensitivity": set(),
+    "hidden_layer": set(),
+    "blend": set(),
+    "interpolate": set(),
+    "mix": set(),
+}
+# Methods that take the condition of their samples.
+_CONDITIONED = [
+    f"VariationalAutoencoder.{name}"
+    for name in (
+        *("reconstruct", "score", "score_samples", "impute", "sensitivity"),
+        *("hidden_layer", "mix", "posterior", "log_likelihood"),
+    )
+]
 FAMILIES = [
     Family(
         "AutoencoderTransformer",
@@ -92,6 +126,25 @@ FAMILIES = [
         ("LatentDiagnosticsDisplay.from_estimator",),
         own={"LatentDiagnosticsDisplay.from_estimator": {"estimator"}},
     ),
+    *(
+        Family(
+            f"AutoencoderTransformer.{name}",
+            (f"VariationalAutoencoder.{name}",),
+            own={f"VariationalAutoencoder.{name}": own},
+            shares_results=True,
+        )
+        for name, own in _OVERRIDDEN.items()
+    ),
+    Family(
+        "VariationalAutoencoder.partial_fit",
+        ("VariationalAutoencoder.fit_transform",),
+        own={"VariationalAutoencoder.fit_transform": {"X"}},
+    ),
+    Family("VariationalAutoencoder.transform", tuple(_CONDITIONED)),
+    Family(
+        "VariationalAutoencoder.inverse_transform",
+        ("VariationalAutoencoder.sample",),
+    ),
 ]
 
 
@@ -113,14 +166,14 @@ def _node(path, tree):
 def _split(lines):
     """Return the lines of a docstring as pieces: entries with a name, other text.
 
-    Only parameters and attributes are entries; a See Also looks like them.
+    Only parameters, attributes and results are entries; a See Also looks like them.
     """
     pieces = [[None, []]]
     section = None
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if following and set(following) == {"-"}:
             section = line
-            pieces.append([None, []])
+            pieces.append([section if section in _RESULTS else None, []])
         entry = _ENTRY.match(line) if section in ("Parameters", "Attributes") else None
         if entry:
             pieces.append([entry["names"], []])
@@ -130,7 +183,7 @@ def _split(lines):
 
 def _with_default(line, name, signature):
     """Return the first line of an entry with the default of its own signature."""
-    kind = re.sub(r", default=.*", "", line)
+    kind = re.sub(r",\s+default=.*", "", line)
     parameter = signature.get(name.split(", ")[0].lstrip("*"))
     if parameter is None or parameter.default is inspect.Parameter.empty:
         return kind
@@ -143,17 +196,16 @@ def _is_attribute(name):
     return name.split(", ")[0].endswith("_")
 
 
-def rewrite(path, words, own):
-    """Return the file and the new text of a docstring.
+def rewrite(path, words):
+    """Return the new text of a docstring.
 
     Parameters
     ----------
     path : str
         The class or the method.
     words : dict
-        Lines of the shared entries, by their names.
-    own : set of str
-        Entries to leave as they are, but for their defaults.
+        Lines of the shared entries, by their names. Other entries stay as they are, but
+        for their defaults.
     """
     documented = _resolve(path)
     lines = inspect.cleandoc(documented.__doc__).split("\n")
@@ -162,7 +214,7 @@ def rewrite(path, words, own):
     pieces = _split(lines)
     for name, body in pieces:
         if name is not None:
-            taken = words[name] if name in words and name not in own else body
+            taken = words.get(name, body)
             entries[name] = [_with_default(taken[0], name, signature), *taken[1:]]
     listed = [name for name in entries if not _is_attribute(name)]
     # Parameters in the order of the signature, other entries where they stand.
@@ -186,29 +238,51 @@ def _stripped(lines):
     return lines
 
 
-def main(check):
-    """Rewrite the files, or check them."""
-    texts, sources = {}, {}
+def _broken(line, indent):
+    """Return a line with its indentation, broken before a default if it is too long."""
+    line = (indent + line).rstrip()
+    kind, comma, default = line.rpartition(", default=")
+    if len(line) <= _WIDTH or not comma:
+        return [line]
+    return [f"{kind}, \\", f"{indent}        default={default}"]
+
+
+def _collect():
+    """Return the words that each class or method takes from others."""
+    taken = {}
     for family in FAMILIES:
         first = inspect.cleandoc(_resolve(family.first).__doc__).split("\n")
-        words = {name: body for name, body in _split(first) if name is not None}
-        for path in (family.first, *family.others):
-            own = family.own.get(path, set())
-            texts[path] = rewrite(path, words, own)
-            sources[path] = Path(inspect.getsourcefile(_resolve(path.split(".")[0])))
+        earlier = taken.setdefault(family.first, {})
+        words = {name: earlier.get(name, body) for name, body in _split(first)}
+        left = {None} if family.shares_results else {None, *_RESULTS}
+        for path in family.others:
+            kept = left | family.own.get(path, set())
+            shared = {name: x for name, x in words.items() if name not in kept}
+            taken[path] = shared | taken.get(path, {})
+    return taken
+
+
+def main(check):
+    """Rewrite the files, or check them."""
+    texts, places = {}, {}
+    for path, words in _collect().items():
+        documented = inspect.unwrap(_resolve(path))
+        source = Path(inspect.getsourcefile(documented))
+        places[path] = source, documented.__qualname__
+        texts[path] = rewrite(path, words)
     changed = []
-    for source in sorted(set(sources.values())):
+    for source in sorted({source for source, _ in places.values()}):
         lines = source.read_text(encoding="utf-8").split("\n")
         tree = ast.parse("\n".join(lines))
         edits = []
         for path, text in texts.items():
-            if sources[path] != source:
+            if places[path][0] != source:
                 continue
-            docstring = _node(path, tree).body[0]
+            docstring = _node(places[path][1], tree).body[0]
             indent = " " * docstring.col_offset
             start, stop = docstring.lineno - 1, docstring.end_lineno
             prefix = "r" if lines[start].lstrip().startswith("r") else ""
-            body = [indent + x if x else "" for x in text.split("\n")]
+            body = [x for line in text.split("\n") for x in _broken(line, indent)]
             body[0] = f'{indent}{prefix}"""{text.split(chr(10))[0]}'
             edits.append((start, stop, [*body, f'{indent}"""']))
         new = list(lines)

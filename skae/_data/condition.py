@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skae._data.faults import check_masked
-from skae._data.rows import MappedRows, Rows
+from skae._data.rows import DerivedRows, Rows
 from skae._data.sparse import SparseRows
 from skae._data.weights import WeightedRows, counted
 
@@ -361,7 +361,7 @@ def values_of_columns(rows: Rows, columns: tuple[int, ...]) -> np.ndarray:
     return values
 
 
-class ConditionedRows(MappedRows):
+class ConditionedRows(DerivedRows):
     """Rows, each with its condition behind its features.
 
     Parameters
@@ -395,10 +395,6 @@ class ConditionedRows(MappedRows):
         rows: Any = self.rows
         some = rows.select(chosen) if isinstance(rows, SparseRows) else rows[chosen]
         return ConditionedRows(some, self.condition[chosen])
-
-    def map(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows as they are."""
-        return rows
 
 
 def _names_of(values: Any) -> tuple[str, ...] | None:

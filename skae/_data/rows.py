@@ -43,8 +43,8 @@ class Rows(Protocol):
         """Return the rows at some indices, in their order."""
 
 
-class MappedRows(ABC):
-    """Rows in float64 that are computed from others as they are taken.
+class DerivedRows(ABC):
+    """Rows in float64 that are made from others as they are taken.
 
     Parameters
     ----------
@@ -58,6 +58,20 @@ class MappedRows(ABC):
         self.rows = rows
 
     @abstractmethod
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Return one row, or the rows of a slice."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
+
+
+class MappedRows(DerivedRows):
+    """Rows that a map makes from others, one from each."""
+
+    @abstractmethod
     def map(self, rows: np.ndarray) -> np.ndarray:
         """Return what some rows, or one, become."""
 
@@ -66,18 +80,12 @@ class MappedRows(ABC):
         """Number of rows and of features."""
         return self.rows.shape
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, index: Any) -> np.ndarray:
         return self.map(self.rows[index])
 
     def take(self, indices: np.ndarray, axis: int = 0) -> np.ndarray:
         """Return the rows at some indices, in their order."""
         return self.map(self.rows.take(indices, axis=axis))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
 
 
 def first_rows(

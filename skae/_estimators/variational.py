@@ -917,8 +917,8 @@ class VariationalAutoencoder(BaseAutoencoder):
             Number of samples.
 
         condition : array-like, default=None
-            The condition to decode with, one value for all samples or one for each, if
-            `fit` saw one, also in columns of X.
+            The condition to decode with, one value for all or one for each, if `fit`
+            saw one, also in columns of X.
 
         noise : bool, default=False
             Whether to sample from the decoder's distribution instead of returning its
