@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 # Reentrant: a custom builder may itself fit an autoencoder.
 _GLOBAL_GENERATOR_LOCK = threading.RLock()
@@ -46,6 +47,19 @@ class RandomStream:
             self._generators[key] = generator.manual_seed(self.seed)
         return self._generators[key]
 
+    def normal_like(self, x: Tensor) -> Tensor:
+        """Draw from the standard normal distribution, in the shape of a tensor."""
+        return torch.empty_like(x).normal_(generator=self.on(x.device))
+
+    def signs_like(self, x: Tensor) -> Tensor:
+        """Draw -1 and 1, in the shape of a tensor."""
+        draws = torch.empty_like(x).bernoulli_(0.5, generator=self.on(x.device))
+        return draws * 2 - 1
+
+    def permutation(self, n: int, device: torch.device) -> Tensor:
+        """Draw an order of n items."""
+        return torch.randperm(n, generator=self.on(device), device=device)
+
     def __getstate__(self) -> dict[str, Any]:
         states = {key: g.get_state() for key, g in self._generators.items()}
         return {"seed": self.seed, "states": states}
@@ -82,6 +96,60 @@ class RandomStream:
                 for (shared, own), state in zip(generators, before, strict=True):
                     own.set_state(shared.get_state())
                     shared.set_state(state)
+
+
+class Recorder(RandomStream):
+    """A stream that remembers what was drawn, to be drawn again from other streams."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        # Each is called with a stream, a number of rows, and a tensor of their type.
+        self.draws: list[Callable[[RandomStream, int, Tensor], Tensor]] = []
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        self._record("normal_like", x)
+        return super().normal_like(x)
+
+    def signs_like(self, x: Tensor) -> Tensor:
+        self._record("signs_like", x)
+        return super().signs_like(x)
+
+    def permutation(self, n: int, device: torch.device) -> Tensor:
+        self.draws.append(lambda stream, _, rows: stream.permutation(n, rows.device))
+        return super().permutation(n, device)
+
+    def _record(self, name: str, x: Tensor) -> None:
+        shape = x.shape[1:]
+
+        def draw(stream: RandomStream, n_rows: int, rows: Tensor) -> Tensor:
+            return getattr(stream, name)(rows.new_empty(n_rows, *shape))
+
+        self.draws.append(draw)
+
+
+class Replay:
+    """A stream that returns what was drawn before, in that order.
+
+    Parameters
+    ----------
+    drawn : sequence of Tensor
+        What was drawn.
+    """
+
+    def __init__(self, drawn: Sequence[Tensor]) -> None:
+        self._drawn = iter(drawn)
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        """Return the next draw."""
+        return next(self._drawn)
+
+    def signs_like(self, x: Tensor) -> Tensor:
+        """Return the next draw."""
+        return next(self._drawn)
+
+    def permutation(self, n: int, device: torch.device) -> Tensor:
+        """Return the next draw."""
+        return next(self._drawn)
 
 
 def seeded(part: Any, seed: int) -> Any:

@@ -20,6 +20,7 @@ from skae._networks.jacobian import (
 )
 from skae._networks.layers import FirstHalf, Hardsigmoid, Standardize, TopK
 from skae._networks.tracing import run
+from skae._random import RandomStream
 
 SMOOTH = ["Tanh", "Sigmoid", "Softplus", "GELU", "SiLU", "Mish", "Softsign"]
 KINKED = ["ReLU", "LeakyReLU", "ELU", "SELU", "Hardtanh"]
@@ -246,7 +247,7 @@ def test_pooled_convolutions_are_exact(image_shape, pooling):
     _assert_exact(encoder, x)
     # As many probes as units are exact, too.
     found = stochastic_squared_norm(
-        encoder, x, n_probes=3, generator=torch.Generator(), steps=run(encoder, x)[1]
+        encoder, x, n_probes=3, stream=RandomStream(0), steps=run(encoder, x)[1]
     )
     torch.testing.assert_close(found, exact_squared_norm(encoder, x))
 
@@ -341,7 +342,7 @@ def test_input_is_not_changed(kind):
     encoder, x = _double(shipped.encoder(layout, 3)), _rows(20)
     before = x.clone()
     exact_squared_norm(encoder, x).sum().backward()
-    stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
+    stochastic_squared_norm(encoder, x, n_probes=1, stream=RandomStream(0))
     assert torch.equal(x, before)
     assert not x.requires_grad
     assert x.grad is None
@@ -445,9 +446,7 @@ def test_steps_save_a_pass_through_the_encoder():
     for layer in encoder:
         layer.register_forward_hook(lambda layer, *_: calls.append(layer))
     exact_squared_norm(encoder, x, steps=steps)
-    stochastic_squared_norm(
-        encoder, x, steps=steps, n_probes=1, generator=torch.Generator()
-    )
+    stochastic_squared_norm(encoder, x, steps=steps, n_probes=1, stream=RandomStream(0))
     assert calls == []
 
 
@@ -493,7 +492,7 @@ def test_stochastic_estimate_is_unbiased_in_value_and_gradient(kind):
     encoder, x = _double(shipped.encoder(layout, 3)), _rows(20, n_rows=3)
     repeated = x.repeat(2000, 1)
     estimate = stochastic_squared_norm(
-        encoder, repeated, n_probes=1, generator=torch.Generator().manual_seed(0)
+        encoder, repeated, n_probes=1, stream=RandomStream(0)
     )
     exact = exact_squared_norm(encoder, x)
     draws = estimate.detach().reshape(2000, 3)
@@ -526,8 +525,7 @@ def test_average_over_all_signs_is_the_exact_norm(monkeypatch):
             ),
         )
         found += (
-            stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
-            / 8
+            stochastic_squared_norm(encoder, x, n_probes=1, stream=RandomStream(0)) / 8
         )
     torch.testing.assert_close(
         found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
@@ -537,7 +535,7 @@ def test_average_over_all_signs_is_the_exact_norm(monkeypatch):
 def test_the_estimate_of_one_component_is_exact():
     # The sign of the only unit drops out of the square.
     encoder, x = _double(_mlp(N_IN, 4, 1)), _rows()
-    found = stochastic_squared_norm(encoder, x, n_probes=1, generator=torch.Generator())
+    found = stochastic_squared_norm(encoder, x, n_probes=1, stream=RandomStream(0))
     torch.testing.assert_close(
         found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
     )
@@ -555,7 +553,7 @@ def test_variance_has_its_closed_form(n_probes):
                 encoder,
                 x.expand(40, N_IN),
                 n_probes=n_probes,
-                generator=torch.Generator().manual_seed(seed),
+                stream=RandomStream(seed),
             )
             for seed in range(200)
         ]
@@ -572,33 +570,31 @@ def test_variance_has_its_closed_form(n_probes):
 def test_as_many_probes_as_units_are_exact(n_probes, name):
     encoder, x = _double(ENCODERS[name]()), _rows(20)
     found = stochastic_squared_norm(
-        encoder, x, n_probes=n_probes, generator=torch.Generator()
+        encoder, x, n_probes=n_probes, stream=RandomStream(0)
     )
     torch.testing.assert_close(
         found, exact_squared_norm(encoder, x), rtol=1e-12, atol=0
     )
 
 
-def test_probes_come_from_the_generator_alone():
+def test_probes_come_from_the_stream_alone():
     encoder, x = _double(_mlp(N_IN, 4, 3)), _rows()
     before = torch.random.get_rng_state()
 
-    def draw(generator):
-        return stochastic_squared_norm(encoder, x, n_probes=1, generator=generator)
+    def draw(stream):
+        return stochastic_squared_norm(encoder, x, n_probes=1, stream=stream)
 
-    generator = torch.Generator().manual_seed(0)
-    first, second = draw(generator), draw(generator)
+    stream = RandomStream(0)
+    first, second = draw(stream), draw(stream)
     assert not torch.equal(first, second)
-    assert torch.equal(first, draw(torch.Generator().manual_seed(0)))
+    assert torch.equal(first, draw(RandomStream(0)))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_stochastic_estimate_works_where_gradients_are_off():
     encoder, x = _double(_mlp(N_IN, 4, 1)), _rows()
     with torch.no_grad():
-        found = stochastic_squared_norm(
-            encoder, x, n_probes=1, generator=torch.Generator()
-        )
+        found = stochastic_squared_norm(encoder, x, n_probes=1, stream=RandomStream(0))
     torch.testing.assert_close(found.detach(), _brute_force(encoder, x).detach())
 
 
@@ -613,9 +609,7 @@ def test_a_first_layer_may_work_in_place():
     found, expected = (exact_squared_norm(encoder(flag), x) for flag in (True, False))
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     found, expected = (
-        stochastic_squared_norm(
-            encoder(flag), x, n_probes=2, generator=torch.Generator().manual_seed(0)
-        )
+        stochastic_squared_norm(encoder(flag), x, n_probes=2, stream=RandomStream(0))
         for flag in (True, False)
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=0)

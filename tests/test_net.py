@@ -19,8 +19,8 @@ from skae._networks.autoencoder import AutoencoderModule, VariationalAutoencoder
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.objective import Objective
 from skae._random import RandomStream
-from skae._training.passes import can_take_fast_path
 from skae._training.net import AutoencoderNet
+from skae._training.passes import can_take_fast_path
 from skae._training.schedules import LR_SCHEDULES
 from skae._training.settings import as_stream
 from skae._training.stopping import STOPPING

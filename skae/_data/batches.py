@@ -211,6 +211,13 @@ class BatchIterator:
         return len(self._sizes())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        for taken, sizes in self.parts():
+            parts = _split(taken, sizes) if len(sizes) > 1 else [taken]
+            for batch in parts:
+                yield batch.pair()
+
+    def parts(self) -> Iterator[tuple[Batch, list[int]]]:
+        """Yield the rows of several batches at a time, and the size of each batch."""
         n_rows = len(self.dataset)  # type: ignore[arg-type]
         if self.shuffle:
             generator = None if self.stream is None else self.stream.on("cpu")
@@ -223,9 +230,7 @@ class BatchIterator:
             some, sizes = sizes[:n_at_once], sizes[n_at_once:]
             stop = start + sum(some)
             taken = take(order[start:stop])
-            parts = _split(taken, some) if len(some) > 1 else [taken]
-            for batch in parts:
-                yield batch.pair()
+            yield taken, some
             start = stop
             n_at_once = max(1, _TAKEN_BYTES * len(some) // taken.x.nbytes)
 

@@ -21,6 +21,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
 
+from skae._ahead import adopted
 from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
 from skae._estimators.fitting import (
@@ -79,6 +80,7 @@ from skae._persistence.skops import (
 )
 from skae._training.build import resume_net
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
+from skae._training.passes import Passes, run_alone
 from skae._training.plan import Networks, Plan, Task
 from skae._training.settings import as_stream, trains
 
@@ -259,6 +261,13 @@ class BaseAutoencoder(
             If R² is below that of PCA, columns of a table hardly count, or the code has
             more units than X has features.
         """
+        given = {"sample_weight": sample_weight, "X_val": X_val}
+        if not adopted(self, X, given):
+            run_alone(self._fitting(X, **given))
+        return self
+
+    def _fitting(self, X: Any, sample_weight: Any = None, X_val: Any = None) -> Passes:
+        """Fit, and yield each pass over data, to be run outside."""
         self._validate_params()
         is_resumed = self.warm_start and self.__sklearn_is_fitted__()
         if is_resumed:
@@ -270,9 +279,8 @@ class BaseAutoencoder(
             if is_resumed:
                 resume_net(model.net, model.trained_with, model.n_features)
             with validated(self, model, X_val):
-                train(self, model, data, self.max_epochs, self._describe)
+                yield from train(self, model, data, self.max_epochs, self._describe)
         warn_of_fit(model, data, common_remedies(self, self._remedies(), self._noise()))
-        return self
 
     @with_callbacks
     @trains
@@ -307,7 +315,7 @@ class BaseAutoencoder(
         else:
             model, data = extend(X, self, self._model, sample_weight)
         with holding(self, model), as_stream(model.net, is_auto=self.lr == "auto"):
-            train(self, model, data, 1, later(self._describe))
+            run_alone(train(self, model, data, 1, later(self._describe)))
         return self
 
     def _describe(self, model: TrainedModel, data: WeightedRows) -> None:

@@ -48,6 +48,7 @@ from skae._persistence.format import Document, Saved
 from skae._random import draw_seed
 from skae._training.build import build_net, prepare_net, resolve_batch_size
 from skae._training.callbacks import reported_epochs, shown_epochs
+from skae._training.passes import Passes
 from skae._training.plan import Plan, Task
 from skae._training.settings import default_torch, held_out, restored_on_error
 
@@ -323,8 +324,10 @@ def train(
     data: WeightedRows,
     n_epochs: int,
     describe: _Describe,
-) -> None:
+) -> Passes:
     """Train a model, show or report its epochs, and describe it.
+
+    Each pass over data is yielded, to be run outside.
 
     Parameters
     ----------
@@ -357,7 +360,7 @@ def train(
             reported_epochs(estimator, net, rows, n_epochs),
         ):
             dataset = RowDataset(rows, model.dtype, weight=data.weight)
-            net.partial_fit(dataset, None, epochs=n_epochs)
+            yield from net.training(dataset, n_epochs)
     except (DivergenceError, KeyboardInterrupt):
         describe(model, data)
         raise

@@ -135,13 +135,13 @@ class AutoencoderModule(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Return rows without their condition."""
-        return x[:, : -self.n_condition] if self.n_condition else x
+        return x[..., : -self.n_condition] if self.n_condition else x
 
     def conditioned(self, code: Tensor, x: Tensor) -> Tensor:
         """Return the code of each row with its condition, as the decoder takes it."""
         if not self.n_condition:
             return code
-        return torch.cat([code, x[:, -self.n_condition :]], dim=1)
+        return torch.cat([code, x[..., -self.n_condition :]], dim=-1)
 
     def trained_code(self, x: Tensor) -> Tensor:
         """Return the code of each row, in the coordinates of training."""
@@ -225,7 +225,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
         The log-variance is bounded smoothly, so that no single row can make the
         objective infinite.
         """
-        mean, raw = self.encoder(x).to(x.dtype).chunk(2, dim=1)
+        mean, raw = self.encoder(x).to(x.dtype).chunk(2, dim=-1)
         return mean, _MAX_LOG_VAR * torch.tanh(raw / _MAX_LOG_VAR)
 
     def trained_code(self, x: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class VariationalAutoencoderModule(AutoencoderModule):
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         mean, log_var = self.posterior(x)
-        noise = torch.empty_like(mean).normal_(generator=self.stream.on(mean.device))
+        noise = self.stream.normal_like(mean)
         code = torch.addcmul(mean, torch.exp(0.5 * log_var), noise)
         return {
             "code": code,

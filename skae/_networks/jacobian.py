@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -56,6 +58,8 @@ _DIAGONAL = (
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # By the number of axes of the weight.
 _TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+# Whether torch's vmap maps the computation, under which autograd.grad fails.
+_IS_MAPPED = ContextVar("is_mapped", default=False)
 # Numbers that are pulled back at a time, so that the results fit into the cache.
 _CHUNK = 2**19
 
@@ -92,11 +96,24 @@ def has_closed_form(encoder: nn.Module) -> bool:
     return known and linear in ([True], [True, False], [True, False, True])
 
 
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Use nothing inside the block that torch's vmap cannot map."""
+    token = _IS_MAPPED.set(True)
+    try:
+        yield
+    finally:
+        _IS_MAPPED.reset(token)
+
+
 def _slope(step: Step) -> Tensor | None:
     """Return the diagonal of the Jacobian of a layer, or None if it has none."""
     layer, x, out = step
     if not _is_diagonal(layer):
         return None
+    if _IS_MAPPED.get():
+        out, pull_back = torch.func.vjp(layer, x)  # type: ignore[misc]
+        return pull_back(torch.ones_like(out))[0]
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         if not out.requires_grad:
@@ -189,6 +206,12 @@ class _GramMatrix(torch.autograd.Function):
         return (2 * grad) @ weight
 
 
+def _gram_matrix(weight: Tensor) -> Tensor:
+    if _IS_MAPPED.get():
+        return weight @ weight.T
+    return _GramMatrix.apply(weight)
+
+
 class _QuadraticForm(torch.autograd.Function):
     r"""The sum of :math:`a^\top G a` over vectors :math:`a = D v`, for each row.
 
@@ -245,6 +268,9 @@ def _norm(
         vectors = _pull_back(step, slope, vectors)
     if matrix is None:
         return (vectors**2).flatten(1).sum(1)
+    if _IS_MAPPED.get():
+        scaled = vectors * slopes[0].unsqueeze(1)  # type: ignore[union-attr]
+        return (scaled * (scaled @ matrix)).flatten(1).sum(1)
     return _QuadraticForm.apply(vectors, slopes[0], matrix)
 
 
@@ -321,7 +347,7 @@ def _shared_gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     """
     linear: Any = steps[0].layer
     slope = _slope(steps[1])
-    matrix = _GramMatrix.apply(linear.weight)
+    matrix = _gram_matrix(linear.weight)
     for step in reversed(steps[2:]):
         vectors = _pull_back(step, None, vectors)
     matrix = matrix * (vectors[0].T @ vectors[0])
@@ -333,7 +359,7 @@ def _gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     r"""Sum :math:`a^\top W_1 W_1^\top a` with :math:`a = D_1 B^\top v`."""
     linear: Any = steps[0].layer
     slopes = [_slope(step) for step in steps[1:]]
-    matrix = _GramMatrix.apply(linear.weight)
+    matrix = _gram_matrix(linear.weight)
     return _sum_of_squares(steps[1:], slopes, vectors, matrix)
 
 
@@ -408,7 +434,7 @@ def stochastic_squared_norm(
     x: Tensor,
     *,
     n_probes: int,
-    generator: torch.Generator,
+    stream: Any,
     steps: Sequence[Step] | None = None,
     create_graph: bool = True,
 ) -> Tensor:
@@ -430,7 +456,7 @@ def stochastic_squared_norm(
     n_probes : int
         The number m of vectors for each row. With as many as units of the code, or
         more, the norm is exact.
-    generator : torch.Generator
+    stream : RandomStream
         Draws the vectors.
     steps : sequence of Step or None, default=None
         Steps of the encoder on some rows. If these are x, the encoder is not run again.
@@ -453,18 +479,17 @@ def stochastic_squared_norm(
             return exact_squared_norm(
                 encoder, x, steps=steps, create_graph=create_graph
             )
-        vectors = _probes(code.detach(), n_probes, generator)
+        vectors = _probes(code.detach(), n_probes, stream)
         return _squared_norm(steps, vectors) / n_probes
 
 
-def _probes(code: Tensor, n_probes: int, generator: torch.Generator) -> Tensor:
+def _probes(code: Tensor, n_probes: int, stream: Any) -> Tensor:
     """Draw vectors of signs, of shape (n, n_probes, n_units)."""
-    signs = torch.empty_like(code).bernoulli_(0.5, generator=generator) * 2 - 1
-    signs = signs.unsqueeze(1)
+    signs = stream.signs_like(code).unsqueeze(1)
     if n_probes == 1:
         return signs
     hadamard = code.new_ones(1, 1)
     while len(hadamard) < code.shape[1]:
         hadamard = torch.kron(hadamard.new_tensor([[1, 1], [1, -1]]), hadamard)
-    order = torch.randperm(len(hadamard), generator=generator, device=code.device)
+    order = stream.permutation(len(hadamard), code.device)
     return signs * hadamard[order[:n_probes], : code.shape[1]]

@@ -47,7 +47,7 @@ def huber(reconstruction: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
     .. [1] Huber, "Robust estimation of a location parameter", The Annals of
        Mathematical Statistics 35 (1), 1964. :doi:`10.1214/aoms/1177703732`
     """
-    return F.huber_loss(reconstruction, x, reduction="none", delta=scale)
+    return F.huber_loss(reconstruction / scale, x / scale, reduction="none") * scale**2
 
 
 def binary_cross_entropy(logits: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
@@ -110,8 +110,7 @@ def mean_gaussian(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
 
 
 def _mean_huber(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
-    total = F.huber_loss(reconstruction, x, reduction="sum", delta=scale)
-    return total / (scale**2 * len(x))
+    return F.huber_loss(reconstruction / scale, x / scale, reduction="sum") / len(x)
 
 
 def _mean_binary_cross_entropy(logits: Tensor, x: Tensor, scale: float) -> Tensor:

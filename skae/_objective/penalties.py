@@ -198,9 +198,8 @@ class Contraction(BaseEstimator):
         if exact:
             norm = exact_squared_norm(encoder, x, **options)
         else:
-            generator = module.stream.on(x.device)
             norm = stochastic_squared_norm(
-                encoder, x, n_probes=self.n_probes, generator=generator, **options
+                encoder, x, n_probes=self.n_probes, stream=module.stream, **options
             )
         norm = norm * module.scale**2
         code = output.get("mean", output["code"])  # never a sample of the posterior

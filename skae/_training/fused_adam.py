@@ -32,7 +32,7 @@ def make_step(optimizer: Optimizer) -> Callable[[], Any]:
     callable
         Called without arguments, after the gradients are computed.
     """
-    if not _is_plain_fused_adam(optimizer):
+    if not is_plain_fused_adam(optimizer):
         return optimizer.step
     gathered: list[tuple[Any, ...]] = []
     counts: list[torch.Tensor] = []
@@ -74,7 +74,8 @@ def make_step(optimizer: Optimizer) -> Callable[[], Any]:
     return step
 
 
-def _is_plain_fused_adam(optimizer: Optimizer) -> bool:
+def is_plain_fused_adam(optimizer: Optimizer) -> bool:
+    """Tell whether the step of an optimizer is that of torch's fused Adam alone."""
     is_watched = (
         "step" in vars(optimizer)  # a scheduler of torch counts steps in this way
         or optimizer._optimizer_step_pre_hooks
@@ -98,13 +99,17 @@ def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
     return [x for group in optimizer.param_groups for x in group["params"]]
 
 
-def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
-    states = [optimizer.state[x] for x in group["params"]]
+def kernel_of(optimizer: Optimizer, group: dict[str, Any]) -> Any:
+    """Return the kernel of torch for a group of weights."""
     # Before torch 2.7 a group has no such key: AdamW decouples, and Adam does not.
     is_decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, AdamW))
-    kernel = torch._fused_adamw_ if is_decoupled else torch._fused_adam_
+    return torch._fused_adamw_ if is_decoupled else torch._fused_adam_
+
+
+def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
+    states = [optimizer.state[x] for x in group["params"]]
     return (
-        kernel,
+        kernel_of(optimizer, group),
         group["params"],
         *([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq", "step")),
     )

@@ -47,6 +47,10 @@ class EpochTerms:
         else:
             self._sums[name] = value.detach() * weight
 
+    def take(self, n_rows: int, weight: float, sums: dict[str, Tensor]) -> None:
+        """Take on sums over the batches of an epoch, computed elsewhere."""
+        self.n_rows, self._weight, self._sums = n_rows, weight, sums
+
     def means(self) -> dict[str, float]:
         """Return the means over all batches so far."""
         means = {name: float(x) / self._weight for name, x in self._sums.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch.optim import Optimizer
 
@@ -75,6 +76,20 @@ class LearningRate:
             share = group.get("lr_factor", 1.0) if self.by_layer else 1.0
             group["lr"] = factor * share * lr
         self._step += 1
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """What all further rates depend on."""
+        return self.schedule, self.by_layer, self.highest, self.n_steps, self._step
+
+    def follow(self, other: LearningRate) -> None:
+        """Take on the current step and rates of another one with the same facts."""
+        self._step = other._step
+        both = zip(
+            self.optimizer.param_groups, other.optimizer.param_groups, strict=True
+        )
+        for group, leading in both:
+            group["lr"] = leading["lr"]
 
     def reset(self) -> None:
         """Set the highest rates again."""

@@ -141,6 +141,15 @@ from skae import AutoencoderTransformer
 torch.set_num_threads(1)
 warnings.simplefilter("ignore")
 X = np.random.RandomState(0).randn(70, 64)
+weight = torch.randn(3, 9, generator=torch.Generator().manual_seed(0))
+product = torch.nn.functional.linear(torch.full((96, 9), 0.3), weight)
+# MKL on some processors of AMD rounds rows of 36 bytes by their place in memory.
+rounds_by_place = bool((product != product[0]).any())
+tolerance = 1e-5 if rounds_by_place else 0
+
+def assert_equal(found, expected):
+    np.testing.assert_allclose(found, expected, tolerance, tolerance, err_msg=where)
+
 order = np.random.RandomState(1).permutation(70)
 for dtype in ("float32", "float64"):
     for width in range(1, 65):
@@ -153,16 +162,19 @@ for dtype in ("float32", "float64"):
             codes, decoded = ae.transform(rows), ae.reconstruct(rows)
             alone = [ae.transform(rows[i : i + 1]) for i in range(0, 70, 7)]
             where = f"{dtype}, {hidden}, code of {k}"
-            assert (ae.transform(rows[order]) == codes[order]).all(), where
-            assert (ae.reconstruct(rows[order]) == decoded[order]).all(), where
-            assert (np.concatenate(alone) == codes[::7]).all(), where
+            assert_equal(ae.transform(rows[order]), codes[order])
+            assert_equal(ae.reconstruct(rows[order]), decoded[order])
+            assert_equal(np.concatenate(alone), codes[::7])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
 def test_rows_are_independent_of_their_place_for_every_width(capability):
-    """Shuffled or alone, behind layers of 1 to 64 units: the same bits."""
+    """Shuffled or alone, behind layers of 1 to 64 units: the same bits.
+
+    Where the products of the processor depend on the place of a row: up to rounding.
+    """
     best = torch.backends.cpu.get_cpu_capability()
     if best not in ("AVX512", capability):
         pytest.skip(f"the processor has {best}")

@@ -1,0 +1,1 @@
+"""Several fits at once: their networks are trained as one, with a leading axis."""

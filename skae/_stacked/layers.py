@@ -1,0 +1,179 @@
+"""Layers of several networks that are applied as one, along a leading axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from skae._networks.architecture import ACTIVATIONS
+from skae._networks.layers import (
+    LinearPath,
+    OnFeatures,
+    PrincipalMap,
+    ShiftByCondition,
+    Standardize,
+    TransposedLinear,
+    Unstandardize,
+)
+from skae._networks.tracing import is_plain
+
+Apply = Callable[[Tensor], Tensor]
+
+_ELEMENTWISE = {type(make()) for make in ACTIVATIONS.values()}
+
+
+class Bank:
+    """The weights and buffers of several networks, each stacked along a first axis.
+
+    Parameters
+    ----------
+    template : torch.nn.Module
+        One of the networks, or a copy.
+    tensors : dict of str to Tensor of shape (n_networks, ...)
+        The tensors of all, by their names in the template.
+    """
+
+    def __init__(self, template: nn.Module, tensors: dict[str, Tensor]) -> None:
+        own = [*template.named_parameters(), *template.named_buffers()]
+        self._stacked = {x: tensors[name] for name, x in own}
+        self.chosen: Tensor | None = None  # indices of networks, None for all
+
+    def __getitem__(self, tensor: Tensor) -> Tensor:
+        """Return what stands for a tensor of the template."""
+        stacked = self._stacked[tensor]
+        return stacked if self.chosen is None else stacked[self.chosen]
+
+
+class Stacked(nn.Module):
+    """The layers of several networks as one, from (n_networks, n, n_in) rows.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        The layer of the template.
+    bank : Bank
+        The weights of all networks.
+    """
+
+    def __init__(self, layer: nn.Module, bank: Bank) -> None:
+        super().__init__()
+        self._apply_stacked = stacked(layer, bank)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._apply_stacked(x)
+
+
+def stacked(layer: nn.Module, bank: Bank) -> Apply:
+    """Return a function that applies a layer of several networks at once.
+
+    Known layers are products of stacked matrices; any other one is mapped by torch's
+    ``vmap``, which takes longer.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        The layer of the template.
+    bank : Bank
+        The weights of all networks.
+    """
+    if layer._forward_hooks or layer._forward_pre_hooks:
+        return _mapped(layer, bank)
+    if type(layer) in _ELEMENTWISE:
+        return layer
+    if is_plain(layer, nn.Sequential):
+        return _in_turn([stacked(x, bank) for x in layer.children()])
+    make = _KNOWN.get(type(layer))
+    return _mapped(layer, bank) if make is None else make(layer, bank)
+
+
+def _in_turn(functions: Sequence[Apply]) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        for function in functions:
+            x = function(x)
+        return x
+
+    return apply
+
+
+def _mapped(layer: nn.Module, bank: Bank) -> Apply:
+    parts = (layer.named_parameters, layer.named_buffers)
+    names = {k: x for part in parts for k, x in part(remove_duplicate=False)}
+
+    def one(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(layer, tensors, (x,))
+
+    def apply(x: Tensor) -> Tensor:
+        return vmap(one)({name: bank[own] for name, own in names.items()}, x)
+
+    return apply
+
+
+def _linear(layer: Any, bank: Bank) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        weight = bank[layer.weight].transpose(1, 2)
+        if layer.bias is None:
+            return torch.bmm(x, weight)
+        return torch.baddbmm(bank[layer.bias].unsqueeze(1), x, weight)
+
+    return apply
+
+
+def _transposed(layer: Any, bank: Bank) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        return torch.baddbmm(bank[layer.bias].unsqueeze(1), x, bank[layer.weight])
+
+    return apply
+
+
+def _units(layer: Any, bank: Bank) -> tuple[Tensor, Tensor]:
+    """Return shift and scale, of shape (n_networks, 1, n_features or 1)."""
+    shift, scale = bank[layer.shift], bank[layer.scale]
+    return shift.unsqueeze(1), scale.reshape(len(scale), 1, -1)
+
+
+def _standardize(layer: Any, bank: Bank) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        shift, scale = _units(layer, bank)
+        return (x - shift) / scale
+
+    return apply
+
+
+def _unstandardize(layer: Any, bank: Bank) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        shift, scale = _units(layer, bank)
+        return torch.addcmul(shift, x, scale)
+
+    return apply
+
+
+def _linear_path(layer: Any, bank: Bank) -> Apply:
+    linear, layers = stacked(layer.linear, bank), stacked(layer.layers, bank)
+    return lambda x: linear(x) + layers(x)
+
+
+def _shift_by_condition(layer: Any, bank: Bank) -> Apply:
+    encode, shift = stacked(layer.encoder, bank), stacked(layer.shift, bank)
+    n, factor = layer.n_condition, layer.factor
+    return lambda x: encode(x[..., :-n]) + shift(factor * x[..., -n:])
+
+
+def _on_features(layer: Any, bank: Bank) -> Apply:
+    inner, n, factor = stacked(layer.layer, bank), layer.n_condition, layer.factor
+    return lambda x: torch.cat([inner(x[..., :-n]), factor * x[..., -n:]], dim=-1)
+
+
+_KNOWN: dict[type[nn.Module], Callable[[Any, Bank], Apply]] = {
+    nn.Linear: _linear,
+    PrincipalMap: _linear,
+    TransposedLinear: _transposed,
+    Standardize: _standardize,
+    Unstandardize: _unstandardize,
+    LinearPath: _linear_path,
+    ShiftByCondition: _shift_by_condition,
+    OnFeatures: _on_features,
+}

@@ -1,0 +1,196 @@
+"""The steps of several optimizers as one."""
+
+from __future__ import annotations
+
+from itertools import compress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skae._training.fused_adam import is_plain_fused_adam, kernel_of, make_step
+
+_AVERAGES = ("exp_avg", "exp_avg_sq")
+
+
+def make_steps(nets: list[Any], weights: dict[str, Tensor]) -> Any:
+    """Return the steps of the optimizers of several nets.
+
+    Parameters
+    ----------
+    nets : list of AutoencoderNet
+        The nets.
+    weights : dict of str to Tensor of shape (n_nets, ...)
+        Their weights, of which those of each net are views.
+    """
+    is_adam = all(is_plain_fused_adam(net.optimizer_) for net in nets)
+    return (AdamSteps if is_adam else OwnSteps)(nets, weights)
+
+
+def names_in_groups(net: Any) -> list[list[str]]:
+    """Return the names of the weights in each group of an optimizer."""
+    names = {x: name for name, x in net.module_.named_parameters()}
+    return [[names[x] for x in g["params"]] for g in net.optimizer_.param_groups]
+
+
+class OwnSteps:
+    """The step of each optimizer, one after another.
+
+    Parameters
+    ----------
+    nets, weights
+        As for `make_steps`.
+    """
+
+    def __init__(self, nets: list[Any], weights: dict[str, Tensor]) -> None:
+        self.nets = nets
+        self.weights = weights
+        self._own = [dict(net.module_.named_parameters()) for net in nets]
+
+    def begin(self) -> None:
+        """Prepare the steps of a pass."""
+        self._steps = [make_step(net.optimizer_) for net in self.nets]
+
+    def step(self) -> None:
+        """Make a step with the gradients of the stacked weights."""
+        for k, (net, step) in enumerate(zip(self.nets, self._steps, strict=True)):
+            own = self._own[k]
+            for name, x in self.weights.items():
+                own[name].grad = None if x.grad is None else x.grad[k]
+            net.learning_rate_.advance()
+            step()
+            for x in own.values():
+                x.grad = None
+
+    def end(self) -> None:
+        """Leave each optimizer as after steps of its own."""
+
+
+class AdamSteps:
+    """Steps of torch's fused Adam: one call for neighbours with equal settings.
+
+    The averages of each optimizer become views of stacked ones.
+
+    Parameters
+    ----------
+    nets, weights
+        As for `make_steps`.
+    """
+
+    def __init__(self, nets: list[Any], weights: dict[str, Tensor]) -> None:
+        self.nets = nets
+        self.weights = weights
+        self._names = names_in_groups(nets[0])
+        self._averages = {
+            kind: {name: torch.zeros_like(x) for name, x in weights.items()}
+            for kind in _AVERAGES
+        }
+
+    def begin(self) -> None:
+        """Take over the averages, and find neighbours with equal settings."""
+        for k, net in enumerate(self.nets):
+            self._take_over(k, net)
+        facts = [self._facts(net) for net in self.nets]
+        starts = [k for k, x in enumerate(facts) if k == 0 or x != facts[k - 1]]
+        stops = [*starts[1:], len(facts)]
+        self._runs = [
+            _Run(self, slice(*span)) for span in zip(starts, stops, strict=True)
+        ]
+
+    def step(self) -> None:
+        """Make a step with the gradients of the stacked weights."""
+        for run in self._runs:
+            run.step()
+
+    def end(self) -> None:
+        """Leave each optimizer as after steps of its own."""
+        for run in self._runs:
+            for net in self.nets[run.span]:
+                if net is not run.first:
+                    net.learning_rate_.follow(run.first.learning_rate_)
+                for state in net.optimizer_.state.values():
+                    state["step"].fill_(run.n_steps)
+
+    @torch.no_grad()
+    def _take_over(self, k: int, net: Any) -> None:
+        """Make the averages of an optimizer views of the stacked ones."""
+        for name, x in net.module_.named_parameters():
+            state = net.optimizer_.state[x]
+            if not state:
+                state["step"] = torch.zeros((), device=x.device)
+            for kind in _AVERAGES:
+                view, found = self._averages[kind][name][k], state.get(kind)
+                if found is None:
+                    view.zero_()
+                elif found.data_ptr() != view.data_ptr():
+                    view.copy_(found)
+                state[kind] = view
+
+    @staticmethod
+    def _facts(net: Any) -> Any:
+        """Return what the step of an optimizer depends on, beside the gradients."""
+        optimizer = net.optimizer_
+        settings = [
+            {k: v for k, v in group.items() if k not in ("params", "lr")}
+            for group in optimizer.param_groups
+        ]
+        counts = {float(state["step"]) for state in optimizer.state.values()}
+        return type(optimizer), settings, counts, net.learning_rate_.facts
+
+    def of_group(self, i: int, span: slice) -> tuple[Any, ...]:
+        """Return the weights in a group of some nets, and their averages."""
+        names = self._names[i]
+        weights = [self.weights[name] for name in names]
+        views = [x.detach()[span] for x in weights]
+        means, squares = (
+            [self._averages[kind][name][span] for name in names] for kind in _AVERAGES
+        )
+        return weights, views, means, squares
+
+
+class _Run:
+    """Steps of neighbouring nets with equal settings."""
+
+    def __init__(self, steps: AdamSteps, span: slice) -> None:
+        self.span = span
+        self.first = steps.nets[span.start]
+        self.is_all = span == slice(0, len(steps.nets))
+        optimizer = self.first.optimizer_
+        state = next(iter(optimizer.state.values()))
+        self._count = state["step"].clone()
+        self._groups = [
+            (kernel_of(optimizer, group), group, *steps.of_group(i, span))
+            for i, group in enumerate(optimizer.param_groups)
+        ]
+
+    @property
+    def n_steps(self) -> float:
+        """Number of steps that each net has made."""
+        return float(self._count)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Make a step."""
+        self.first.learning_rate_.advance()
+        self._count += 1
+        for kernel, group, weights, *lists in self._groups:
+            used = [x.grad is not None for x in weights]
+            if not all(used):
+                weights, *lists = (list(compress(x, used)) for x in (weights, *lists))
+            views, means, squares = lists
+            gradients = [x.grad if self.is_all else x.grad[self.span] for x in weights]
+            kernel(
+                views,
+                gradients,
+                means,
+                squares,
+                [],
+                [self._count] * len(views),
+                lr=group["lr"],
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )

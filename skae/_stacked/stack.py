@@ -1,0 +1,333 @@
+"""Several nets of one structure, and a pass over data with all of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skae._data.batches import Batch
+from skae._stacked.layers import Bank
+from skae._stacked.objective import StackedObjective
+from skae._stacked.optimizer import make_steps
+from skae._training.divergence import check_start
+from skae._training.history import EpochTerms
+from skae._training.passes import Pass
+
+_TOLERANCE = 1e-3  # of the first objectives, beside those of each net alone
+
+
+class _Rows(NamedTuple):
+    """The next batches of some nets, which have as many rows.
+
+    Parameters
+    ----------
+    nets : list of int or None
+        Positions of the nets. None is all.
+    x : Tensor of shape (n_nets, n, n_columns)
+        Rows.
+    weight : Tensor of shape (n_nets, n) or None
+        How much each row counts.
+    """
+
+    nets: list[int] | None
+    x: Tensor
+    weight: Tensor | None
+
+
+class Stack:
+    """Several nets of one structure, whose weights become views of stacked ones.
+
+    Parameters
+    ----------
+    nets : list of AutoencoderNet
+        The nets.
+    """
+
+    def __init__(self, nets: list[Any]) -> None:
+        self.nets = nets
+        modules = [net.module_ for net in nets]
+        self.device = next(modules[0].parameters()).device
+        template = _outline(modules[0])
+        self.weights = _joined([dict(x.named_parameters()) for x in modules])
+        buffers = [dict(x.named_buffers()) for x in modules]
+        fixed = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
+        self._bank = Bank(template, {**self.weights, **fixed})
+        self._template = template
+        self._objective = StackedObjective(nets, template, self._bank)
+        self._steps = make_steps(nets, self.weights)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the weights of all nets are still views of the stacked ones."""
+        first = next(iter(self.weights.values()))
+        return all(
+            next(net.module_.parameters()).data_ptr() == view.data_ptr()
+            for net, view in zip(self.nets, first, strict=True)
+        )
+
+    def release(self, net: Any = None) -> None:
+        """Give a net, or all, weights and averages of an optimizer of their own."""
+        for each in self.nets:
+            if net is not None and each is not net:
+                continue
+            states = each.optimizer_.state.values()
+            averages = [x for state in states for x in state.values()]
+            for x in [*each.module_.parameters(), *averages]:
+                if torch.is_tensor(x) and x.untyped_storage().nbytes() > x.nbytes:
+                    x.data = x.data.clone()
+
+    # A pass over data -------------------------------------------------------------
+
+    def run(self, passes: list[Pass]) -> list[Exception | None]:
+        """Run the passes of all nets, and return what each has raised.
+
+        Parameters
+        ----------
+        passes : list of Pass
+            A pass of each net, all of training or all of validation.
+        """
+        training = passes[0].training
+        errors: list[Exception | None] = [None] * len(passes)
+        with ExitStack() as stack, torch.set_grad_enabled(training):
+            for each in passes:
+                stack.enter_context(each.begun())
+            self._template.train(training)
+            self._template.n_epochs = self.nets[0].module_.n_epochs
+            if training:
+                self._steps.begin()
+            terms = [EpochTerms() for _ in passes]
+            sums = _Sums(len(passes))
+            for step, parts in enumerate(_stacked_batches(passes)):
+                self._run_step(parts, training, sums, errors if step == 0 else None)
+            if training:
+                self._steps.end()
+        for k, (each, own) in enumerate(zip(passes, terms, strict=True)):
+            sums.give(k, own)
+            each.net.epoch_terms_ = own
+            if errors[k] is None:
+                try:
+                    each.record()
+                except Exception as error:
+                    errors[k] = error
+        return errors
+
+    def _run_step(
+        self,
+        parts: list[_Rows],
+        training: bool,
+        sums: _Sums,
+        errors: list[Exception | None] | None,
+    ) -> None:
+        """Run one batch of each net; the first of an epoch finds errors."""
+        losses = []
+        for part in parts:
+            total, terms, reconstruction = self._measure(part)
+            sums.add(part, total.detach(), terms)
+            losses.append(total)
+            if errors is not None and training:
+                for i, k in enumerate(part.nets or range(len(self.nets))):
+                    own = {name: x[i] for name, x in terms.items()}
+                    errors[k] = _check_first(
+                        self.nets[k], total[i], own, reconstruction[i]
+                    )
+        if training:
+            torch.cat(losses).sum().backward()
+            self._steps.step()
+            for x in self.weights.values():
+                x.grad = None
+
+    def _measure(self, part: _Rows) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Return the objective of some nets, its terms, and the reconstructions."""
+        chosen = self.nets if part.nets is None else [self.nets[k] for k in part.nets]
+        self._bank.chosen = None if part.nets is None else torch.tensor(part.nets)
+        rows = part.x.to(self.device)
+        n_condition = self._template.n_condition
+        features = self._template.features(rows)
+        data = {"x": features}
+        if n_condition:
+            data["condition"] = rows[..., -n_condition:]
+        if part.weight is not None:
+            data["weight"] = part.weight.to(self.device)
+        streams = [net.module_.stream for net in chosen]
+        data["x"] = _each(data["x"], chosen, "augmentation")
+        x = _each(data["x"], chosen, "corruption")
+        if any(net.has_user_code for net in chosen):
+            x = x.clone()  # it may work in place, and x is the target as well
+        if n_condition:
+            x = torch.cat([x, data["condition"]], dim=-1)
+        return self._objective(x, data, streams)
+
+    # Does it do the same? ---------------------------------------------------------
+
+    def check(self, passes: list[Pass]) -> None:
+        """Compare objectives of the first rows with those of each net alone.
+
+        Parameters
+        ----------
+        passes : list of Pass
+            A pass of each net.
+
+        Raises
+        ------
+        Exception
+            If the networks cannot be stacked, or compute something else then.
+        """
+        batches = [Batch.of(_first_batch(each)) for each in passes]
+        n_rows = min(len(batch.x) for batch in batches)
+        x = torch.stack([batch.x[:n_rows] for batch in batches])
+        weight = None
+        if batches[0].weight is not None:
+            weight = torch.stack([b.weight[:n_rows] for b in batches])  # type: ignore
+        part = _Rows(None, x, weight)
+        with ExitStack() as stack, torch.no_grad():
+            for each in passes:
+                stack.enter_context(each.net.validation_noise())
+            self._template.train(False)
+            self._template.n_epochs = self.nets[0].module_.n_epochs
+            found, *_ = self._measure(part)
+        expected = []
+        for k, net in enumerate(self.nets):
+            own = Batch(x[k], None if weight is None else weight[k])
+            with net.validation_noise(), torch.no_grad(), net.own_global_generator():
+                net.mode_.set(False)
+                batch = net.receive(own.pair())
+                output = net._infer(batch)
+                expected.append(net.criterion_(output, batch, net.module_)[0])
+        torch.testing.assert_close(
+            found, torch.stack(expected), rtol=_TOLERANCE, atol=_TOLERANCE
+        )
+
+
+class _Sums:
+    """The sums of the terms of all nets over the batches of a pass."""
+
+    def __init__(self, n_nets: int) -> None:
+        self._n_nets = n_nets
+        self._rows = np.zeros(n_nets, dtype=int)
+        self._weights: Any = np.zeros(n_nets)
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, part: _Rows, total: Tensor, terms: Mapping[str, Tensor]) -> None:
+        """Add the means of a batch of some nets."""
+        n_rows = part.x.shape[1]
+        where = slice(None) if part.nets is None else part.nets
+        weight: Any = n_rows
+        if part.weight is not None:
+            weight = part.weight.sum(1)
+        self._rows[where] += n_rows
+        as_number = weight if part.weight is None else weight.double().numpy()
+        self._weights[where] += as_number
+        if len(terms) > 1:
+            self._add("loss", where, total * weight)
+        for name, value in terms.items():
+            self._add(name, where, value.detach() * weight)
+
+    def _add(self, name: str, where: Any, values: Tensor) -> None:
+        if name not in self._sums:
+            self._sums[name] = values.new_zeros(self._n_nets)
+        self._sums[name][where] += values
+
+    def give(self, k: int, terms: EpochTerms) -> None:
+        """Give a net its own sums."""
+        own = {name: x[k] for name, x in self._sums.items()}
+        terms.take(int(self._rows[k]), float(self._weights[k]), own)
+
+
+def _check_first(
+    net: Any, loss: Tensor, terms: Mapping[str, Tensor], reconstruction: Tensor
+) -> Exception | None:
+    """Return what the first batch of an epoch raises; keep weights if it is finite."""
+    try:
+        if net.module_.n_epochs == 0:
+            check_start(loss, terms)
+        net.finite_weights_.update(reconstruction)
+    except Exception as error:
+        return error
+    return None
+
+
+def _each(x: Tensor, nets: Sequence[Any], name: str) -> Tensor:
+    """Transform the rows of each net, where one has a transformation."""
+    functions = [getattr(net, name) for net in nets]
+    if all(function is None for function in functions):
+        return x
+    parts = [
+        part if function is None else function(part, net.module_.stream.on(x.device))
+        for part, function, net in zip(x, functions, nets, strict=True)
+    ]
+    return torch.stack(parts)
+
+
+def _outline(module: nn.Module) -> Any:
+    """Return a copy of a module whose weights are known by their names alone."""
+    memo: dict[int, Any] = {}
+    for x in module.parameters():
+        memo[id(x)] = nn.Parameter(x.detach().to("meta"), requires_grad=x.requires_grad)
+    for x in module.buffers():
+        memo[id(x)] = x.to("meta")
+    return copy.deepcopy(module, memo)
+
+
+@torch.no_grad()
+def _joined(modules: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return stacked weights, of which those of each module become views."""
+    joined: dict[str, Tensor] = {}
+    for name, first in modules[0].items():
+        own = [weights[name] for weights in modules]
+        whole: Any = torch.stack([x.detach() for x in own])
+        for mine, view in zip(own, whole, strict=True):
+            mine.data = view
+        joined[name] = whole.requires_grad_(first.requires_grad)  # a leaf
+    return joined
+
+
+def _first_batch(each: Pass) -> Any:
+    """Return the first rows of a pass, without drawing an order."""
+    iterator = copy.copy(each.iterator)
+    iterator.shuffle = False
+    return next(iter(iterator))
+
+
+def _stacked_batches(passes: list[Pass]) -> Iterator[list[_Rows]]:
+    """Yield the next batches of all nets, those with as many rows stacked."""
+    for taken in zip(*(each.iterator.parts() for each in passes), strict=True):
+        batches = [batch for batch, _ in taken]
+        sizes = [of_net for _, of_net in taken]
+        if all(of_net == sizes[0] for of_net in sizes):
+            part = _stack(None, batches)
+            for x, weight in _split(part, sizes[0]):
+                yield [_Rows(None, x, weight)]
+            continue
+        own = [list(_split_batch(b, s)) for b, s in zip(batches, sizes, strict=True)]
+        for step in zip(*own, strict=True):
+            by_size: dict[int, list[int]] = {}
+            for k, batch in enumerate(step):
+                by_size.setdefault(len(batch.x), []).append(k)
+            yield [_stack(nets, [step[k] for k in nets]) for nets in by_size.values()]
+
+
+def _split_batch(batch: Batch, sizes: list[int]) -> Iterator[Batch]:
+    weights: Any = [None] * len(sizes)
+    if batch.weight is not None:
+        weights = batch.weight.split(sizes)
+    return map(Batch, batch.x.split(sizes), weights)
+
+
+def _stack(nets: list[int] | None, batches: list[Batch]) -> _Rows:
+    weight = None
+    if batches[0].weight is not None:
+        weight = torch.stack([batch.weight for batch in batches])  # type: ignore
+    return _Rows(nets, torch.stack([batch.x for batch in batches]), weight)
+
+
+def _split(part: _Rows, sizes: list[int]) -> Iterator[tuple[Tensor, Tensor | None]]:
+    weights: Any = [None] * len(sizes)
+    if part.weight is not None:
+        weights = part.weight.split(sizes, dim=1)
+    return zip(part.x.split(sizes, dim=1), weights, strict=True)

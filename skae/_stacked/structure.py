@@ -1,0 +1,128 @@
+"""Which nets can be stacked: those of one structure, that differ in numbers only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from skae._data.batches import BatchIterator, RowDataset
+from skae._networks.layers import FillGaps
+from skae._stacked.objective import numbers_of
+from skae._stacked.optimizer import names_in_groups
+from skae._training.passes import Pass
+
+# Floats that the weights and activations of a net may have, for a batch, so that those
+# of several nets stay in the cache: see benchmarks/speed/bench_stacked.py.
+_MOST_FLOATS = 2**17
+_SIMPLE = (int, float, str, bool, tuple, type(None))
+_OF_RUN = {"training", "scale", "n_epochs", "T_destination", "call_super_init"}
+
+
+def reason_against(each: Pass) -> str | None:
+    """Return why the net of a pass is to be trained alone, None if it is not.
+
+    Parameters
+    ----------
+    each : Pass
+        The next pass of the net.
+    """
+    net = each.net
+    layers = list(net.module_.modules())
+    if not net.is_fast_:
+        return "a callback for batches, or an optimizer that needs a closure"
+    if any(isinstance(x, _BatchNorm) for x in layers):
+        return "batch normalisation"
+    if any(isinstance(x, FillGaps) for x in layers):
+        return "missing='mask'"
+    if net.precision != "float32":
+        return f"precision={net.precision!r}"
+    if not _is_ours(each.iterator):
+        return "batches of your own"
+    theirs = [x for x in layers if not type(x).__module__.startswith(_KNOWN_MODULES)]
+    if any(True for x in theirs for _ in x.buffers(recurse=False)):
+        return "a module of your own with buffers"
+    return None
+
+
+_KNOWN_MODULES = ("skae.", "torch.nn.")
+
+
+def fills_processor(each: Pass) -> bool:
+    """Tell whether one net of a pass fills the processor by itself."""
+    net = each.net
+    n_weights = sum(x.numel() for x in net.module_.parameters())
+    width = max(
+        [x.shape[0] for x in net.module_.parameters() if x.ndim > 1]
+        + [net.module.layout.n_features]
+    )
+    return n_weights + each.iterator.batch_size * width > _MOST_FLOATS
+
+
+def structure_of(net: Any) -> tuple[Any, ...]:
+    """Return what all nets of a stack have in common, but for their next passes.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        A net.
+    """
+    module, criterion = net.module_, net.criterion_
+    weights = tuple(
+        (name, tuple(x.shape), x.dtype, str(x.device), x.requires_grad)
+        for name, x in module.state_dict(keep_vars=True).items()
+    )
+    return (
+        tuple((name, *_kind(layer)) for name, layer in module.named_modules()),
+        weights,
+        _kind_of_loss(criterion.loss),
+        tuple((name, *_kind_of_part(p)) for name, p in criterion.penalties),
+        type(net.optimizer_),
+        str(names_in_groups(net)),
+    )
+
+
+def kind_of_pass(each: Pass) -> tuple[Any, ...]:
+    """Return what the next passes of all nets of a stack have in common."""
+    penalties = each.net.criterion_.penalties
+    warmup = max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
+    n_epochs = min(each.net.module_.n_epochs, warmup)
+    return n_epochs, each.training, each.iterator.batch_size, len(each.iterator)
+
+
+def _is_ours(iterator: Any) -> bool:
+    if type(iterator) is not BatchIterator:
+        return False
+    dataset = iterator.dataset
+    while isinstance(dataset, torch.utils.data.Subset):
+        dataset = dataset.dataset
+    return isinstance(dataset, RowDataset)
+
+
+def _kind(layer: nn.Module) -> tuple[Any, ...]:
+    """Return the type of a layer and its settings."""
+    settings = {
+        name: value
+        for name, value in vars(layer).items()
+        if isinstance(value, _SIMPLE) and name not in _OF_RUN
+    }
+    return type(layer), str(sorted(settings.items(), key=lambda item: item[0]))
+
+
+def _kind_of_loss(loss: Any) -> Any:
+    """Return what two equal losses share; those of one function may be equal."""
+    function = loss.function
+    own = (getattr(function, "func", function), *getattr(function, "args", ()))
+    return own, loss.degree, loss.profile, loss.fused
+
+
+def _kind_of_part(part: Any) -> tuple[Any, ...]:
+    """Return the type of a penalty and all its parameters but numbers."""
+    if not hasattr(part, "get_params"):
+        return (part,)
+    numbers = numbers_of(part)
+    params = part.get_params(deep=False)
+    fixed = {name: value for name, value in params.items() if name not in numbers}
+    return type(part), str(fixed)
