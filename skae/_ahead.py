@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,7 +20,7 @@ from typing import Any
 import joblib
 from joblib import Parallel, delayed
 
-from skae._stacked.together import Fit, reasons_of, train_together
+from skae._stacked.together import Fit, train_together
 
 _LOCK = threading.Lock()
 
@@ -150,7 +151,8 @@ class Gathering:
     @property
     def reasons(self) -> list[str]:
         """Why some were trained alone."""
-        return reasons_of(self.jobs)
+        counts = Counter(job.reason for job in self.jobs if job.reason is not None)
+        return [f"{n} because of {reason}" for reason, n in counts.items()]
 
 
 _GATHERING: ContextVar[Gathering | None] = ContextVar("gathering", default=None)

@@ -179,14 +179,17 @@ def total(values: np.ndarray, weight: np.ndarray | None) -> float:
 
 
 def mean_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the mean of values of shape (n, ...) over their rows."""
+    """Return the mean of values of shape (..., n, m) over rows, (..., 1, m).
+
+    A leading axis is one of networks, each with rows of its own.
+    """
     if weight is None:
-        return values.mean(0)
+        return values.mean(-2, keepdim=True)
     return _weighted_mean(values, weight)
 
 
 def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the unbiased variance of values of shape (n, ...) over their rows.
+    """Return the unbiased variance of values of shape (n, m) over rows.
 
     Weights that are whole numbers are numbers of equal rows, as in statistics of
     frequencies; others are relative.
@@ -199,5 +202,5 @@ def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    shaped = weight.reshape(-1, *[1] * (values.ndim - 1))
-    return (values * shaped).sum(0) / weight.sum()
+    total = (values * weight.unsqueeze(-1)).sum(-2, keepdim=True)
+    return total / weight.sum(-1, keepdim=True).unsqueeze(-1)

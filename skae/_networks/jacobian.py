@@ -170,6 +170,10 @@ def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
+    if _IS_MAPPED.get():
+        out, pull_back = torch.func.vjp(step.layer, step.x)  # type: ignore[misc]
+        each = [pull_back(vector.expand_as(out))[0] for vector in vectors.unbind(1)]
+        return torch.stack(each, 1)
     create_graph = torch.is_grad_enabled()
     # cuDNN differentiates recurrent layers in training mode alone, and only once.
     is_recurrent = any(isinstance(x, nn.RNNBase) for x in step.layer.modules())

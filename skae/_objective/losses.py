@@ -106,7 +106,7 @@ def mean_squared_error(reconstruction: Tensor, x: Tensor, scale: float) -> Tenso
 def mean_gaussian(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
     """Gaussian negative log-likelihood of a row, on average: see `gaussian_profile`."""
     error = F.mse_loss(reconstruction, x) / scale**2
-    return _gaussian_at_optimum(error, x[0].numel())
+    return gaussian_at_optimum(error, x[0].numel())
 
 
 def _mean_huber(reconstruction: Tensor, x: Tensor, scale: float) -> Tensor:
@@ -154,10 +154,11 @@ def gaussian_profile(
     n_entries: Tensor | float = values[0].numel()
     if mask is not None:
         n_entries = average(mask.to(mean.dtype), batch).clamp_min(_TINY)
-    return _gaussian_at_optimum(2 * mean / n_entries, n_entries)
+    return gaussian_at_optimum(2 * mean / n_entries, n_entries)
 
 
-def _gaussian_at_optimum(error: Tensor, n_entries: Tensor | float) -> Tensor:
+def gaussian_at_optimum(error: Tensor, n_entries: Tensor | float) -> Tensor:
+    """Return the Gaussian negative log-likelihood, of a mean squared error."""
     variance = error.detach().clamp_min(_TINY)
     return 0.5 * n_entries * (error / variance + torch.log(2 * math.pi * variance))
 
@@ -404,3 +405,50 @@ LIKELIHOODS = {
         LOSSES["squared_error"], fused=mean_gaussian, profile=gaussian_profile
     ),
 }
+
+
+# Several networks at once -------------------------------------------------------------
+
+_OF_ENTRIES = (squared_error, huber, binary_cross_entropy, poisson)
+
+
+def can_average(loss: Loss) -> bool:
+    """Tell whether `stacked_loss` knows a loss."""
+    return loss.function in _OF_ENTRIES and loss.profile in (None, gaussian_profile)
+
+
+def stacked_loss(
+    loss: Loss, reconstruction: Tensor, x: Tensor, scale: Any, weight: Tensor | None
+) -> Tensor:
+    """Return the loss of a row, averaged over the batch of each of several networks.
+
+    Parameters
+    ----------
+    loss : Loss
+        A loss for which `can_average` is true.
+    reconstruction, x : Tensor of shape (n_networks, n, n_features)
+        The batches.
+    scale : float or Tensor of shape (n_networks, 1, 1)
+        Training scale of each.
+    weight : Tensor of shape (n_networks, n) or None
+        How much each row counts.
+    """
+    if loss.function is squared_error:  # in one operation
+        values = F.mse_loss(reconstruction, x, reduction="none").sum(-1)
+        factor = 0.5 / scale**2
+    else:
+        values = loss.function(reconstruction, x, scale).sum(-1)
+        factor = 1 / scale**loss.degree
+    mean = stacked_average(values, weight)
+    mean = mean * (factor.flatten() if torch.is_tensor(factor) else factor)
+    if loss.profile is None:
+        return mean
+    n_entries = x.shape[-1]
+    return gaussian_at_optimum(2 * mean / n_entries, n_entries)
+
+
+def stacked_average(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return means over the last axis, weighted if there are weights."""
+    if weight is None:
+        return values.mean(-1)
+    return (values * weight).sum(-1) / weight.sum(-1)

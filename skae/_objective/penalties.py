@@ -67,7 +67,7 @@ class L1Sparsity(BaseEstimator):
         if self.normalize:
             squares = mean_over_rows(size**2, output.get("weight"))
             size = size / squares.clamp_min(_TINY).sqrt()
-        return self.weight * size.sum(1)
+        return (self.weight * size.sum(-1, keepdim=True)).squeeze(-1)
 
 
 class KLSparsity(BaseEstimator):
@@ -114,7 +114,8 @@ class KLSparsity(BaseEstimator):
         divergence = target * torch.log(target / active) + (1 - target) * torch.log(
             (1 - target) / (1 - active)
         )
-        return (self.weight * divergence.sum()).expand(len(code))
+        value = self.weight * divergence.sum(-1, keepdim=True)
+        return value.squeeze(-1).expand(code.shape[:-1])
 
 
 class Contraction(BaseEstimator):
@@ -247,11 +248,12 @@ class KLDivergence(BaseEstimator):
 
     def __call__(self, x: Tensor, output: Any, module: Any) -> Tensor:
         mean, log_var = output["mean"], output["log_var"]
-        divergence = 0.5 * (mean**2 + log_var.exp() - log_var - 1).sum(1)
+        each = mean**2 + log_var.exp() - log_var - 1
+        divergence = 0.5 * each.sum(-1, keepdim=True)
         weight = self.weight
         if self.warmup and module.training:
-            weight *= min(1.0, module.n_epochs / self.warmup)
-        return weight * divergence
+            weight = weight * min(1.0, module.n_epochs / self.warmup)
+        return (weight * divergence).squeeze(-1)
 
 
 def named_penalties(penalty: Any) -> list[tuple[str, Any]]:

@@ -112,12 +112,33 @@ def _mapped(layer: nn.Module, bank: Bank) -> Apply:
     return apply
 
 
+class _Linear(torch.autograd.Function):
+    """Linear layers of several networks, with gradients in the order of the weights.
+
+    Those of autograd are transposed, and would be copied.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(grad, weight) if needs_x else None,
+            torch.bmm(grad.transpose(1, 2), x) if needs_weight else None,
+            grad.sum(1) if needs_bias else None,
+        )
+
+
 def _linear(layer: Any, bank: Bank) -> Apply:
     def apply(x: Tensor) -> Tensor:
-        weight = bank[layer.weight].transpose(1, 2)
         if layer.bias is None:
-            return torch.bmm(x, weight)
-        return torch.baddbmm(bank[layer.bias].unsqueeze(1), x, weight)
+            return torch.bmm(x, bank[layer.weight].transpose(1, 2))
+        return _Linear.apply(x, bank[layer.weight], bank[layer.bias])
 
     return apply
 

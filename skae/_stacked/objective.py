@@ -14,6 +14,7 @@ from torch.func import functional_call, vmap
 from skae._data.batches import Batch
 from skae._networks.autoencoder import AutoencoderModule
 from skae._networks.jacobian import mapped
+from skae._objective.losses import can_average, stacked_average, stacked_loss
 from skae._objective.objective import Objective
 from skae._objective.penalties import KLDivergence, KLSparsity, L1Sparsity
 from skae._random import RandomStream, Recorder, Replay
@@ -70,6 +71,7 @@ class StackedObjective:
         self._numbers, self._plain_scale = _differing(nets), template.scale
         penalties = [penalty for _, penalty in self._criterion.penalties]
         self._is_whole = any(type(penalty) not in _OF_OUTPUT for penalty in penalties)
+        self._is_known = can_average(self._criterion.loss)
         if self._is_whole:
             self._draws = _recorded_draws(nets[0])
         else:
@@ -101,6 +103,11 @@ class StackedObjective:
             return self._by_vmap(x, data, streams, numbers)
         self.template.stream = StackedStream(streams)  # type: ignore[assignment]
         output = self.template(x)
+        if self._is_known:
+            shaped = {k: v.reshape(-1, 1, 1) for k, v in numbers.items()}
+            with self._with(shaped):
+                total, terms = self._of_known_parts(output, data)
+            return total, terms, output["reconstruction"]
 
         def one(numbers: _Numbers, output: Any, data: Any) -> Any:
             with self._with(numbers):
@@ -108,6 +115,26 @@ class StackedObjective:
 
         total, terms = vmap(one)(numbers or _placeholder(x), output, data)
         return total, terms, output["reconstruction"]
+
+    def _of_known_parts(
+        self, output: dict[str, Tensor], data: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return objectives and terms, of parts that take a leading axis."""
+        weight = data.get("weight")
+        total = stacked_loss(
+            self._criterion.loss,
+            output["reconstruction"],
+            data["x"],
+            self.template.scale,
+            weight,
+        )
+        terms = {"reconstruction": total}
+        bunch = {**output, "weight": weight}
+        for name, penalty in self._criterion.penalties:
+            values = penalty(data["x"], bunch, self.template)
+            terms[name] = stacked_average(values, weight)
+            total = total + terms[name]
+        return total, terms
 
     def _by_vmap(
         self,

@@ -81,6 +81,7 @@ class AdamSteps:
         self.nets = nets
         self.weights = weights
         self._names = names_in_groups(nets[0])
+        self._own = [dict(net.module_.named_parameters()) for net in nets]
         self._averages = {
             kind: {name: torch.zeros_like(x) for name, x in weights.items()}
             for kind in _AVERAGES
@@ -114,7 +115,7 @@ class AdamSteps:
     @torch.no_grad()
     def _take_over(self, k: int, net: Any) -> None:
         """Make the averages of an optimizer views of the stacked ones."""
-        for name, x in net.module_.named_parameters():
+        for name, x in self._own[k].items():
             state = net.optimizer_.state[x]
             if not state:
                 state["step"] = torch.zeros((), device=x.device)

@@ -217,21 +217,24 @@ class _Sums:
         """Add the means of a batch of some nets."""
         n_rows = part.x.shape[1]
         where = slice(None) if part.nets is None else part.nets
-        weight: Any = n_rows
+        self._rows[where] += n_rows
+        found = {name: x.detach() for name, x in terms.items()}
+        if len(terms) > 1:
+            found["loss"] = total
+        if not self._sums:
+            self._sums = {k: x.new_zeros(self._n_nets) for k, x in found.items()}
+        if part.weight is None and part.nets is None:
+            self._weights += n_rows
+            torch._foreach_add_(
+                [self._sums[name] for name in found], [*found.values()], alpha=n_rows
+            )
+            return
+        weight = torch.full((part.x.shape[0],), float(n_rows))
         if part.weight is not None:
             weight = part.weight.sum(1)
-        self._rows[where] += n_rows
-        as_number = weight if part.weight is None else weight.double().numpy()
-        self._weights[where] += as_number
-        if len(terms) > 1:
-            self._add("loss", where, total * weight)
-        for name, value in terms.items():
-            self._add(name, where, value.detach() * weight)
-
-    def _add(self, name: str, where: Any, values: Tensor) -> None:
-        if name not in self._sums:
-            self._sums[name] = values.new_zeros(self._n_nets)
-        self._sums[name][where] += values
+        self._weights[where] += weight.double().numpy()
+        for name, x in found.items():
+            self._sums[name][where] += x * weight.to(x)
 
     def give(self, k: int, terms: EpochTerms) -> None:
         """Give a net its own sums."""
@@ -267,8 +270,9 @@ def _each(x: Tensor, nets: Sequence[Any], name: str) -> Tensor:
 def _outline(module: nn.Module) -> Any:
     """Return a copy of a module whose weights are known by their names alone."""
     memo: dict[int, Any] = {}
-    for x in module.parameters():
-        memo[id(x)] = nn.Parameter(x.detach().to("meta"), requires_grad=x.requires_grad)
+    for weight in module.parameters():
+        outline = weight.detach().to("meta")
+        memo[id(weight)] = nn.Parameter(outline, requires_grad=weight.requires_grad)
     for x in module.buffers():
         memo[id(x)] = x.to("meta")
     return copy.deepcopy(module, memo)
@@ -279,7 +283,7 @@ def _joined(modules: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return stacked weights, of which those of each module become views."""
     joined: dict[str, Tensor] = {}
     for name, first in modules[0].items():
-        own = [weights[name] for weights in modules]
+        own: Any = [weights[name] for weights in modules]
         whole: Any = torch.stack([x.detach() for x in own])
         for mine, view in zip(own, whole, strict=True):
             mine.data = view

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +36,7 @@ class Fit:
         self.reason: str | None = None  # why it was not stacked
         self.seconds = 0.0
         self._structure: Any = None
+        self._is_large = False
 
     def advance(self, error: Exception | None = None) -> None:
         """Go on to the next pass.
@@ -61,7 +61,8 @@ class Fit:
         if self.reason is None and self._structure is None:
             self.reason = reason_against(each)
             self._structure = structure_of(each.net)
-        if self.reason is not None or fills_processor(each):
+            self._is_large = fills_processor(each)
+        if self.reason is not None or self._is_large:
             return id(self)
         return self._structure, kind_of_pass(each)
 
@@ -90,12 +91,6 @@ def train_together(fits: Sequence[Fit]) -> None:
         for fit in fits:
             fit.close()
         raise
-
-
-def reasons_of(fits: Sequence[Fit]) -> list[str]:
-    """Return why some fits were not stacked, with the number of fits."""
-    counts = Counter(fit.reason for fit in fits if fit.reason is not None)
-    return [f"{n} because of {reason}" for reason, n in counts.items()]
 
 
 def _earliest(waiting: list[Fit]) -> list[Fit]:
