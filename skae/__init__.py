@@ -29,6 +29,7 @@ from skae._exceptions import (
     LayoutWarning,
     OutOfDomainWarning,
 )
+from skae._fit_many import fit_many
 from skae._latent_density import LatentDensity
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
@@ -42,6 +43,7 @@ from skae._plot.latent_space import LatentSpaceDisplay
 from skae._plot.reconstruction import ReconstructionDisplay
 from skae._plot.training_history import TrainingHistoryDisplay
 from skae._plot.traversal import TraversalDisplay
+from skae._search import StackedGridSearchCV, StackedRandomizedSearchCV
 from skae._versions import show_versions
 
 __version__ = "0.1.0.dev0"
@@ -79,11 +81,14 @@ __all__ = [
     "Recurrent",
     "SaltAndPepperNoise",
     "SparseAutoencoder",
+    "StackedGridSearchCV",
+    "StackedRandomizedSearchCV",
     "SwapNoise",
     "TrainingHistoryDisplay",
     "TraversalDisplay",
     "VariationalAutoencoder",
     "blend",
+    "fit_many",
     "interpolate",
     "load",
     "mix",

@@ -8,6 +8,7 @@ the results, by their parameters and data.
 
 from __future__ import annotations
 
+import copy
 import threading
 import warnings
 from collections import Counter
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -29,7 +31,7 @@ class _Gathered(BaseException):
     """Raised to end a call of `fit` whose arguments were gathered."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A call of `fit`.
 
@@ -43,12 +45,23 @@ class Job:
         Its other arguments.
     key : str
         Hash of all of these.
+    n_calls : int
+        Number of equal calls, which share the result.
+    error : Exception or None
+        What it has raised.
+    reason : str or None
+        Why it was trained alone.
+    seconds : float
+        Its share of the time of training.
+    warnings : list of warnings.WarningMessage
+        Its warnings.
     """
 
     owner: Any
     X: Any
     given: dict[str, Any]
     key: str
+    n_calls: int = 1
     error: Exception | None = None
     reason: str | None = None
     seconds: float = 0.0
@@ -62,10 +75,17 @@ class Job:
             yield
         self.warnings.extend(found)
 
+    @property
+    def seconds_each(self) -> float:
+        """The share of each of several equal calls."""
+        return self.seconds / self.n_calls
+
     def give(self, owner: Any) -> None:
         """Make another estimator, with equal parameters, the one that was fitted."""
         params = owner.get_params(deep=False)
         own = {k: v for k, v in vars(self.owner).items() if k not in params}
+        if self.n_calls > 1:
+            own = copy.deepcopy(own)
         vars(owner).update(own)
         for each in self.warnings:
             warnings.warn_explicit(
@@ -81,13 +101,16 @@ class Gathering:
     Parameters
     ----------
     n_jobs : int or None, default=None
-        Number of processes to train in.
+        Number of processes to train in, those of joblib's backend at this time.
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
-        self.n_jobs = n_jobs
+        self._n_jobs = joblib.effective_n_jobs(n_jobs)
+        self._parallel = Parallel(n_jobs=n_jobs)
         self.jobs: list[Job] = []
         self._samples: dict[str, Any] = {}  # equal ones are kept once
+        self._repeated: dict[str, Job] = {}  # those whose result is determined
+        self._last: Job | None = None
 
     def gather(self, fit: Callable[[], Any]) -> Job | None:
         """Call a function that fits an estimator, up to its training.
@@ -102,7 +125,7 @@ class Gathering:
         Job or None
             What was gathered; None if the function ended without, or failed.
         """
-        n_before = len(self.jobs)
+        self._last = None
         token = _GATHERING.set(self)
         try:
             with warnings.catch_warnings(), suppress(_Gathered, Exception):
@@ -110,43 +133,53 @@ class Gathering:
                 fit()
         finally:
             _GATHERING.reset(token)
-        return self.jobs[-1] if len(self.jobs) > n_before else None
+        return self._last
 
     def add(self, owner: Any, X: Any, given: dict[str, Any]) -> None:
         """Gather a call, and end it."""
-        key = _key(owner, X, given)
+        key, hash_of_x = _key(owner, X, given)
         if key is None:
             return
-        X = self._samples.setdefault(joblib.hash(X), X)
-        self.jobs.append(Job(owner, X, given, key))
+        same = self._repeated.get(key)
+        if same is None:
+            X = self._samples.setdefault(hash_of_x, X)
+            self._last = Job(owner, X, given, key)
+            self.jobs.append(self._last)
+            if isinstance(owner.random_state, Integral):
+                self._repeated[key] = self._last
+        else:
+            same.n_calls += 1
+            self._last = same
         raise _Gathered
 
     def train(self) -> None:
-        """Train all."""
-        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(self.jobs)) or 1
+        """Train all, and let calls of `fit` find the results."""
+        n_jobs = max(min(self._n_jobs, len(self.jobs)), 1)
+        self._samples.clear()
         if n_jobs == 1:
             _train(self.jobs)
-            return
-        # Neighbours differ in the least: they are dealt out in turns of equal size.
-        size = -(-len(self.jobs) // n_jobs)
-        parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)]
-        found = Parallel(n_jobs=n_jobs)(delayed(_train)(part) for part in parts)
-        self.jobs = [job for part in found for job in part]
-
-    @contextmanager
-    def given_away(self) -> Iterator[None]:
-        """Let calls of `fit` inside the block find their results."""
+        else:
+            size = -(-len(self.jobs) // n_jobs)
+            parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)]
+            for part, found in zip(
+                parts, self._parallel(delayed(_train)(x) for x in parts), strict=True
+            ):
+                for job, trained in zip(part, found, strict=True):
+                    vars(job).update(vars(trained))
         with _LOCK:
             for job in self.jobs:
-                _FITTED.setdefault(job.key, []).append(job)
-        try:
-            yield
-        finally:
-            with _LOCK:
-                for job in self.jobs:
-                    left = [x for x in _FITTED.pop(job.key, []) if x not in self.jobs]
-                    if left:
-                        _FITTED[job.key] = left
+                _FITTED.setdefault(job.key, []).extend([job] * job.n_calls)
+
+    def __enter__(self) -> Gathering:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Forget results that were not asked for."""
+        with _LOCK:
+            for job in self.jobs:
+                left = [x for x in _FITTED.pop(job.key, []) if x not in self.jobs]
+                if left:
+                    _FITTED[job.key] = left
 
     @property
     def reasons(self) -> list[str]:
@@ -183,7 +216,7 @@ def adopted(owner: Any, X: Any, given: dict[str, Any]) -> bool:
         return False
     if not _FITTED:
         return False
-    key = _key(owner, X, given)
+    key, _ = _key(owner, X, given)
     with _LOCK:
         found = _FITTED.get(key or "")
         job = found.pop(0) if found else None
@@ -193,13 +226,14 @@ def adopted(owner: Any, X: Any, given: dict[str, Any]) -> bool:
     return True
 
 
-def _key(owner: Any, X: Any, given: dict[str, Any]) -> str | None:
-    """Return a hash of a call of `fit`, or None if its parts cannot be pickled."""
+def _key(owner: Any, X: Any, given: dict[str, Any]) -> tuple[str | None, str]:
+    """Return hashes of a call of `fit`, None if it has none, and of X."""
     params = owner.get_params(deep=False)
     try:
-        return joblib.hash((type(owner), params, X, given))
+        hash_of_x = joblib.hash(X)
+        return joblib.hash((type(owner), params, hash_of_x, given)), hash_of_x
     except Exception:  # whatever a part raises
-        return None
+        return None, ""
 
 
 def _train(jobs: Sequence[Job]) -> Sequence[Job]:

@@ -299,17 +299,37 @@ class FillGaps(nn.Module):
         is_exported = torch.compiler.is_compiling()
         if not is_exported and not gaps.any():
             return x
-        offset = torch.where(gaps, 0.0, rows - self.mean)
-        scaled = self.loadings / self.noise.unsqueeze(1)
-        n_factors = self.loadings.shape[1]
-        products = scaled.unsqueeze(2) * self.loadings.unsqueeze(1)
-        precision = (~gaps).to(x.dtype) @ products.flatten(1)
-        precision = precision.unflatten(1, (n_factors, n_factors))
-        precision = precision + torch.eye(n_factors, dtype=x.dtype, device=x.device)
         solve: Any = _eliminate if is_exported else torch.linalg.solve
-        expected = self.mean + solve(precision, offset @ scaled) @ self.loadings.T
-        expected = torch.clamp(expected, self.low, self.high)
-        return torch.where(gaps, expected, rows).reshape(x.shape)
+        return self.fill(rows, *self.model, solve=solve).reshape(x.shape)
+
+    @property
+    def model(self) -> tuple[Tensor, ...]:
+        """The Gaussian model of rows."""
+        return self.mean, self.loadings, self.noise, self.low, self.high
+
+    @staticmethod
+    def fill(
+        rows: Tensor,
+        mean: Tensor,
+        loadings: Tensor,
+        noise: Tensor,
+        low: Tensor,
+        high: Tensor,
+        *,
+        solve: Any = torch.linalg.solve,
+    ) -> Tensor:
+        """Return rows with expected values in their gaps, by a Gaussian model."""
+        gaps = rows.isnan()
+        offset = torch.where(gaps, 0.0, rows - mean)
+        scaled = loadings / noise.unsqueeze(1)
+        n_factors = loadings.shape[1]
+        products = scaled.unsqueeze(2) * loadings.unsqueeze(1)
+        precision = (~gaps).to(rows.dtype) @ products.flatten(1)
+        precision = precision.unflatten(1, (n_factors, n_factors))
+        unit = torch.eye(n_factors, dtype=rows.dtype, device=rows.device)
+        precision = precision + unit
+        expected = mean + solve(precision, offset @ scaled) @ loadings.T
+        return torch.where(gaps, torch.clamp(expected, low, high), rows)
 
 
 def _eliminate(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -418,7 +418,7 @@ def can_average(loss: Loss) -> bool:
 
 
 def stacked_loss(
-    loss: Loss, reconstruction: Tensor, x: Tensor, scale: Any, weight: Tensor | None
+    loss: Loss, reconstruction: Tensor, batch: Batch, scale: Any
 ) -> Tensor:
     """Return the loss of a row, averaged over the batch of each of several networks.
 
@@ -426,24 +426,29 @@ def stacked_loss(
     ----------
     loss : Loss
         A loss for which `can_average` is true.
-    reconstruction, x : Tensor of shape (n_networks, n, n_features)
-        The batches.
+    reconstruction : Tensor of shape (n_networks, n, n_features)
+        The reconstructions.
+    batch : Batch
+        The rows of all networks, with a leading axis.
     scale : float or Tensor of shape (n_networks, 1, 1)
         Training scale of each.
-    weight : Tensor of shape (n_networks, n) or None
-        How much each row counts.
     """
+    x, mask, weight = batch.target, batch.mask, batch.weight
     if loss.function is squared_error:  # in one operation
-        values = F.mse_loss(reconstruction, x, reduction="none").sum(-1)
-        factor = 0.5 / scale**2
+        values, factor = F.mse_loss(reconstruction, x, reduction="none"), 0.5 / scale**2
     else:
-        values = loss.function(reconstruction, x, scale).sum(-1)
+        values = loss.function(reconstruction, x, scale)
         factor = 1 / scale**loss.degree
-    mean = stacked_average(values, weight)
+    if mask is not None:
+        values = values * mask
+    mean = stacked_average(values.sum(-1), weight)
     mean = mean * (factor.flatten() if torch.is_tensor(factor) else factor)
     if loss.profile is None:
         return mean
-    n_entries = x.shape[-1]
+    n_entries: Tensor | float = x.shape[-1]
+    if mask is not None:
+        n_observed = stacked_average(mask.sum(-1).to(mean.dtype), weight)
+        n_entries = n_observed.clamp_min(_TINY)
     return gaussian_at_optimum(2 * mean / n_entries, n_entries)
 
 

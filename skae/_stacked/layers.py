@@ -11,6 +11,7 @@ from torch.func import functional_call, vmap
 
 from skae._networks.architecture import ACTIVATIONS
 from skae._networks.layers import (
+    FillGaps,
     LinearPath,
     OnFeatures,
     PrincipalMap,
@@ -188,6 +189,14 @@ def _on_features(layer: Any, bank: Bank) -> Apply:
     return lambda x: torch.cat([inner(x[..., :-n]), factor * x[..., -n:]], dim=-1)
 
 
+def _fill_gaps(layer: Any, bank: Bank) -> Apply:
+    def apply(x: Tensor) -> Tensor:
+        model = [bank[own] for own in layer.model]
+        return vmap(layer.fill)(x, *model) if x.isnan().any() else x
+
+    return apply
+
+
 _KNOWN: dict[type[nn.Module], Callable[[Any, Bank], Apply]] = {
     nn.Linear: _linear,
     PrincipalMap: _linear,
@@ -197,4 +206,5 @@ _KNOWN: dict[type[nn.Module], Callable[[Any, Bank], Apply]] = {
     LinearPath: _linear_path,
     ShiftByCondition: _shift_by_condition,
     OnFeatures: _on_features,
+    FillGaps: _fill_gaps,
 }

@@ -120,14 +120,9 @@ class StackedObjective:
         self, output: dict[str, Tensor], data: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return objectives and terms, of parts that take a leading axis."""
-        weight = data.get("weight")
-        total = stacked_loss(
-            self._criterion.loss,
-            output["reconstruction"],
-            data["x"],
-            self.template.scale,
-            weight,
-        )
+        weight, batch = data.get("weight"), Batch(**data)
+        reconstruction, scale = output["reconstruction"], self.template.scale
+        total = stacked_loss(self._criterion.loss, reconstruction, batch, scale)
         terms = {"reconstruction": total}
         bunch = {**output, "weight": weight}
         for name, penalty in self._criterion.penalties:

@@ -156,6 +156,8 @@ class Stack:
             data["weight"] = part.weight.to(self.device)
         streams = [net.module_.stream for net in chosen]
         data["x"] = _each(data["x"], chosen, "augmentation")
+        if self._template.takes_gaps:
+            data["mask"] = ~data["x"].isnan()
         x = _each(data["x"], chosen, "corruption")
         if any(net.has_user_code for net in chosen):
             x = x.clone()  # it may work in place, and x is the target as well

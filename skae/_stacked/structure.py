@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 from skae._data.batches import BatchIterator, RowDataset
-from skae._networks.layers import FillGaps
 from skae._stacked.objective import numbers_of
 from skae._stacked.optimizer import names_in_groups
 from skae._training.passes import Pass
 
 # Floats that the weights and activations of a net may have, for a batch, so that those
 # of several nets stay in the cache: see benchmarks/speed/bench_stacked.py.
-_MOST_FLOATS = 2**17
+_MOST_FLOATS = 2**18
 _SIMPLE = (int, float, str, bool, tuple, type(None))
 _OF_RUN = {"training", "scale", "n_epochs", "T_destination", "call_super_init"}
 
@@ -35,8 +35,8 @@ def reason_against(each: Pass) -> str | None:
         return "a callback for batches, or an optimizer that needs a closure"
     if any(isinstance(x, _BatchNorm) for x in layers):
         return "batch normalisation"
-    if any(isinstance(x, FillGaps) for x in layers):
-        return "missing='mask'"
+    if any(isinstance(x, _ConvNd) for x in layers):
+        return "convolutions, which fill the processor by themselves"
     if net.precision != "float32":
         return f"precision={net.precision!r}"
     if not _is_ours(each.iterator):
