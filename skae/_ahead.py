@@ -23,6 +23,7 @@ import joblib
 from joblib import Parallel, delayed
 
 from skae._stacked.together import Fit, train_together
+from skae._training.passes import Passes, run_alone
 
 _LOCK = threading.Lock()
 
@@ -39,6 +40,8 @@ class Job:
     ----------
     owner : BaseAutoencoder
         Whose method it is.
+    fit : callable
+        Another method of the owner, which fits it and yields each pass over data.
     X : array-like
         Its samples.
     given : dict
@@ -58,6 +61,7 @@ class Job:
     """
 
     owner: Any
+    fit: Callable[..., Passes]
     X: Any
     given: dict[str, Any]
     key: str
@@ -135,7 +139,9 @@ class Gathering:
             _GATHERING.reset(token)
         return self._last
 
-    def add(self, owner: Any, X: Any, given: dict[str, Any]) -> None:
+    def add(
+        self, owner: Any, fit: Callable[..., Passes], X: Any, given: dict[str, Any]
+    ) -> None:
         """Gather a call, and end it."""
         key, hash_of_x = _key(owner, X, given)
         if key is None:
@@ -143,7 +149,7 @@ class Gathering:
         same = self._repeated.get(key)
         if same is None:
             X = self._samples.setdefault(hash_of_x, X)
-            self._last = Job(owner, X, given, key)
+            self._last = Job(owner, fit, X, given, key)
             self.jobs.append(self._last)
             if isinstance(owner.random_state, Integral):
                 self._repeated[key] = self._last
@@ -192,38 +198,43 @@ _GATHERING: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
 _FITTED: dict[str, list[Job]] = {}
 
 
-def adopted(owner: Any, X: Any, given: dict[str, Any]) -> bool:
-    """Give an estimator the result of a fit that was run before, if there is one.
+def fitted(owner: Any, fit: Callable[..., Passes], X: Any, **given: Any) -> Any:
+    """Fit an estimator, or give it the result of an equal fit that was run before.
 
     Parameters
     ----------
     owner : BaseAutoencoder
         Whose `fit` is called.
+    fit : callable
+        A method of the owner, which fits it and yields each pass over data.
     X : array-like
         Its samples.
-    given : dict
+    **given : dict
         Its other arguments.
 
     Returns
     -------
-    bool
-        Whether there was one.
+    BaseAutoencoder
+        The owner.
     """
     is_plain = not getattr(owner, "_skl_callbacks", None)
     gathering = _GATHERING.get()
     if gathering is not None and is_plain and not owner.__sklearn_is_fitted__():
-        gathering.add(owner, X, given)
-        return False
-    if not _FITTED:
-        return False
+        gathering.add(owner, fit, X, given)
+    job = _find(owner, X, given) if _FITTED else None
+    if job is None:
+        run_alone(fit(X, **given))
+    else:
+        job.give(owner)
+    return owner
+
+
+def _find(owner: Any, X: Any, given: dict[str, Any]) -> Job | None:
+    """Return a job that has been trained with equal arguments."""
     key, _ = _key(owner, X, given)
     with _LOCK:
         found = _FITTED.get(key or "")
-        job = found.pop(0) if found else None
-    if job is None:
-        return False
-    job.give(owner)
-    return True
+        return found.pop(0) if found else None
 
 
 def _key(owner: Any, X: Any, given: dict[str, Any]) -> tuple[str | None, str]:
@@ -238,7 +249,7 @@ def _key(owner: Any, X: Any, given: dict[str, Any]) -> tuple[str | None, str]:
 
 def _train(jobs: Sequence[Job]) -> Sequence[Job]:
     """Train all jobs, as far as they can be, as one network."""
-    fits = [Fit(job.owner._fitting(job.X, **job.given), job.recorded) for job in jobs]
+    fits = [Fit(job.fit(job.X, **job.given), job.recorded) for job in jobs]
     train_together(fits)
     for job, fit in zip(jobs, fits, strict=True):
         job.error, job.reason, job.seconds = fit.error, fit.reason, fit.seconds

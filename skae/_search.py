@@ -136,7 +136,7 @@ class _Splits:
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):
-    """scikit-learn's GridSearchCV, with all small autoencoders trained as one network.
+    """Search a grid as GridSearchCV does, with small autoencoders trained as one.
 
     Candidates that differ in numbers only (the weight of a penalty, the learning rate,
     weight decay, noise level, seed), times the folds, are trained as one network with a
@@ -156,9 +156,10 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     param_grid : dict or list of dict
         Names of parameters, and the values to try.
 
-    scoring : str, callable, list, tuple or dict, default=None
-        How held-out rows are scored, one metric or several. None is the `score` of the
-        estimator: R² of an autoencoder.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How held-out rows are scored, one metric or several: one of the names that
+        :func:`~sklearn.metrics.get_scorer_names` returns, for instance. None is the
+        `score` of the estimator: R² of an autoencoder.
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
@@ -239,7 +240,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
 
 class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
-    """scikit-learn's RandomizedSearchCV, with all small autoencoders trained as one.
+    """Search as RandomizedSearchCV does, with small autoencoders trained as one.
 
     It trains as :class:`StackedGridSearchCV` does.
 
@@ -254,9 +255,10 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     n_iter : int, default=10
         Number of candidates.
 
-    scoring : str, callable, list, tuple or dict, default=None
-        How held-out rows are scored, one metric or several. None is the `score` of the
-        estimator: R² of an autoencoder.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How held-out rows are scored, one metric or several: one of the names that
+        :func:`~sklearn.metrics.get_scorer_names` returns, for instance. None is the
+        `score` of the estimator: R² of an autoencoder.
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
@@ -337,6 +339,6 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     >>> search = StackedRandomizedSearchCV(
     ...     ae, {"sparsity": loguniform(0.01, 1)}, n_iter=4, cv=3, random_state=0
     ... ).fit(X)
-    >>> round(search.best_params_["sparsity"], 3)
+    >>> round(float(search.best_params_["sparsity"]), 3)
     0.125
     """

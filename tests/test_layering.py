@@ -19,11 +19,15 @@ LAYERS = [
     {"_training"},
     {"_model"},
     {"_persistence"},
+    {"_stacked"},
+    {"_ahead"},
     {"_estimators"},
     {
         "_anomaly",
         "_deep_features",
+        "_fit_many",
         "_latent_density",
+        "_search",
         "_plot",
         "_versions",
         "diagnostics",
@@ -145,6 +149,7 @@ PRIVATE_HOOKS = {
     *("_parameter_constraints",),
 }
 OWN_HOOKS = {
+    "_estimators.checks": {"_plan"},
     "_estimators.base": {"_fitted"},
     "_estimators.fitting": {"_model", "_plan", "_task"},
     "explorer._columns": {"_codecs"},

@@ -196,7 +196,8 @@ def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
     """
     if weight is None:
         return values.var(0)
-    biased = _weighted_mean((values - _weighted_mean(values, weight)) ** 2, weight)
+    deviations = values - _weighted_mean(values, weight)
+    biased = _weighted_mean(deviations**2, weight).squeeze(0)
     n = float(as_counts(weight).sum())
     return biased * (n / (n - 1)) if n > 1 else biased
 

@@ -21,11 +21,11 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
 
-from skae._ahead import adopted
+from skae._ahead import fitted
 from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
+from skae._estimators.checks import check_parameters
 from skae._estimators.fitting import (
-    check_parameters,
     checked_codes,
     checked_rows,
     document_of,
@@ -78,7 +78,6 @@ from skae._persistence.skops import (
     pickled,
     state_for_skops,
 )
-from skae._training.build import resume_net
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
 from skae._training.passes import Passes, run_alone
 from skae._training.plan import Networks, Plan, Task
@@ -261,10 +260,7 @@ class BaseAutoencoder(
             If R² is below that of PCA, columns of a table hardly count, or the code has
             more units than X has features.
         """
-        given = {"sample_weight": sample_weight, "X_val": X_val}
-        if not adopted(self, X, given):
-            run_alone(self._fitting(X, **given))
-        return self
+        return fitted(self, self._fitting, X, sample_weight=sample_weight, X_val=X_val)
 
     def _fitting(self, X: Any, sample_weight: Any = None, X_val: Any = None) -> Passes:
         """Fit, and yield each pass over data, to be run outside."""
@@ -275,11 +271,8 @@ class BaseAutoencoder(
         else:
             plan = self._plan() if X_val is None else self._plan().validated()
             model, data = start(X, self, plan, sample_weight)
-        with holding(self, model):
-            if is_resumed:
-                resume_net(model.net, model.trained_with, model.n_features)
-            with validated(self, model, X_val):
-                yield from train(self, model, data, self.max_epochs, self._describe)
+        with holding(self, model, is_resumed), validated(self, model, X_val):
+            yield from train(self, model, data, self.max_epochs, self._describe)
         warn_of_fit(model, data, common_remedies(self, self._remedies(), self._noise()))
 
     @with_callbacks
@@ -314,7 +307,8 @@ class BaseAutoencoder(
             model, data = start(X, self, self._plan(), sample_weight)
         else:
             model, data = extend(X, self, self._model, sample_weight)
-        with holding(self, model), as_stream(model.net, is_auto=self.lr == "auto"):
+        is_auto = self.lr == "auto"
+        with holding(self, model, False), as_stream(model.net, is_auto=is_auto):
             run_alone(train(self, model, data, 1, later(self._describe)))
         return self
 

@@ -6,11 +6,13 @@ import difflib
 import inspect
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
-from skae._estimators.parameters import is_net_param
+from skae._data.blocks import lacks_blocks
+from skae._estimators.parameters import has_parameters, is_net_param
 from skae._objective.penalties import named_penalties
 
 try:
@@ -33,6 +35,21 @@ _TWINS = {
     "iterator_train__batch_size": "batch_size",
     "train_split": "validation_fraction",
 }
+
+
+def is_same(value: Any, copy: Any) -> bool:
+    """Tell whether a parameter is what it was when it was copied."""
+    if has_parameters(value) and type(value) is type(copy):
+        if lacks_blocks(value):
+            return True  # the copy has those that were found
+        value, copy = value.get_params(), copy.get_params()
+    return value is copy or np.array_equal(value, copy)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters that `fit` would refuse, whatever X is."""
+    estimator._validate_params()
+    estimator._plan()
 
 
 def default_of(estimator: Any, name: str) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from skae._data.batches import RowDataset
-from skae._data.blocks import lacks_blocks
 from skae._data.condition import (
     divided,
     encode_condition,
@@ -36,9 +35,10 @@ from skae._data.weights import WeightedRows, check_weight, counted, merged
 from skae._estimators.checks import (
     check_instances,
     check_net_params,
+    check_parameters,
+    is_same,
     without_overridden,
 )
-from skae._estimators.parameters import has_parameters
 from skae._estimators.planning import renew_plan
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
 from skae._model.collapse import detect_collapse
@@ -46,7 +46,12 @@ from skae._model.model import TrainedModel
 from skae._model.review import review
 from skae._persistence.format import Document, Saved
 from skae._random import draw_seed
-from skae._training.build import build_net, prepare_net, resolve_batch_size
+from skae._training.build import (
+    build_net,
+    prepare_net,
+    resolve_batch_size,
+    resume_net,
+)
 from skae._training.callbacks import reported_epochs, shown_epochs
 from skae._training.passes import Passes
 from skae._training.plan import Plan, Task
@@ -239,7 +244,7 @@ def _more_rows(
     built_with = model.built_with.parameters
     for name in ("n_components", "loss", "missing", "condition"):
         value = getattr(estimator, name, None)
-        if name in built_with and not _is_same(value, built_with[name]):
+        if name in built_with and not is_same(value, built_with[name]):
             raise ValueError(
                 f"{name}={value!r}, but the weights to resume from were trained with "
                 f"{name}={built_with[name]!r}. Set it back, or fit a clone."
@@ -252,17 +257,8 @@ def _more_rows(
     return WeightedRows(joined(rows, encoded), weight), statistics
 
 
-def _is_same(value: Any, copy: Any) -> bool:
-    """Tell whether a parameter is what it was when it was copied."""
-    if has_parameters(value) and type(value) is type(copy):
-        if lacks_blocks(value):
-            return True  # the copy has those that were found
-        value, copy = value.get_params(), copy.get_params()
-    return value is copy or np.array_equal(value, copy)
-
-
 @contextmanager
-def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
+def holding(estimator: Any, model: TrainedModel, resumes: bool) -> Iterator[None]:
     """Set the model of an estimator in training; restore the last one if that fails.
 
     After divergence the model stays set, with its last finite weights; after Ctrl-C or
@@ -272,6 +268,8 @@ def holding(estimator: Any, model: TrainedModel) -> Iterator[None]:
     try:
         with restored_on_error(model.net):
             estimator._model = model
+            if resumes:
+                resume_net(model.net, model.trained_with, model.n_features)
             yield
     except DivergenceError:
         raise
@@ -436,12 +434,6 @@ def document_of(estimator: Any, model: TrainedModel) -> Document:
         attributes={k: v for k, v in vars(estimator).items() if k not in apart},
         model=model,
     )
-
-
-def check_parameters(estimator: Any) -> None:
-    """Refuse parameters that `fit` would refuse, whatever X is."""
-    estimator._validate_params()
-    estimator._plan()
 
 
 def restore(base: type, saved: Saved) -> Any:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from skae._networks.layers import (
     TopK,
     ToRows,
 )
+from skae._networks.quadratic import gram_matrix, is_mapped, quadratic_form
 from skae._networks.tracing import Step, is_plain, leaves, run
 
 # Layers that act on each entry alone, or keep and drop entries: their Jacobian is
@@ -58,8 +57,6 @@ _DIAGONAL = (
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # By the number of axes of the weight.
 _TRANSPOSED = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
-# Whether torch's vmap maps the computation, under which autograd.grad fails.
-_IS_MAPPED = ContextVar("is_mapped", default=False)
 # Numbers that are pulled back at a time, so that the results fit into the cache.
 _CHUNK = 2**19
 
@@ -96,22 +93,12 @@ def has_closed_form(encoder: nn.Module) -> bool:
     return known and linear in ([True], [True, False], [True, False, True])
 
 
-@contextmanager
-def mapped() -> Iterator[None]:
-    """Use nothing inside the block that torch's vmap cannot map."""
-    token = _IS_MAPPED.set(True)
-    try:
-        yield
-    finally:
-        _IS_MAPPED.reset(token)
-
-
 def _slope(step: Step) -> Tensor | None:
     """Return the diagonal of the Jacobian of a layer, or None if it has none."""
     layer, x, out = step
     if not _is_diagonal(layer):
         return None
-    if _IS_MAPPED.get():
+    if is_mapped():
         out, pull_back = torch.func.vjp(layer, x)  # type: ignore[misc]
         return pull_back(torch.ones_like(out))[0]
     create_graph = torch.is_grad_enabled()
@@ -170,7 +157,7 @@ def _transposed(layer: Any, maps: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
-    if _IS_MAPPED.get():
+    if is_mapped():
         out, pull_back = torch.func.vjp(step.layer, step.x)  # type: ignore[misc]
         each = [pull_back(vector.expand_as(out))[0] for vector in vectors.unbind(1)]
         return torch.stack(each, 1)
@@ -191,56 +178,6 @@ def _pull_back_by_autograd(step: Step, vectors: Tensor) -> Tensor:
             for vector in vectors.unbind(1)
         ]
     return torch.stack(pulled, 1)
-
-
-class _GramMatrix(torch.autograd.Function):
-    """``W W^T`` with one product in the backward pass, for symmetric gradients.
-
-    Autograd takes two products.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        return weight @ weight.T
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (weight,) = ctx.saved_tensors
-        return (2 * grad) @ weight
-
-
-def _gram_matrix(weight: Tensor) -> Tensor:
-    if _IS_MAPPED.get():
-        return weight @ weight.T
-    return _GramMatrix.apply(weight)
-
-
-class _QuadraticForm(torch.autograd.Function):
-    r"""The sum of :math:`a^\top G a` over vectors :math:`a = D v`, for each row.
-
-    Here v is one of `vectors`, (n or 1, n_vectors, n_units), D the diagonal matrix of
-    `slope`, (n, n_units), and G a symmetric `matrix`. The forward pass saves nearly all
-    that the backward pass needs; autograd takes one more product, and many tensors.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor, slope: Tensor, matrix: Tensor) -> Tensor:
-        scaled = vectors * slope.unsqueeze(1)
-        product = scaled @ matrix
-        along = (vectors * product).sum(1)  # half the gradient with respect to slope
-        ctx.save_for_backward(scaled, product, slope, along)
-        return (along * slope).sum(1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        scaled, product, slope, along = ctx.saved_tensors
-        grad = grad.unsqueeze(1)
-        vectors = None
-        if ctx.needs_input_grad[0]:
-            vectors = product * (2 * grad * slope).unsqueeze(1)
-        weighted = (scaled * grad.unsqueeze(1)).flatten(0, 1)
-        return vectors, 2 * grad * along, weighted.T @ scaled.flatten(0, 1)
 
 
 def _by_rows(
@@ -272,10 +209,7 @@ def _norm(
         vectors = _pull_back(step, slope, vectors)
     if matrix is None:
         return (vectors**2).flatten(1).sum(1)
-    if _IS_MAPPED.get():
-        scaled = vectors * slopes[0].unsqueeze(1)  # type: ignore[union-attr]
-        return (scaled * (scaled @ matrix)).flatten(1).sum(1)
-    return _QuadraticForm.apply(vectors, slopes[0], matrix)
+    return quadratic_form(vectors, slopes[0], matrix)
 
 
 def _sum_of_squares(
@@ -351,7 +285,7 @@ def _shared_gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     """
     linear: Any = steps[0].layer
     slope = _slope(steps[1])
-    matrix = _gram_matrix(linear.weight)
+    matrix = gram_matrix(linear.weight)
     for step in reversed(steps[2:]):
         vectors = _pull_back(step, None, vectors)
     matrix = matrix * (vectors[0].T @ vectors[0])
@@ -363,7 +297,7 @@ def _gram(steps: Sequence[Step], vectors: Tensor) -> Tensor:
     r"""Sum :math:`a^\top W_1 W_1^\top a` with :math:`a = D_1 B^\top v`."""
     linear: Any = steps[0].layer
     slopes = [_slope(step) for step in steps[1:]]
-    matrix = _gram_matrix(linear.weight)
+    matrix = gram_matrix(linear.weight)
     return _sum_of_squares(steps[1:], slopes, vectors, matrix)
 
 

@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 
 from skae._data.batches import Batch
 from skae._networks.autoencoder import AutoencoderModule
-from skae._networks.jacobian import mapped
+from skae._networks.quadratic import mapped
 from skae._objective.losses import can_average, stacked_average, stacked_loss
 from skae._objective.objective import Objective
 from skae._objective.penalties import KLDivergence, KLSparsity, L1Sparsity

@@ -198,9 +198,8 @@ class Stack:
             own = Batch(x[k], None if weight is None else weight[k])
             with net.validation_noise(), torch.no_grad(), net.own_global_generator():
                 net.mode_.set(False)
-                batch = net.receive(own.pair())
-                output = net._infer(batch)
-                expected.append(net.criterion_(output, batch, net.module_)[0])
+                net.epoch_terms_ = EpochTerms()
+                expected.append(net.evaluate(net.receive(own.pair()))["loss"])
         torch.testing.assert_close(
             found, torch.stack(expected), rtol=_TOLERANCE, atol=_TOLERANCE
         )

@@ -59,32 +59,32 @@ class LearningRate:
         self.by_layer = by_layer
         self.highest = [group["lr"] for group in optimizer.param_groups]
         self.n_steps: int | None = None
-        self._step = 0
+        self.n_done = 0
 
     @property
     def is_rising(self) -> bool:
         """Whether the next step will be longer than the last one."""
-        step = self._step
+        step = self.n_done
         return step > 0 and self._factor(step) > self._factor(step - 1)
 
     def advance(self) -> None:
         """Set the rate of the next step."""
         if self.schedule is None and not self.by_layer:
             return
-        factor = self._factor(self._step)
+        factor = self._factor(self.n_done)
         for group, lr in zip(self.optimizer.param_groups, self.highest, strict=True):
             share = group.get("lr_factor", 1.0) if self.by_layer else 1.0
             group["lr"] = factor * share * lr
-        self._step += 1
+        self.n_done += 1
 
     @property
     def facts(self) -> tuple[Any, ...]:
         """What all further rates depend on."""
-        return self.schedule, self.by_layer, self.highest, self.n_steps, self._step
+        return self.schedule, self.by_layer, self.highest, self.n_steps, self.n_done
 
     def follow(self, other: LearningRate) -> None:
         """Take on the current step and rates of another one with the same facts."""
-        self._step = other._step
+        self.n_done = other.n_done
         both = zip(
             self.optimizer.param_groups, other.optimizer.param_groups, strict=True
         )
