@@ -17,10 +17,12 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from numbers import Integral
+from types import FunctionType
 from typing import Any
 
 import joblib
 from joblib import Parallel, delayed
+from joblib.hashing import NumpyHasher
 
 from skae._stacked.together import Fit, train_together
 from skae._training.passes import Passes, run_alone
@@ -114,6 +116,7 @@ class Gathering:
         self.jobs: list[Job] = []
         self._samples: dict[str, Any] = {}  # equal ones are kept once
         self._repeated: dict[str, Job] = {}  # those whose result is determined
+        self._unknown: Counter[str] = Counter()  # those without a key
         self._last: Job | None = None
 
     def gather(self, fit: Callable[[], Any]) -> Job | None:
@@ -145,6 +148,7 @@ class Gathering:
         """Gather a call, and end it."""
         key, hash_of_x = _key(owner, X, given)
         if key is None:
+            self._unknown["a parameter that cannot be pickled"] += 1
             return
         same = self._repeated.get(key)
         if same is None:
@@ -191,6 +195,7 @@ class Gathering:
     def reasons(self) -> list[str]:
         """Why some were trained alone."""
         counts = Counter(job.reason for job in self.jobs if job.reason is not None)
+        counts += self._unknown
         return [f"{n} because of {reason}" for reason, n in counts.items()]
 
 
@@ -237,12 +242,21 @@ def _find(owner: Any, X: Any, given: dict[str, Any]) -> Job | None:
         return found.pop(0) if found else None
 
 
+class _Hasher(NumpyHasher):
+    """joblib's hash, but functions and classes may be defined anywhere."""
+
+    def save(self, obj: Any) -> None:
+        """Save an object, or what stands for it if its identity is what counts."""
+        is_known = isinstance(obj, (FunctionType, type))
+        super().save(("identity", id(obj)) if is_known else obj)
+
+
 def _key(owner: Any, X: Any, given: dict[str, Any]) -> tuple[str | None, str]:
     """Return hashes of a call of `fit`, None if it has none, and of X."""
-    params = owner.get_params(deep=False)
+    call = (type(owner), owner.get_params(deep=False), given)
     try:
         hash_of_x = joblib.hash(X)
-        return joblib.hash((type(owner), params, hash_of_x, given)), hash_of_x
+        return _Hasher(hash_name="md5").hash((call, hash_of_x)), hash_of_x
     except Exception:  # whatever a part raises
         return None, ""
 

@@ -62,6 +62,7 @@ class Stacked(nn.Module):
 
     def __init__(self, layer: nn.Module, bank: Bank) -> None:
         super().__init__()
+        self.layer = layer  # for its mode of training or evaluation
         self._apply_stacked = stacked(layer, bank)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -180,6 +180,7 @@ class Stack:
         Exception
             If the networks cannot be stacked, or compute something else then.
         """
+        training = passes[0].training
         batches = [Batch.of(_first_batch(each)) for each in passes]
         n_rows = min(len(batch.x) for batch in batches)
         x = torch.stack([batch.x[:n_rows] for batch in batches])
@@ -190,14 +191,14 @@ class Stack:
         with ExitStack() as stack, torch.no_grad():
             for each in passes:
                 stack.enter_context(each.net.validation_noise())
-            self._template.train(False)
+            self._template.train(training)
             self._template.n_epochs = self.nets[0].module_.n_epochs
             found, *_ = self._measure(part)
         expected = []
         for k, net in enumerate(self.nets):
             own = Batch(x[k], None if weight is None else weight[k])
             with net.validation_noise(), torch.no_grad(), net.own_global_generator():
-                net.mode_.set(False)
+                net.mode_.set(training)
                 net.epoch_terms_ = EpochTerms()
                 expected.append(net.evaluate(net.receive(own.pair()))["loss"])
         torch.testing.assert_close(

@@ -121,7 +121,7 @@ class _Together:
                 if fit.waiting is None:
                     self._release(net)
 
-    def _run_group(self, group: list[Fit]) -> list[Exception | None]:
+    def _run_group(self, group: list[Fit]) -> Sequence[Exception | None]:
         passes: list[Any] = [fit.waiting for fit in group]
         if len(group) > 1:
             try:
@@ -130,7 +130,7 @@ class _Together:
                 for fit in group:
                     fit.reason = _text(error)
             else:
-                return stack.run(passes)
+                return _run(stack, passes)
         return [_run_alone(each) for each in passes]
 
     def _stack_of(self, passes: list[Pass]) -> Stack:
@@ -155,6 +155,13 @@ class _Together:
         """Give all nets tensors of their own."""
         for stack in self._stacks.values():
             stack.release()
+
+
+def _run(stack: Stack, passes: list[Pass]) -> Sequence[Exception | None]:
+    try:
+        return stack.run(passes)
+    except Exception as error:  # of code of the user, after the first batch
+        return [error] * len(passes)
 
 
 def _run_alone(each: Pass) -> Exception | None:
