@@ -52,6 +52,12 @@ COLUMNS = {
         "peak_mb": "peak, MB",
         "network_mb": "weights, MB",
     },
+    "bench_stacked_memory": {
+        "contestant": "search",
+        "n_rows": "rows",
+        "x_mb": "X, MB",
+        "peak_mb": "peak, MB",
+    },
     "bench_search_start": {"stage": "stage", "seconds": "seconds"},
     "bench_import": {"contestant": "import", "seconds": "seconds", "ratio": "ratio"},
 }
@@ -138,6 +144,20 @@ def quality(rows):
     return ["data", "contestant", "R²", "R² of PCA", *columns.values()], body
 
 
+def stacked(rows):
+    """Return the table of searches, with a dash where other candidates were scored."""
+    body = [
+        [
+            f"{plain(row['case'])}: {plain(row['contestant'])}",
+            value_and_range(row, "seconds", number),
+            value_and_range(row, "speed_up", number),
+            number(row["difference"]) if row["difference"] else "–",
+        ]
+        for row in rows
+    ]
+    return ["search", "seconds", "speed-up", "difference"], body
+
+
 def select(rows, columns):
     """Return a table of some columns."""
     first, *others = columns
@@ -179,6 +199,7 @@ def write():
     for name in RATIOS:
         save_table(name, *ratios(read(name)))
     save_table("bench_rivals_slower", *slower(read("bench_rivals")))
+    save_table("bench_stacked", *stacked(read("bench_stacked")))
     save_table("bench_quality", *quality(read("bench_quality")))
     for name, columns in COLUMNS.items():
         save_table(name, *select(read(name), columns))
@@ -190,6 +211,7 @@ def write():
         *RATIOS,
         *COLUMNS,
         "bench_quality",
+        "bench_stacked",
         "bench_growth",
         "bench_memory",
         "bench_search_memory",
