@@ -23,6 +23,8 @@ from typing import Any
 import joblib
 from joblib import Parallel, delayed
 from joblib.hashing import NumpyHasher
+from numpy.random import RandomState
+from torch import nn
 
 from skae._stacked.together import Fit, train_together
 from skae._training.passes import Passes, run_alone
@@ -93,6 +95,8 @@ class Job:
         if self.n_calls > 1:
             own = copy.deepcopy(own)
         vars(owner).update(own)
+        if isinstance(owner.random_state, RandomState):  # training has drawn from it
+            owner.random_state.set_state(self.owner.random_state.get_state())
         for each in self.warnings:
             warnings.warn_explicit(
                 each.message, each.category, each.filename, each.lineno
@@ -146,10 +150,14 @@ class Gathering:
         self, owner: Any, fit: Callable[..., Passes], X: Any, given: dict[str, Any]
     ) -> None:
         """Gather a call, and end it."""
+        params = owner.get_params(deep=False).values()
+        if any(isinstance(value, nn.Module) for value in params):
+            self._unknown["a module of your own"] += 1
+            raise _Gathered  # copies of it have different hashes
         key, hash_of_x = _key(owner, X, given)
         if key is None:
             self._unknown["a parameter that cannot be pickled"] += 1
-            return
+            raise _Gathered
         same = self._repeated.get(key)
         if same is None:
             X = self._samples.setdefault(hash_of_x, X)
@@ -223,10 +231,11 @@ def fitted(owner: Any, fit: Callable[..., Passes], X: Any, **given: Any) -> Any:
         The owner.
     """
     is_plain = not getattr(owner, "_skl_callbacks", None)
+    is_new = is_plain and not owner.__sklearn_is_fitted__()
     gathering = _GATHERING.get()
-    if gathering is not None and is_plain and not owner.__sklearn_is_fitted__():
+    if gathering is not None and is_new:
         gathering.add(owner, fit, X, given)
-    job = _find(owner, X, given) if _FITTED else None
+    job = _find(owner, X, given) if _FITTED and is_new else None
     if job is None:
         run_alone(fit(X, **given))
     else:

@@ -145,8 +145,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     :class:`~sklearn.model_selection.GridSearchCV`, to about 1e-8 in float64 and up to
     rounding, which training amplifies, in float32. Networks that fill the processor by
     themselves, as wide ones and convolutions do, are trained one by one, and so are
-    those that cannot be stacked: with batch normalisation, callbacks for batches, or
-    modules that :func:`torch.vmap` cannot take.
+    those with batch normalisation, or with a module, loss, penalty, transformation or
+    callback of your own, which may do something else when stacked.
 
     Parameters
     ----------

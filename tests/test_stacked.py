@@ -14,12 +14,14 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
+    PredefinedSplit,
     RandomizedSearchCV,
     ShuffleSplit,
     cross_val_score,
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Freezer, Unfreezer
 from torch import nn
 
 from skae import (
@@ -223,34 +225,78 @@ def test_conditions_and_augmentation(stacks):
     assert stacks == [2, 2]
 
 
-def test_losses_and_penalties_of_a_user(stacks):
-    def loss(reconstruction, x):
-        return (reconstruction - x).abs()
-
-    def penalty(x, output, module):
-        weight = next(module.parameters())
-        return 0.1 * output["code"].abs().sum(1) + 0.01 * (weight**2).sum()
-
-    make = _made(AutoencoderTransformer, "random_state", loss=loss)
-    _assert_equal_fits(*_both(make, [0, 1]), X)
-    make = _made(AutoencoderTransformer, "random_state", penalty=penalty)
-    _assert_equal_fits(*_both(make, [0, 1]), X)
-    assert stacks == [2, 2]
+def _penalty(x, output, module):
+    return 0.1 * output["code"].abs().sum(1)
 
 
-def test_modules_of_a_user(stacks):
-    def build(n_in, n_out):
-        layers = nn.Linear(n_in, 8), nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, n_out)
-        return nn.Sequential(*layers)
+def _loss(reconstruction, x):
+    return (reconstruction - x).abs()
 
-    settings = _without()
-    aes = [
-        AutoencoderTransformer(3, encoder=build, decoder=build, lr=lr, **settings)
-        for lr in (1e-3, 2e-3)
-    ]
-    found = fit_many(aes, X)
-    _assert_equal_fits(found, [ae.fit(X) for ae in aes], X)
-    assert stacks == [2]
+
+def _masked(n_in, n_out):
+    layer = nn.Linear(n_in, n_out)
+    layer.weight.register_hook(lambda gradient: gradient * 0)
+    return layer
+
+
+class _Counts(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer, self.n_calls = nn.Linear(n_in, n_out), 0
+
+    def forward(self, x):
+        self.n_calls += self.training
+        return self.layer(x) * (1 + 0.1 * self.n_calls * self.training)
+
+
+OWN_PARTS = {
+    "loss": {"loss": _loss},
+    "penalty": {"penalty": _penalty},
+    "a hook on gradients": {"encoder": _masked, "decoder": nn.Linear},
+    "a counter": {"encoder": _Counts, "decoder": nn.Linear},
+    "a module": {"encoder": nn.Linear(9, 3), "decoder": nn.Linear(3, 9)},
+    "a callback": {"callbacks": [Freezer("encoder*"), Unfreezer("encoder*", at=4)]},
+}
+
+
+@pytest.mark.parametrize("part", OWN_PARTS)
+def test_parts_of_a_user_are_trained_alone(part, stacks):
+    settings = {**_without(early_stopping=False), **OWN_PARTS[part]}
+    aes = [AutoencoderTransformer(3, **settings, lr=lr) for lr in (1e-3, 2e-3)]
+    with pytest.warns(UserWarning, match="2 because of .* of your own"):
+        found = fit_many(aes, X)
+    for one, ae in zip(found, aes, strict=True):
+        assert_array_equal(one.transform(X), clone(ae).fit(X).transform(X))
+    assert stacks == []
+
+
+def test_folds_with_and_without_weights():
+    weight = np.ones(len(X))
+    weight[:70] = 2.5
+    folds = PredefinedSplit(np.repeat([0, 1, 2], [70, 70, 63]))
+    ae = AutoencoderTransformer(3, **FAST)
+    for own in (weight, weight[::-1]):
+        options = {"cv": folds, "fit_params": {"sample_weight": own}, "refit": False}
+        _assert_equal_searches(*_searched(ae, {"lr": [1e-3, 0.02]}, **options))
+
+
+def test_a_second_fit_resumes():
+    class Twice(AutoencoderTransformer):
+        def fit(self, X, y=None):
+            super().fit(X)
+            return super().fit(X)
+
+    make = _made(Twice, "lr", warm_start=True)
+    found, expected = _both(make, [1e-3, 2e-3])
+    for one, other in zip(found, expected, strict=True):
+        assert len(one.history_) == len(other.history_)
+        assert_allclose(one.transform(X), other.transform(X), 1e-6)
+
+
+def test_a_generator_is_left_where_training_left_it():
+    ae = AutoencoderTransformer(3, **{**FAST, "random_state": np.random.RandomState(0)})
+    (found,), expected = fit_many(ae, X), clone(ae).fit(X)
+    assert_allclose(found.fit(X).transform(X), expected.fit(X).transform(X), 1e-7)
 
 
 def test_groups_of_different_shape(stacks):
@@ -276,12 +322,6 @@ ALONE = {
     "convolutions": lambda: ConvAutoencoder(3, **_without()),
     "precision": lambda: AutoencoderTransformer(
         3, **{**FAST, "dtype": "float32"}, precision="bfloat16"
-    ),
-    "randomness": lambda: AutoencoderTransformer(
-        3,
-        encoder=nn.Sequential(nn.Linear(64, 3), nn.Dropout(0.1)),
-        decoder=nn.Linear(3, 64),
-        **{**_without(), "dtype": "float32"},
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -41,13 +42,18 @@ def reason_against(each: Pass) -> str | None:
         return f"precision={net.precision!r}"
     if not _is_ours(each.iterator):
         return "batches of your own"
-    theirs = [x for x in layers if not type(x).__module__.startswith(_KNOWN_MODULES)]
-    if any(True for x in theirs for _ in x.buffers(recurse=False)):
-        return "a module of your own with buffers"
+    if net.has_user_code:
+        # Hooks, counters and branches of it may do something else when stacked.
+        return "a module, loss, penalty or transformation of your own"
+    if any(not _only_watches(callback) for _, callback in net.callbacks_):
+        return "a callback of your own"
     return None
 
 
-_KNOWN_MODULES = ("skae.", "torch.nn.")
+def _only_watches(callback: Any) -> bool:
+    """Tell whether a callback is one of those that change nothing in a net."""
+    is_ours = type(callback).__module__.startswith("skae.")
+    return is_ours or type(callback) is EpochTimer
 
 
 def fills_processor(each: Pass) -> bool:
@@ -89,16 +95,23 @@ def kind_of_pass(each: Pass) -> tuple[Any, ...]:
     penalties = each.net.criterion_.penalties
     warmup = max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
     n_epochs = min(each.net.module_.n_epochs, warmup)
-    return n_epochs, each.training, each.iterator.batch_size, len(each.iterator)
+    iterator = each.iterator
+    has_weights = _source_of(iterator).weight is not None
+    sizes = iterator.batch_size, len(iterator)
+    return n_epochs, each.training, has_weights, *sizes
 
 
-def _is_ours(iterator: Any) -> bool:
-    if type(iterator) is not BatchIterator:
-        return False
+def _source_of(iterator: BatchIterator) -> Any:
+    """Return the data set whose rows, perhaps some of them, an iterator takes."""
     dataset = iterator.dataset
     while isinstance(dataset, torch.utils.data.Subset):
         dataset = dataset.dataset
-    return isinstance(dataset, RowDataset)
+    return dataset
+
+
+def _is_ours(iterator: Any) -> bool:
+    is_known = type(iterator) is BatchIterator
+    return is_known and isinstance(_source_of(iterator), RowDataset)
 
 
 def _kind(layer: nn.Module) -> tuple[Any, ...]:
