@@ -1,9 +1,9 @@
 """Fits that are run before they are asked for, several at a time.
 
-A search, or a Pipeline, calls ``fit`` of one estimator after another. To train them
-together, these calls are made twice: in the first round each ends where training would
-begin, and what it was called with is gathered; after training the second round finds
-the results, by their parameters and data.
+A search calls ``fit`` of one estimator after another. To train them together, these
+calls are made twice. In the first round, each call ends where training would begin, and
+its arguments are kept. In the second round, after training, each call finds its result
+by its parameters and data.
 """
 
 from __future__ import annotations

@@ -140,6 +140,7 @@ FAMILIES = [
         ("VariationalAutoencoder.fit_transform",),
         own={"VariationalAutoencoder.fit_transform": {"X"}},
     ),
+    Family("StackedGridSearchCV", ("StackedRandomizedSearchCV",)),
     Family("VariationalAutoencoder.transform", tuple(_CONDITIONED)),
     Family(
         "VariationalAutoencoder.inverse_transform",

@@ -212,7 +212,7 @@ class BatchIterator:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         for taken, sizes in self.parts():
-            parts = _split(taken, sizes) if len(sizes) > 1 else [taken]
+            parts = split_batch(taken, sizes) if len(sizes) > 1 else [taken]
             for batch in parts:
                 yield batch.pair()
 
@@ -235,10 +235,11 @@ class BatchIterator:
             n_at_once = max(1, _TAKEN_BYTES * len(some) // taken.x.nbytes)
 
 
-def _split(batch: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
-    """Yield parts of a batch, of some numbers of rows."""
+def split_batch(batch: Batch, sizes: Sequence[int], dim: int = 0) -> Iterator[Batch]:
+    """Yield parts of a batch, of some numbers of rows, which are along an axis."""
     parts = [
-        itertools.repeat(None) if x is None else x.split(list(sizes)) for x in batch
+        itertools.repeat(None) if x is None else x.split(list(sizes), dim)
+        for x in batch
     ]
     return map(Batch, *parts)
 

@@ -82,8 +82,6 @@ def stacked(layer: nn.Module, bank: Bank) -> Apply:
     bank : Bank
         The weights of all networks.
     """
-    if layer._forward_hooks or layer._forward_pre_hooks:
-        return _mapped(layer, bank)
     if type(layer) in _ELEMENTWISE:
         return layer
     if is_plain(layer, nn.Sequential):

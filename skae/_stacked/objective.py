@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -188,23 +189,17 @@ class _Whole(nn.Module):
 
 def numbers_of(penalty: Any) -> dict[str, float]:
     """Return the parameters of a penalty that may differ between stacked nets."""
-    if not hasattr(penalty, "get_params"):
-        return {}
-    params = penalty.get_params(deep=False)
-    counts = getattr(penalty, "_parameter_constraints", {})
     return {
         name: value
-        for name, value in params.items()
+        for name, value in penalty.get_params(deep=False).items()
         if isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and not _counts(counts.get(name, ()))
+        and not _counts(penalty._parameter_constraints[name])
     }
 
 
 def _counts(constraints: Any) -> bool:
     """Tell whether a parameter is an integer, on which a structure may depend."""
-    from numbers import Integral
-
     return any(getattr(x, "type", None) is Integral for x in constraints)
 
 

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skae._training.fused_adam import is_plain_fused_adam, kernel_of, make_step
+from skae._training.fused_adam import (
+    call_kernel,
+    is_plain_fused_adam,
+    kernel_of,
+    make_step,
+)
 
 _AVERAGES = ("exp_avg", "exp_avg_sq")
 
@@ -180,18 +185,5 @@ class _Run:
                 weights, *lists = (list(compress(x, used)) for x in (weights, *lists))
             views, means, squares = lists
             gradients = [x.grad if self.is_all else x.grad[self.span] for x in weights]
-            kernel(
-                views,
-                gradients,
-                means,
-                squares,
-                [],
-                [self._count] * len(views),
-                lr=group["lr"],
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                weight_decay=group["weight_decay"],
-                eps=group["eps"],
-                amsgrad=False,
-                maximize=False,
-            )
+            counts = [self._count] * len(views)
+            call_kernel(kernel, group, views, gradients, means, squares, counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skae._data.batches import Batch
+from skae._data.batches import Batch, split_batch
 from skae._stacked.layers import Bank
 from skae._stacked.objective import StackedObjective
 from skae._stacked.optimizer import make_steps
@@ -22,22 +22,19 @@ from skae._training.passes import Pass
 _TOLERANCE = 1e-3  # of the first objectives, beside those of each net alone
 
 
-class _Rows(NamedTuple):
+class _Part(NamedTuple):
     """The next batches of some nets, which have as many rows.
 
     Parameters
     ----------
     nets : list of int or None
         Positions of the nets. None is all.
-    x : Tensor of shape (n_nets, n, n_columns)
-        Rows.
-    weight : Tensor of shape (n_nets, n) or None
-        How much each row counts.
+    batch : Batch
+        Their batches, along a leading axis.
     """
 
     nets: list[int] | None
-    x: Tensor
-    weight: Tensor | None
+    batch: Batch
 
 
 class Stack:
@@ -101,15 +98,13 @@ class Stack:
             self._template.n_epochs = self.nets[0].module_.n_epochs
             if training:
                 self._steps.begin()
-            terms = [EpochTerms() for _ in passes]
             sums = _Sums(len(passes))
             for step, parts in enumerate(_stacked_batches(passes)):
                 self._run_step(parts, training, sums, errors if step == 0 else None)
             if training:
                 self._steps.end()
-        for k, (each, own) in enumerate(zip(passes, terms, strict=True)):
-            sums.give(k, own)
-            each.net.epoch_terms_ = own
+        for k, each in enumerate(passes):
+            sums.give(k, each.net.epoch_terms_)
             if errors[k] is None:
                 try:
                     each.record()
@@ -119,7 +114,7 @@ class Stack:
 
     def _run_step(
         self,
-        parts: list[_Rows],
+        parts: list[_Part],
         training: bool,
         sums: _Sums,
         errors: list[Exception | None] | None,
@@ -142,25 +137,23 @@ class Stack:
             for x in self.weights.values():
                 x.grad = None
 
-    def _measure(self, part: _Rows) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def _measure(self, part: _Part) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return the objective of some nets, its terms, and the reconstructions."""
         chosen = self.nets if part.nets is None else [self.nets[k] for k in part.nets]
         self._bank.chosen = None if part.nets is None else torch.tensor(part.nets)
-        rows = part.x.to(self.device)
+        rows, weight = part.batch.x.to(self.device), part.batch.weight
         n_condition = self._template.n_condition
         features = self._template.features(rows)
         data = {"x": features}
         if n_condition:
             data["condition"] = rows[..., -n_condition:]
-        if part.weight is not None:
-            data["weight"] = part.weight.to(self.device)
+        if weight is not None:
+            data["weight"] = weight.to(self.device)
         streams = [net.module_.stream for net in chosen]
         data["x"] = _each(data["x"], chosen, "augmentation")
         if self._template.takes_gaps:
             data["mask"] = ~data["x"].isnan()
         x = _each(data["x"], chosen, "corruption")
-        if any(net.has_user_code for net in chosen):
-            x = x.clone()  # it may work in place, and x is the target as well
         if n_condition:
             x = torch.cat([x, data["condition"]], dim=-1)
         return self._objective(x, data, streams)
@@ -183,11 +176,8 @@ class Stack:
         training = passes[0].training
         batches = [Batch.of(_first_batch(each)) for each in passes]
         n_rows = min(len(batch.x) for batch in batches)
-        x = torch.stack([batch.x[:n_rows] for batch in batches])
-        weight = None
-        if batches[0].weight is not None:
-            weight = torch.stack([b.weight[:n_rows] for b in batches])  # type: ignore
-        part = _Rows(None, x, weight)
+        first = [_map(lambda x: x[:n_rows], batch) for batch in batches]
+        part = _Part(None, _stacked(first))
         with ExitStack() as stack, torch.no_grad():
             for each in passes:
                 stack.enter_context(each.net.validation_noise())
@@ -195,9 +185,8 @@ class Stack:
             self._template.n_epochs = self.nets[0].module_.n_epochs
             found, *_ = self._measure(part)
         expected = []
-        for k, net in enumerate(self.nets):
-            own = Batch(x[k], None if weight is None else weight[k])
-            with net.validation_noise(), torch.no_grad(), net.own_global_generator():
+        for net, own in zip(self.nets, first, strict=True):
+            with net.validation_noise(), torch.no_grad():
                 net.mode_.set(training)
                 net.epoch_terms_ = EpochTerms()
                 expected.append(net.evaluate(net.receive(own.pair()))["loss"])
@@ -215,9 +204,9 @@ class _Sums:
         self._weights: Any = np.zeros(n_nets)
         self._sums: dict[str, Tensor] = {}
 
-    def add(self, part: _Rows, total: Tensor, terms: Mapping[str, Tensor]) -> None:
+    def add(self, part: _Part, total: Tensor, terms: Mapping[str, Tensor]) -> None:
         """Add the means of a batch of some nets."""
-        n_rows = part.x.shape[1]
+        n_rows, own_weight = part.batch.x.shape[1], part.batch.weight
         where = slice(None) if part.nets is None else part.nets
         self._rows[where] += n_rows
         found = {name: x.detach() for name, x in terms.items()}
@@ -225,15 +214,15 @@ class _Sums:
             found["loss"] = total
         if not self._sums:
             self._sums = {k: x.new_zeros(self._n_nets) for k, x in found.items()}
-        if part.weight is None and part.nets is None:
+        if own_weight is None and part.nets is None:
             self._weights += n_rows
             torch._foreach_add_(
                 [self._sums[name] for name in found], [*found.values()], alpha=n_rows
             )
             return
-        weight = torch.full((part.x.shape[0],), float(n_rows))
-        if part.weight is not None:
-            weight = part.weight.sum(1)
+        weight = torch.full((len(total),), float(n_rows))
+        if own_weight is not None:
+            weight = own_weight.sum(1)
         self._weights[where] += weight.double().numpy()
         for name, x in found.items():
             self._sums[name][where] += x * weight.to(x)
@@ -300,40 +289,32 @@ def _first_batch(each: Pass) -> Any:
     return next(iter(iterator))
 
 
-def _stacked_batches(passes: list[Pass]) -> Iterator[list[_Rows]]:
+def _stacked_batches(passes: list[Pass]) -> Iterator[list[_Part]]:
     """Yield the next batches of all nets, those with as many rows stacked."""
     for taken in zip(*(each.iterator.parts() for each in passes), strict=True):
-        batches = [batch for batch, _ in taken]
         sizes = [of_net for _, of_net in taken]
         if all(of_net == sizes[0] for of_net in sizes):
-            part = _stack(None, batches)
-            for x, weight in _split(part, sizes[0]):
-                yield [_Rows(None, x, weight)]
+            whole = _stacked([batch for batch, _ in taken])
+            for batch in split_batch(whole, sizes[0], dim=1):
+                yield [_Part(None, batch)]
             continue
-        own = [list(_split_batch(b, s)) for b, s in zip(batches, sizes, strict=True)]
-        for step in zip(*own, strict=True):
+        for step in zip(*(split_batch(*of_net) for of_net in taken), strict=True):
             by_size: dict[int, list[int]] = {}
             for k, batch in enumerate(step):
                 by_size.setdefault(len(batch.x), []).append(k)
-            yield [_stack(nets, [step[k] for k in nets]) for nets in by_size.values()]
+            yield [
+                _Part(nets, _stacked([step[k] for k in nets]))
+                for nets in by_size.values()
+            ]
 
 
-def _split_batch(batch: Batch, sizes: list[int]) -> Iterator[Batch]:
-    weights: Any = [None] * len(sizes)
-    if batch.weight is not None:
-        weights = batch.weight.split(sizes)
-    return map(Batch, batch.x.split(sizes), weights)
+def _stacked(batches: Sequence[Batch]) -> Batch:
+    """Return batches of as many rows as one with a leading axis."""
+    return _map(lambda *same: torch.stack(same), *batches)
 
 
-def _stack(nets: list[int] | None, batches: list[Batch]) -> _Rows:
-    weight = None
-    if batches[0].weight is not None:
-        weight = torch.stack([batch.weight for batch in batches])  # type: ignore
-    return _Rows(nets, torch.stack([batch.x for batch in batches]), weight)
-
-
-def _split(part: _Rows, sizes: list[int]) -> Iterator[tuple[Tensor, Tensor | None]]:
-    weights: Any = [None] * len(sizes)
-    if part.weight is not None:
-        weights = part.weight.split(sizes, dim=1)
-    return zip(part.x.split(sizes, dim=1), weights, strict=True)
+def _map(function: Callable[..., Tensor], *batches: Batch) -> Batch:
+    """Apply a function to the same part of batches, where they have it."""
+    parts: Any = zip(*batches, strict=True)
+    found: Any = (None if same[0] is None else function(*same) for same in parts)
+    return Batch(*found)

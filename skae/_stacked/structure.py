@@ -15,8 +15,8 @@ from skae._stacked.objective import numbers_of
 from skae._stacked.optimizer import names_in_groups
 from skae._training.passes import Pass
 
-# Floats that the weights and activations of a net may have, for a batch, so that those
-# of several nets stay in the cache: see benchmarks/speed/bench_stacked.py.
+# Floats that the weights and the widest activation of a net may have, for a batch. Nets
+# with more were measured to take as long stacked as one after another.
 _MOST_FLOATS = 2**18
 _SIMPLE = (int, float, str, bool, tuple, type(None))
 _OF_RUN = {"training", "scale", "n_epochs", "T_destination", "call_super_init"}
@@ -133,8 +133,6 @@ def _kind_of_loss(loss: Any) -> Any:
 
 def _kind_of_part(part: Any) -> tuple[Any, ...]:
     """Return the type of a penalty and all its parameters but numbers."""
-    if not hasattr(part, "get_params"):
-        return (part,)
     numbers = numbers_of(part)
     params = part.get_params(deep=False)
     fixed = {name: value for name, value in params.items() if name not in numbers}

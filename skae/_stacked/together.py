@@ -60,8 +60,9 @@ class Fit:
         each: Any = self.waiting
         if self.reason is None and self._structure is None:
             self.reason = reason_against(each)
-            self._structure = structure_of(each.net)
-            self._is_large = fills_processor(each)
+            if self.reason is None:
+                self._structure = structure_of(each.net)
+                self._is_large = fills_processor(each)
         if self.reason is not None or self._is_large:
             return id(self)
         return self._structure, kind_of_pass(each)
@@ -104,6 +105,7 @@ class _Together:
 
     def __init__(self) -> None:
         self._stacks: dict[tuple[int, ...], Stack] = {}
+        self._checked: set[int] = set()  # nets that compute the same when stacked
 
     def run(self, fits: list[Fit]) -> None:
         """Run the next pass of each fit."""
@@ -126,7 +128,7 @@ class _Together:
         if len(group) > 1:
             try:
                 stack = self._stack_of(passes)
-            except Exception as error:  # a module of the user, which vmap cannot take
+            except Exception as error:  # of torch's vmap, or a difference
                 for fit in group:
                     fit.reason = _text(error)
             else:
@@ -139,7 +141,9 @@ class _Together:
         if stack is None or not stack.is_valid:
             self._drop_those_of(set(key))
             stack = self._stacks[key] = Stack([each.net for each in passes])
-            stack.check(passes)
+            if not self._checked.issuperset(key):
+                stack.check(passes)
+                self._checked.update(key)
         return stack
 
     def _drop_those_of(self, nets: set[int]) -> None:
@@ -160,7 +164,7 @@ class _Together:
 def _run(stack: Stack, passes: list[Pass]) -> Sequence[Exception | None]:
     try:
         return stack.run(passes)
-    except Exception as error:  # of code of the user, after the first batch
+    except Exception as error:  # after the first batch
         return [error] * len(passes)
 
 

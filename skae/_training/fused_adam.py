@@ -55,21 +55,7 @@ def make_step(optimizer: Optimizer) -> Callable[[], Any]:
         for group, of_group, (kernel, parameters, means, squares, steps) in zip(
             optimizer.param_groups, gradients, gathered, strict=True
         ):
-            kernel(
-                parameters,
-                of_group,
-                means,
-                squares,
-                [],
-                steps,
-                lr=group["lr"],
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                weight_decay=group["weight_decay"],
-                eps=group["eps"],
-                amsgrad=False,
-                maximize=False,
-            )
+            call_kernel(kernel, group, parameters, of_group, means, squares, steps)
 
     return step
 
@@ -104,6 +90,26 @@ def kernel_of(optimizer: Optimizer, group: dict[str, Any]) -> Any:
     # Before torch 2.7 a group has no such key: AdamW decouples, and Adam does not.
     is_decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, AdamW))
     return torch._fused_adamw_ if is_decoupled else torch._fused_adam_
+
+
+def call_kernel(kernel: Any, group: dict[str, Any], *tensors: Any) -> None:
+    """Make a step with weights, gradients, two lists of averages and counts."""
+    weights, gradients, means, squares, counts = tensors
+    kernel(
+        weights,
+        gradients,
+        means,
+        squares,
+        [],
+        counts,
+        lr=group["lr"],
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 def _gather(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Any, ...]:
