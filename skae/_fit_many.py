@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from sklearn.base import clone
@@ -59,6 +60,13 @@ def fit_many(
     list of estimator
         Fitted clones, in the order of `estimators`, repeats next to each other.
 
+    Raises
+    ------
+    TypeError
+        If `estimators` holds something else, or `n_repeats` is no integer.
+    ValueError
+        If `n_repeats` is below 1.
+
     Warns
     -----
     UserWarning
@@ -77,6 +85,13 @@ def fit_many(
     4
     """
     given = estimators if isinstance(estimators, Sequence) else [estimators]
+    for each in given:
+        if not hasattr(each, "fit"):
+            raise TypeError(
+                f"estimators must be an estimator or a list of them, but holds {each!r}."
+            )
+    if not isinstance(n_repeats, Integral):
+        raise TypeError(f"n_repeats={n_repeats!r} must be an integer.")
     if n_repeats < 1:
         raise ValueError(f"n_repeats={n_repeats!r} must be at least 1.")
     clones = [x for each in given for x in _repeats(each, n_repeats)]
