@@ -50,7 +50,7 @@ def fit_many(
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        :func:`joblib.parallel_config` context.
+        ``joblib.parallel_config`` context.
 
     **fit_params : dict
         Further arguments of `fit`.
@@ -88,7 +88,7 @@ def fit_many(
     for each in given:
         if not hasattr(each, "fit"):
             raise TypeError(
-                f"estimators must be an estimator or a list of them, but holds {each!r}."
+                f"estimators must be an estimator or a list of them, not {each!r}."
             )
     if not isinstance(n_repeats, Integral):
         raise TypeError(f"n_repeats={n_repeats!r} must be an integer.")

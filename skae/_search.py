@@ -163,7 +163,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        :func:`joblib.parallel_config` context, whose backend is used.
+        ``joblib.parallel_config`` context, whose backend is used.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; the metric, or a function, that
@@ -213,11 +213,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     multimetric_ : bool
         Whether there were several metrics.
 
-    n_features_in_ : int
-        Number of features.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, if they have any.
+    feature_names_in_ : ndarray of shape (n_features,)
+        The names of the features, if they have any.
 
     classes_ : ndarray of shape (n_classes,)
         The classes, if the estimator is a classifier.
@@ -262,7 +259,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        :func:`joblib.parallel_config` context, whose backend is used.
+        ``joblib.parallel_config`` context, whose backend is used.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; the metric, or a function, that
@@ -315,11 +312,8 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     multimetric_ : bool
         Whether there were several metrics.
 
-    n_features_in_ : int
-        Number of features.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, if they have any.
+    feature_names_in_ : ndarray of shape (n_features,)
+        The names of the features, if they have any.
 
     classes_ : ndarray of shape (n_classes,)
         The classes, if the estimator is a classifier.

@@ -390,7 +390,7 @@ def test_repeats_have_seeds_of_their_own():
     assert not hasattr(ae, "net_")
     with pytest.raises(ValueError, match="n_repeats=0 must be at least 1"):
         fit_many(ae, X, n_repeats=0)
-    with pytest.raises(TypeError, match="n_repeats=2.5 must be an integer"):
+    with pytest.raises(TypeError, match=r"n_repeats=2\.5 must be an integer"):
         fit_many(ae, X, n_repeats=2.5)
     for wrong in ({"ae": ae}, [ae, "ae"]):
         with pytest.raises(TypeError, match="must be an estimator or a list of them"):
