@@ -34,7 +34,8 @@ templates_path = ["_templates"]
 nitpicky = True
 # What others document is named and not linked: the build needs no network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(sklearn|skorch|torch|numpy|collections|typing)\..*"),
+    (r"py:.*", r"(joblib|sklearn|skorch|torch|numpy|collections|typing)\..*"),
+    ("term", "fit"),  # of scikit-learn's glossary, in docstrings that are inherited
 ]
 
 # Code -------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def fit_many(
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        ``joblib.parallel_config`` context.
+        :func:`joblib.parallel_config` context.
 
     **fit_params : dict
         Further arguments of `fit`.

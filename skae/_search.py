@@ -163,7 +163,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        ``joblib.parallel_config`` context, whose backend is used.
+        :func:`joblib.parallel_config` context, whose backend is used.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; the metric, or a function, that
@@ -259,7 +259,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
     n_jobs : int or None, default=None
         Number of processes that share the training. None is 1, unless in a
-        ``joblib.parallel_config`` context, whose backend is used.
+        :func:`joblib.parallel_config` context, whose backend is used.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; the metric, or a function, that
