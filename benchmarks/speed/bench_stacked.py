@@ -5,9 +5,9 @@ the root of the repository, writes two files.
 
 ``results/bench_stacked.csv``: the wall-clock time of a search over the sparsity, for
 scikit-learn's GridSearchCV with one and with two jobs and StackedGridSearchCV, and of
-two ways to spend less on bad candidates: HalvingGridSearchCV, with rows as its
-resource, and Optuna with its default sampler and as many trials as the grid has
-candidates (left out where it is not installed). One thread for each process. The
+two other searches: HalvingGridSearchCV, with rows as its resource, and Optuna with its
+default sampler and as many trials as the grid has candidates (left out where it is not
+installed). One thread for each process. The
 column `difference` is the largest difference of a mean score to that of GridSearchCV.
 
 ``results/bench_stacked_memory.csv``: the peak of the resident memory of a new process
