@@ -5,6 +5,7 @@ from skae import explorer as explorer
 from skae import export as export
 from skae import tabular as tabular
 from skae._anomaly.detector import AnomalyDetector
+from skae._blending import blend, interpolate, mix
 from skae._data.transforms import (
     DynamicBinarization,
     GaussianNoise,
@@ -15,11 +16,9 @@ from skae._data.transforms import (
 )
 from skae._deep_features import DeepFeatures
 from skae._estimators.autoencoder import AutoencoderTransformer
-from skae._estimators.blending import blend, interpolate, mix
 from skae._estimators.contractive import ContractiveAutoencoder
 from skae._estimators.conv import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
-from skae._estimators.loading import load
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
 from skae._exceptions import (
@@ -31,6 +30,7 @@ from skae._exceptions import (
 )
 from skae._fit_many import fit_many
 from skae._latent_density import LatentDensity
+from skae._loading import load
 from skae._networks.conv import Conv
 from skae._networks.dense import Dense
 from skae._networks.recurrent import Recurrent

@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import open_model
+from skae._estimators.opening import open_model
 
 
 class DeepFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):

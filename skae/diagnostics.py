@@ -12,8 +12,8 @@ from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from skae._data.statistics import compute_statistics
-from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
+from skae._estimators.opening import open_model
 from skae._estimators.planning import random_source
 from skae._model.collapse import active_components
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from skae._estimators.base import BaseAutoencoder, open_model
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.opening import open_model
 from skae._persistence.onnx import build_onnx
 
 

@@ -29,7 +29,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._data.units import converted
-from skae._estimators.base import open_model
+from skae._estimators.opening import open_model
 from skae._model import collapse as _collapse
 from skae._model.model import TrainedModel
 from skae.diagnostics import Report, report

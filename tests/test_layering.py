@@ -13,6 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # those before it.
 LAYERS = [
     {"_exceptions", "_random"},
+    {"_sources"},
     {"_data"},
     {"_networks"},
     {"_objective"},
@@ -24,9 +25,11 @@ LAYERS = [
     {"_estimators"},
     {
         "_anomaly",
+        "_blending",
         "_deep_features",
         "_fit_many",
         "_latent_density",
+        "_loading",
         "_search",
         "_plot",
         "_versions",
@@ -151,7 +154,9 @@ PRIVATE_HOOKS = {
 OWN_HOOKS = {
     "_estimators.checks": {"_plan"},
     "_estimators.base": {"_fitted"},
-    "_estimators.fitting": {"_model", "_plan", "_task"},
+    "_estimators.files": {"_model", "_plan", "_task"},
+    "_estimators.fitting": {"_model"},
+    "_estimators.opening": {"_fitted"},
     "explorer._columns": {"_codecs"},
 }
 MOST_LINES, MOST_FILES = 300, 13

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from skae._anomaly.conformal import n_allowed
 from skae._anomaly.scores import TINY, Scorer
-from skae._estimators.base import BaseAutoencoder, open_model
-from skae._estimators.blending import real_steps
+from skae._blending import real_steps
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.opening import open_model
 from skae._networks.layers import Affine, Standardize, Unstandardize
 from skae._persistence.onnx import translate
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._estimators.blending import coders_of, n_condition_of
+from skae._blending import coders_of, n_condition_of
 
 # A column counts in units of its usual error, but of no less than this part of its
 # size: what is below is rounding.

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils.random import sample_without_replacement
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from skae._data.rows import Rows
+from skae._data.weights import WeightedRows
 from skae._random import RandomStream
+from skae._sources.rows import SelectedRows, stored_under
+from skae._sources.shuffling import read_buffers
 
 # Small batches are taken from the array several at a time, up to this many bytes.
 _TAKEN_BYTES = 2**18
@@ -86,6 +90,8 @@ class RowDataset(Dataset):
         Type that the network computes in.
     weight : ndarray of shape (n,) or None
         How much each row counts.
+    sample : WeightedRows or None
+        Some rows that stand for all, where these are not in memory.
     """
 
     def __init__(
@@ -94,10 +100,17 @@ class RowDataset(Dataset):
         dtype: np.dtype,
         *,
         weight: np.ndarray | None = None,
+        sample: Any = None,
     ) -> None:
         self.rows = rows
         self.dtype = dtype
         self.weight = weight
+        self.sample = sample
+
+    @property
+    def in_memory(self) -> WeightedRows:
+        """The rows, or those that stand for them, with their weights."""
+        return WeightedRows(self.rows, self.weight, self.sample).in_memory
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -118,6 +131,56 @@ class RowDataset(Dataset):
             return torch.from_numpy(taken.astype(self.dtype, copy=False))
 
         return Batch(take(self.rows), take(self.weight))
+
+
+class Remaining(Dataset):
+    """All rows of a data set but some.
+
+    Parameters
+    ----------
+    dataset : RowDataset
+        The data set, whose rows are not in memory.
+    left_out : ndarray of shape (n_left_out,)
+        Indices of the others, in increasing order.
+    """
+
+    def __init__(self, dataset: RowDataset, left_out: np.ndarray) -> None:
+        self.dataset = dataset
+        self.left_out = left_out
+
+    def __len__(self) -> int:
+        return len(self.dataset) - len(self.left_out)
+
+    def indices_in(self, start: int, stop: int) -> np.ndarray:
+        """Return the indices of the rows of the data set between two."""
+        first, last = np.searchsorted(self.left_out, [start, stop])
+        return np.delete(np.arange(start, stop), self.left_out[first:last] - start)
+
+    def in_buffers(
+        self, n_batch: int, generator: torch.Generator | None
+    ) -> Iterator[tuple[Callable[[Any], Batch], np.ndarray, bool]]:
+        """Yield how to take rows of a buffer, which, and whether these are the last."""
+        rows, weight = self.dataset.rows, self.dataset.weight
+        source = stored_under(rows)
+        for buffer in read_buffers(rows, source, self.indices_in, n_batch, generator):
+            share = None if weight is None else weight[buffer.indices]
+            part = RowDataset(buffer.rows, self.dataset.dtype, weight=share)
+            yield part.take, buffer.order, buffer.is_last
+
+
+class HeldOutRows(Subset):
+    """Rows of a data set that is not in memory, which are when they are first taken."""
+
+    loaded: RowDataset | None = None
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return the rows at some indices, of those held out, as one batch."""
+        if self.loaded is None:
+            source: Any = self.dataset
+            weight = None if source.weight is None else source.weight[self.indices]
+            rows = source.rows.take(np.asarray(self.indices), axis=0)
+            self.loaded = RowDataset(rows, source.dtype, weight=weight)
+        return self.loaded.take(indices)
 
 
 class HoldOut:
@@ -150,13 +213,30 @@ class HoldOut:
                 "early_stopping=False and validation_fraction=None."
             )
         order = np.random.RandomState(self.seed).permutation(n_rows)
-        n_held = min(max(1, round(self.fraction * n_rows)), n_rows - 1)
-        if self.is_optional:
-            n_held = min(n_held, _MOST_HELD_OUT)
+        n_held = self._count(n_rows)
         held_out, training = order[:n_held], order[n_held:]
         return np.sort(training), np.sort(held_out)
 
+    def _count(self, n_rows: int) -> int:
+        n_held = min(max(1, round(self.fraction * n_rows)), n_rows - 1)
+        return min(n_held, _MOST_HELD_OUT) if self.is_optional else n_held
+
+    def choose(self, n_rows: int) -> np.ndarray:
+        """Return the indices of the held-out rows, of more than have an order."""
+        if n_rows < _FEWEST_ROWS:
+            return self.split(n_rows)[1]
+        n_held = self._count(n_rows)
+        return np.sort(
+            sample_without_replacement(n_rows, n_held, random_state=self.seed)
+        )
+
     def __call__(self, dataset: Dataset, y: object = None) -> tuple[Any, Any]:
+        if isinstance(dataset, RowDataset) and stored_under(dataset.rows) is not None:
+            chosen = self.choose(len(dataset))
+            if len(chosen) == 0:
+                return dataset, None
+            held: Any = chosen
+            return Remaining(dataset, chosen), HeldOutRows(dataset, held)
         training, held_out = self.split(len(dataset))  # type: ignore[arg-type]
         if len(held_out) == 0:
             return dataset, None
@@ -199,16 +279,11 @@ class BatchIterator:
         self.shuffle = shuffle
         self.stream = stream
 
-    def _sizes(self) -> list[int]:
-        n_rows = len(self.dataset)  # type: ignore[arg-type]
-        n_whole, rest = divmod(n_rows, self.batch_size)
-        sizes = [self.batch_size] * n_whole + [rest] * bool(rest)
-        if len(sizes) > 1 and sizes[-1] == 1:
-            sizes[-2:] = [sizes[-2] + 1]
-        return sizes
-
     def __len__(self) -> int:
-        return len(self._sizes())
+        n_rows = len(self.dataset)  # type: ignore[arg-type]
+        n_batches = -(-n_rows // self.batch_size)
+        is_single = n_rows - (n_batches - 1) * self.batch_size == 1
+        return n_batches - (is_single and n_batches > 1)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         for taken, sizes in self.parts():
@@ -218,21 +293,43 @@ class BatchIterator:
 
     def parts(self) -> Iterator[tuple[Batch, list[int]]]:
         """Yield the rows of several batches at a time, and the size of each batch."""
+        n_left = len(self)
+        for take, order, is_last in self._ordered():
+            n_batches = n_left if is_last else len(order) // self.batch_size
+            n_left -= n_batches
+            start, n_at_once = 0, 1
+            while n_batches:
+                sizes = [self.batch_size] * min(n_at_once, n_batches)
+                n_batches -= len(sizes)
+                if not n_batches:
+                    sizes[-1] = len(order) - start - sum(sizes[:-1])
+                stop = start + sum(sizes)
+                taken = take(order[start:stop])
+                yield taken, sizes
+                start = stop
+                n_at_once = max(1, _TAKEN_BYTES * len(sizes) // taken.x.nbytes)
+
+    def _ordered(self) -> Iterator[tuple[Callable[[Any], Batch], np.ndarray, bool]]:
+        """Yield how to take rows, which, and whether these are the last.
+
+        Of rows in memory these are all, of others those of a buffer.
+        """
+        generator = None
+        if self.shuffle and self.stream is not None:
+            generator = self.stream.on("cpu")
         n_rows = len(self.dataset)  # type: ignore[arg-type]
-        if self.shuffle:
-            generator = None if self.stream is None else self.stream.on("cpu")
-            order = torch.randperm(n_rows, generator=generator).numpy()
-        else:
+        stored = _as_stored(self.dataset)
+        if stored is None:
             order = np.arange(n_rows)
-        take, order = _taker(self.dataset, order)
-        sizes, start, n_at_once = self._sizes(), 0, 1
-        while sizes:
-            some, sizes = sizes[:n_at_once], sizes[n_at_once:]
-            stop = start + sum(some)
-            taken = take(order[start:stop])
-            yield taken, some
-            start = stop
-            n_at_once = max(1, _TAKEN_BYTES * len(some) // taken.x.nbytes)
+            if self.shuffle:
+                order = torch.randperm(n_rows, generator=generator).numpy()
+            yield *_taker(self.dataset, order), True
+            return
+        own = None
+        if self.shuffle:  # all orders of an epoch follow from one number of the stream
+            own = torch.Generator()
+            own.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield from stored.in_buffers(self.batch_size, own)
 
 
 def split_batch(batch: Batch, sizes: Sequence[int], dim: int = 0) -> Iterator[Batch]:
@@ -244,14 +341,35 @@ def split_batch(batch: Batch, sizes: Sequence[int], dim: int = 0) -> Iterator[Ba
     return map(Batch, *parts)
 
 
+def _as_stored(dataset: Dataset) -> Remaining | None:
+    """Return a data set of rows that are not in memory, or None if they are."""
+    if isinstance(dataset, Remaining):
+        return dataset
+    indices: np.ndarray | None = None
+    while isinstance(dataset, Subset) and not isinstance(dataset, HeldOutRows):
+        own = np.asarray(dataset.indices)
+        indices = own if indices is None else own[indices]
+        dataset = dataset.dataset
+    if not isinstance(dataset, RowDataset) or stored_under(dataset.rows) is None:
+        return None
+    if indices is not None:
+        indices, weight = np.sort(indices), dataset.weight
+        dataset = RowDataset(
+            SelectedRows(dataset.rows, indices),
+            dataset.dtype,
+            weight=None if weight is None else weight[indices],
+        )
+    return Remaining(dataset, np.empty(0, dtype=np.intp))
+
+
 def _taker(
     dataset: Dataset, order: np.ndarray
 ) -> tuple[Callable[[Any], Batch], np.ndarray]:
     """Resolve nested subsets: return how to take rows of the data set, and which."""
-    while isinstance(dataset, Subset):
+    while isinstance(dataset, Subset) and not isinstance(dataset, HeldOutRows):
         order = np.asarray(dataset.indices)[order]
         dataset = dataset.dataset
-    if isinstance(dataset, RowDataset):
+    if isinstance(dataset, (RowDataset, HeldOutRows)):
         return dataset.take, order
 
     def take_each(indices: Sequence[int]) -> Batch:

@@ -215,7 +215,7 @@ def first_conditioned(
     names : ndarray of shape (n_features,) or None
         Names of the features.
     """
-    rows, weight = counted(*data)
+    rows, weight = counted(data.rows, data.weight)
     if given is None and columns is None:
         return WeightedRows(rows, weight), None
     if given is not None and columns is not None:

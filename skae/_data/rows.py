@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +18,12 @@ from sklearn.utils.validation import validate_data
 from skae._data.faults import as_numbers, check_masked, explained
 from skae._data.sparse import SparseRows
 from skae._data.statistics import Statistics
+from skae._sources.kinds import find_source
+from skae._sources.rows import StoredRows
+from skae._sources.source import Source
+
+# A source of at most this size is read at once, and its rows are shuffled together.
+_MOST_BYTES = 2**28
 
 
 class Rows(Protocol):
@@ -89,7 +97,12 @@ class MappedRows(DerivedRows):
 
 
 def first_rows(
-    X: Any, estimator: Any, *, allow_gaps: bool = False, allow_sparse: bool = False
+    X: Any,
+    estimator: Any,
+    *,
+    allow_gaps: bool = False,
+    allow_sparse: bool = False,
+    shuffle_buffer: int | str = "auto",
 ) -> tuple[Any, tuple[int, ...], np.ndarray | None]:
     """Check X before a first fit.
 
@@ -103,33 +116,83 @@ def first_rows(
         Whether entries may be NaN.
     allow_sparse : bool, default=False
         Whether X may be sparse.
+    shuffle_buffer : int or "auto", default="auto"
+        Number of rows of a source that fit in memory.
 
     Returns
     -------
-    rows : ndarray of shape (n_samples, n_features) or SparseRows
+    rows : ndarray of shape (n_samples, n_features), SparseRows or StoredRows
         Of any numeric type and in C order. An array in C order is not copied. One in
         Fortran order, as a DataFrame often is, is copied once in its own type:
-        batches of its scattered rows would be over ten times slower to take.
+        batches of its scattered rows would be over ten times slower to take. Rows of
+        a source that do not fit in memory are checked as they are read.
     sample_shape : tuple of int
         Shape of one sample of X.
     feature_names : ndarray of shape (n_features,) or None
         Names of the features, if X has names that are all strings.
     """
-    X = _to_host(X)
+    allowed = {"allow_gaps": allow_gaps, "allow_sparse": allow_sparse}
+    check = partial(check_array, estimator=estimator)
+    X, source = _opened(X, shuffle_buffer)
     shape = _shape_of(X)
-    with explained(X, allow_gaps=allow_gaps, allow_sparse=allow_sparse):
-        flat = _flatten(X, shape) if len(shape) > 2 else X
-        rows = check_array(
-            flat,
-            estimator=estimator,
-            **_settings(allow_gaps, allow_sparse=allow_sparse),
-        )
-    rows = as_numbers(_wrapped(rows), X)
+    rows = _flat_rows(X, check, allowed, shuffle_buffer)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
-    return rows, sample_shape, _feature_names(flat)
+    return rows, sample_shape, _feature_names(X if source is None else source.header)
 
 
-def _settings(allow_gaps: bool, *, allow_sparse: bool) -> Any:
+def _opened(X: Any, shuffle_buffer: int | str = "auto") -> tuple[Any, Source | None]:
+    """Return X, or its source if it does not fit in memory, and the source.
+
+    What is to be taken as an array has none.
+    """
+    X = _to_host(X)
+    source = find_source(X)
+    if source is None or len(source) == 0:
+        return X, None
+    if len(source) > _most_in_memory(source, shuffle_buffer):
+        return source, source
+    return (X, None) if source.is_array else (source.read_all(), source)
+
+
+def _most_in_memory(source: Source, shuffle_buffer: int | str) -> int:
+    """Return how many samples of a source fit in memory."""
+    if isinstance(shuffle_buffer, str):
+        return max(1, _MOST_BYTES * len(source) // max(1, source.n_bytes))
+    return shuffle_buffer
+
+
+def _flat_rows(
+    X: Any,
+    check: Callable,
+    allowed: dict[str, bool],
+    shuffle_buffer: int | str = "auto",
+) -> Any:
+    """Return the flat rows of samples after a check of scikit-learn.
+
+    Those of a source are checked as they are read.
+    """
+    if isinstance(X, Source):
+        n_buffer = _most_in_memory(X, shuffle_buffer)
+        return StoredRows(X, partial(_check_block, check, allowed), n_buffer)
+    shape = _shape_of(X)
+    with explained(X, **allowed):
+        flat = _flatten(X, shape) if len(shape) > 2 else X
+        rows = check(flat, **_settings(**allowed))
+    return as_numbers(_wrapped(rows), X)
+
+
+def _check_block(
+    check: Callable, allowed: dict[str, bool], samples: np.ndarray, start: int
+) -> np.ndarray:
+    """Return the rows of a block, which an error names."""
+    try:
+        return _flat_rows(samples, check, allowed)
+    except (TypeError, ValueError) as error:
+        where = f"Of X, rows {start} to {start + len(samples) - 1} were read."
+        raise type(error)(f"{error} {where}") from error
+
+
+def _settings(*, allow_gaps: bool, allow_sparse: bool) -> Any:
     """Return the arguments of scikit-learn's check."""
     return {
         "dtype": "numeric",
@@ -154,6 +217,8 @@ def as_frame(rows: np.ndarray, X: Any) -> Any:
 def _feature_names(X: Any) -> np.ndarray | None:
     """Return the names of features as scikit-learn reads them."""
     blank = BaseEstimator()
+    if X is None:
+        return None
     validate_data(blank, X, skip_check_array=True)
     return getattr(blank, "feature_names_in_", None)
 
@@ -186,7 +251,7 @@ def check_rows(
     ndarray of shape (n_samples, n_features) or SparseRows
         In C order, as `first_rows` returns them.
     """
-    X = _to_host(X)
+    X, source = _opened(X)
     shape = _shape_of(X)
     is_row = len(shape) == 2 and shape[1] == math.prod(sample_shape)
     if len(sample_shape) > 1 and shape == sample_shape and not is_row:
@@ -199,17 +264,16 @@ def check_rows(
             f"{sample_shape}. Pass that shape, or rows of "
             f"{math.prod(sample_shape)} features."
         )
-    if hasattr(X, "columns"):  # wrong names are told before wrong values
-        validate_data(estimator, X, reset=False, skip_check_array=True)
-    with explained(X, allow_gaps=allow_gaps, allow_sparse=allow_sparse):
-        flat = _flatten(X, shape) if len(shape) > 2 else X
-        settings = _settings(allow_gaps, allow_sparse=allow_sparse)
-        rows = _checked(flat, estimator, settings)
-    rows = as_numbers(_wrapped(rows), X)
-    return rows
+    header = X if source is None else source.header
+    if hasattr(header, "columns"):  # wrong names are told before wrong values
+        validate_data(estimator, header, reset=False, skip_check_array=True)
+    has_names = source is not None and source.header is not None
+    check = check_array if has_names else _checked
+    allowed = {"allow_gaps": allow_gaps, "allow_sparse": allow_sparse}
+    return _flat_rows(X, partial(check, estimator=estimator), allowed)
 
 
-def _checked(X: Any, estimator: Any, settings: Any) -> np.ndarray:
+def _checked(X: Any, *, estimator: Any, **settings: Any) -> np.ndarray:
     if type(X) is np.ndarray and not hasattr(estimator, "feature_names_in_"):
         # There are no names: looking for them takes longer than encoding a row.
         rows = check_array(X, estimator=estimator, **settings)
@@ -231,6 +295,9 @@ def check_range(rows: Any, dtype: np.dtype, names: np.ndarray | None = None) -> 
         Names of the features, for the message.
     """
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
+        return
+    if isinstance(rows, StoredRows):
+        rows.check_also(partial(check_range, dtype=dtype, names=names))
         return
     largest = np.finfo(dtype).max
     values = rows.matrix.data if isinstance(rows, SparseRows) else rows
@@ -287,7 +354,7 @@ def check_squares(rows: Any, statistics: Statistics, dtype: np.dtype) -> None:
             "StandardScaler, or set dtype='float64'."
         )
     vanishes = False
-    if not variance.any() and not isinstance(rows, SparseRows):
+    if not variance.any() and isinstance(rows, np.ndarray):
         vanishes = bool((np.fmax.reduce(rows) > np.fmin.reduce(rows)).any())
     if vanishes or not np.isfinite(variance).all():
         what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 
 from skae._data.statistics import Statistics
+from skae._sources.rows import StoredRows
 
 
 class SparseRows:
@@ -91,7 +92,9 @@ class SparseRows:
 
 
 def count_outside(rows: Any, low: float, high: float) -> int:
-    """Count rows, an array or sparse ones, with values outside of a range."""
+    """Count rows, of any kind, with values outside of a range."""
+    if isinstance(rows, StoredRows):
+        return sum(count_outside(block, low, high) for block in rows.blocks())
     if not isinstance(rows, SparseRows):
         return int(((rows < low) | (rows > high)).any(axis=1).sum())
     entries = rows.matrix.tocoo()

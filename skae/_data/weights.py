@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from torch import Tensor
 
 from skae._data.sparse import SparseRows
+from skae._sources.rows import stored_under
 
 _LEAST = 1e-100
+# Of rows that are not in memory, as many stand for all.
+_MOST_SAMPLED, _MOST_SAMPLED_BYTES = 2**16, 2**25
 _MOST_MERGED = 32  # the smallest batch that is chosen where none is set
 
 
-class WeightedRows(NamedTuple):
+@dataclass(frozen=True)
+class WeightedRows:
     """Rows, and how much each counts.
 
     Parameters
@@ -24,10 +29,29 @@ class WeightedRows(NamedTuple):
         The rows.
     weight : ndarray of shape (n_rows,) or None
         Their weights. None is equal ones.
+    sample : WeightedRows or None, default=None
+        Some rows that stand for all, where these are not in memory.
+    places : ndarray of shape (n_sampled,) or None, default=None
+        Their indices among all.
     """
 
     rows: Any
     weight: np.ndarray | None = None
+    sample: WeightedRows | None = None
+    places: np.ndarray | None = None
+
+    @property
+    def in_memory(self) -> WeightedRows:
+        """The rows, or those that stand for them."""
+        return self if self.sample is None else self.sample
+
+    def sampled(self, places: np.ndarray | None) -> WeightedRows:
+        """Return the rows with some that stand for all, at given places."""
+        if places is None:
+            return self
+        some = self.rows.take(places, axis=0)
+        weight = None if self.weight is None else self.weight[places]
+        return replace(self, sample=WeightedRows(some, weight), places=places)
 
     def copy(self) -> WeightedRows:
         """Return a copy, which does not change with X."""
@@ -43,6 +67,23 @@ class WeightedRows(NamedTuple):
         else:
             some = np.asarray(self.rows[chosen])
         return WeightedRows(some, None if self.weight is None else self.weight[::step])
+
+
+def choose_sample(rows: Any) -> np.ndarray | None:
+    """Return the indices of rows that stand for all, None if all are in memory.
+
+    They are evenly spaced, each at a random place between its neighbours, and kept in
+    memory when the rows are next read.
+    """
+    source = stored_under(rows)
+    if source is None:
+        return None
+    row_bytes = rows.shape[1] * rows.dtype.itemsize
+    n_chosen = min(len(rows), _MOST_SAMPLED, max(1, _MOST_SAMPLED_BYTES // row_bytes))
+    places = np.arange(n_chosen) + np.random.RandomState(0).uniform(size=n_chosen)
+    indices = (places * (len(rows) / n_chosen)).astype(np.intp)
+    source.keep(indices)
+    return indices
 
 
 def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:

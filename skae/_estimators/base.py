@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
@@ -25,14 +24,13 @@ from skae._ahead import fitted
 from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
 from skae._estimators.checks import check_parameters
+from skae._estimators.files import document_of, restore
 from skae._estimators.fitting import (
     checked_codes,
     checked_rows,
-    document_of,
     extend,
     holding,
     later,
-    restore,
     resume,
     settled,
     start,
@@ -113,6 +111,7 @@ class BaseAutoencoder(
     lr_schedule: str | Callable[[float], float] = "one_cycle"
     max_epochs: int = 30
     batch_size: int | str = "auto"
+    shuffle_buffer: int | str = "auto"
     validation_fraction: float | None = None
     early_stopping: bool | str = "auto"
     n_iter_no_change: int | None = 10
@@ -744,7 +743,7 @@ class BaseAutoencoder(
 
 def blender_of(estimator: BaseAutoencoder) -> Blender:
     """Return the blender of a fitted estimator."""
-    model = open_model(estimator)
+    model = estimator._fitted()
 
     def check(batch: Any, shape: tuple[int, ...]) -> np.ndarray:
         own = model.layout.sample_shape
@@ -757,34 +756,6 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
         return blender
     rows = partial(checked_rows, estimator=estimator, model=model)
     return conditioned(blender, model, rows)
-
-
-def is_frozen(estimator: Any) -> bool:
-    """Tell whether an estimator is scikit-learn's FrozenEstimator of another one."""
-    frozen: Any = sys.modules.get("sklearn.frozen")
-    return frozen is not None and isinstance(estimator, frozen.FrozenEstimator)
-
-
-def open_model(estimator: Any, call: str = "") -> TrainedModel:
-    """Return the model of a fitted autoencoder.
-
-    Parameters
-    ----------
-    estimator : object
-        The argument of a function; a TypeError is raised if it is not an autoencoder of
-        this package.
-    call : str
-        The call of the function with the parts of a Pipeline, for the error.
-    """
-    if is_frozen(estimator):
-        return open_model(estimator.estimator, call)
-    if not isinstance(estimator, BaseAutoencoder):
-        raise TypeError(
-            f"{call.partition('(')[0]} takes an autoencoder of skae, but got "
-            f"{type(estimator).__name__}. Of a Pipeline, pass the last step and X "
-            f"transformed by the others: {call}."
-        )
-    return estimator._fitted()
 
 
 # Makes an estimator from the content of a file.

@@ -31,20 +31,23 @@ from skae._data.rows import (
 )
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
-from skae._data.weights import WeightedRows, check_weight, counted, merged
+from skae._data.weights import (
+    WeightedRows,
+    check_weight,
+    choose_sample,
+    counted,
+    merged,
+)
 from skae._estimators.checks import (
     check_instances,
     check_net_params,
-    check_parameters,
     is_same,
-    without_overridden,
 )
 from skae._estimators.planning import renew_plan
 from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
 from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
 from skae._model.review import review
-from skae._persistence.format import Document, Saved
 from skae._random import draw_seed
 from skae._training.build import (
     build_net,
@@ -88,16 +91,23 @@ def start(
     takes_gaps = plan.task.takes_gaps
     X, given = given_with(X)
     rows, sample_shape, feature_names = first_rows(
-        X, estimator, allow_gaps=takes_gaps, allow_sparse=not takes_gaps
+        X,
+        estimator,
+        allow_gaps=takes_gaps,
+        allow_sparse=not takes_gaps,
+        shuffle_buffer=estimator.shuffle_buffer,
     )
     layout = plan.networks.resolve_layout(sample_shape, plan.layout)
     dtype = resolve_dtype(plan.dtype, rows)
     check_range(rows, dtype, feature_names)
     data = WeightedRows(rows, check_weight(sample_weight, len(rows)))
     columns = getattr(estimator, "condition", None)
-    (rows, weight), condition = first_conditioned(data, given, columns, feature_names)
-    rows, weight = merged(rows, weight, resolve_batch_size(estimator.batch_size, 1))
+    data, condition = first_conditioned(data, given, columns, feature_names)
+    rows, weight = merged(
+        data.rows, data.weight, resolve_batch_size(estimator.batch_size, 1)
+    )
     rows, encoded = divided(rows, layout.n_features)
+    places = choose_sample(rows)
     statistics = compute_statistics(rows, weight)
     check_observed(statistics, feature_names)
     check_squares(rows, statistics, dtype)
@@ -118,8 +128,7 @@ def start(
             statistics,
             dtype,
             seed=draw_seed(check_random_state(estimator.random_state)),
-            rows=rows,
-            weight=weight,
+            data=WeightedRows(rows, weight).sampled(places),
             units=units,
             n_condition=0 if condition is None else condition.width,
         ),
@@ -132,7 +141,7 @@ def start(
         units=units,
         condition=condition,
     )
-    return model, WeightedRows(joined(rows, encoded), weight)
+    return model, WeightedRows(joined(rows, encoded), weight).sampled(places)
 
 
 def resume(
@@ -252,9 +261,11 @@ def _more_rows(
     rows = checked_rows(X, estimator, model)
     rows, weight = counted(rows, check_weight(sample_weight, len(rows)))
     rows, encoded = divided(rows, model.n_features)
+    places = choose_sample(rows)
     statistics = compute_statistics(rows, weight)
     rows = model.loss.checked(rows, statistics.low, statistics.high)
-    return WeightedRows(joined(rows, encoded), weight), statistics
+    data = WeightedRows(joined(rows, encoded), weight).sampled(places)
+    return data, statistics
 
 
 @contextmanager
@@ -357,12 +368,14 @@ def train(
             shown_epochs(name, estimator.verbose, net, n_epochs),
             reported_epochs(estimator, net, rows, n_epochs),
         ):
-            dataset = RowDataset(rows, model.dtype, weight=data.weight)
+            dataset = RowDataset(
+                rows, model.dtype, weight=data.weight, sample=data.sample
+            )
             yield from net.training(dataset, n_epochs)
     except (DivergenceError, KeyboardInterrupt):
-        describe(model, data)
+        describe(model, data.in_memory)
         raise
-    describe(model, data)
+    describe(model, data.in_memory)
 
 
 def later(describe: _Describe) -> _Describe:
@@ -402,6 +415,7 @@ def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) ->
     remedies : list of str
         Suggestions against a collapsed code.
     """
+    data = data.in_memory
     _check_evaluation(model, data.rows)
     collapse = detect_collapse(model, data)
     if collapse is not None:
@@ -420,50 +434,3 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
             "loss was: a module or a batch normalisation computes something else in "
             "evaluation."
         )
-
-
-def document_of(estimator: Any, model: TrainedModel) -> Document:
-    """Return the content of a file of an estimator and its model."""
-    parameters = estimator.get_params(deep=False)
-    # What scikit-learn sets in a fit remains if that was interrupted.
-    of_callbacks = {"_skl_callbacks", "_callback_fit_ctx"}
-    apart = {*parameters, "_model", *of_callbacks}
-    return Document(
-        cls=type(estimator),
-        parameters=parameters,
-        attributes={k: v for k, v in vars(estimator).items() if k not in apart},
-        model=model,
-    )
-
-
-def restore(base: type, saved: Saved) -> Any:
-    """Return the estimator that was saved in a file.
-
-    Parameters
-    ----------
-    base : type
-        Base class that its class has to inherit from.
-    saved : Saved
-        The content of the file.
-    """
-    cls: Any = saved.cls
-    if not issubclass(cls, base):
-        raise TypeError(f"skae.{cls.__name__} is no autoencoder")
-    trained_with = {**saved.parameters, **saved.trained_with}
-    parameters, built, trained = (
-        without_overridden(values, trained_with)
-        for values in (saved.parameters, saved.built_with, saved.trained_with)
-    )
-    estimator = cls(**parameters)
-    now = estimator.get_params(deep=False)  # parameters added since then, too
-    built, trained = {**now, **built}, {**now, **trained}
-    builder, trainer = cls(**{**built, "device": saved.device}), cls(**trained)
-    for each in (builder, trainer):
-        each._validate_params()
-    check_parameters(estimator)
-    built_with = replace(builder._plan(), parameters=built)
-    last = renew_plan(built_with, trainer, trainer._task())
-    last = replace(last, parameters=trained)  # shared as in the file
-    vars(estimator).update(saved.attributes)
-    estimator._model = saved.rebuild(built_with, last)
-    return estimator

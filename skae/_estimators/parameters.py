@@ -69,6 +69,7 @@ SHARED: dict[str, list[Any]] = {
     "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
     "batch_size": [COUNT, StrOptions({"auto"})],
+    "shuffle_buffer": [COUNT, StrOptions({"auto"})],
     "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), None],
     "early_stopping": ["boolean", StrOptions({"auto"})],
     "n_iter_no_change": [COUNT, None],

@@ -175,6 +175,12 @@ class VariationalAutoencoder(BaseAutoencoder):
         Rows in a batch. ``"auto"`` is a 32nd of the training rows, at least 32 and at
         most 128, so that small data gets enough steps.
 
+    shuffle_buffer : int or "auto", default="auto"
+        Rows in memory at a time, where X is not: a file, a lazy table or a data set of
+        more rows than these. They are read from random places and shuffled together;
+        with at least as many as X has, all of X is. ``"auto"`` is as many as 256 MiB
+        hold. Rows of arrays in memory are always shuffled together.
+
     validation_fraction : float or None, default=None
         Fraction of the rows held out of training, on which the objective is measured
         after each epoch. None is 0.1 with `early_stopping`, else 0.

@@ -112,7 +112,8 @@ def detect_collapse(model: TrainedModel, data: WeightedRows) -> Collapse | None:
     n_epochs = len(model.net.history)
     if n_epochs < _FEWEST_EPOCHS:
         return None
-    some, weight = data.every(math.ceil(len(data.rows) / _MAX_ROWS))
+    data = data.every(math.ceil(len(data.rows) / _MAX_ROWS))
+    some, weight = data.rows, data.weight
     if not compute_statistics(model.features(some)).variance.any():
         return None
     std, r2 = _measure(model, some, weight)

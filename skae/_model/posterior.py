@@ -64,7 +64,8 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
         n_there = ((~x.isnan()).sum(1) - n_known).clamp_min(1)
         return (error**2).sum(1) / n_there
 
-    rows, weight = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))
+    data = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))
+    rows, weight = data.rows, data.weight
     with model.net.validation_noise():
         error = model.apply(squares, rows)
     variance = float(np.average(error.astype(np.float64), weights=weight))

@@ -41,7 +41,8 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     if model.built_with.task.loss.is_custom:
         return []
     n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
-    some, weight = data.every(math.ceil(len(data.rows) / n_rows))
+    chosen = data.every(math.ceil(len(data.rows) / n_rows))
+    some, weight = chosen.rows, chosen.weight
     variance = compute_statistics(model.features(some), weight).variance
     if not variance.any():
         return []
@@ -117,9 +118,11 @@ def _channels_in_other_units(model: TrainedModel, data: WeightedRows) -> str | N
     ratio = rows.units.ratio
     if np.ptp(ratio) == 0:
         return None
-    r2 = model.r2(*data.every(math.ceil(len(rows) / _MAX_ROWS)))
+    some = data.every(math.ceil(len(rows) / _MAX_ROWS))
+    r2 = model.r2(some.rows, some.weight)
     source = WeightedRows(rows.rows, data.weight)  # in the units of X
-    pca = _r2_of_pca(source, compute_statistics(*source), model.n_components)
+    statistics = compute_statistics(source.rows, source.weight)
+    pca = _r2_of_pca(source, statistics, model.n_components)
     if r2 >= pca - _MARGIN:
         return None
     factor = ratio.max() / ratio.min()
@@ -137,7 +140,7 @@ def _r2_of_pca(data: WeightedRows, statistics: Statistics, n_components: int) ->
 
     If PCA is computed from some of the rows, it is measured on others.
     """
-    rows, weight = data
+    rows, weight = data.rows, data.weight
     n_rows, n_features = rows.shape
     n_fit = int(max(_MAX_PRODUCTS // n_features**2, 4 * n_components, 256))
     step = max(1, math.ceil(n_rows / n_fit))

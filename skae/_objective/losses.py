@@ -339,6 +339,8 @@ class Loss:
             Rows that the network was not trained on.
         """
         least, most = self.domain
+        if np.isinf(least) and np.isinf(most):
+            return rows
         low, high = rows.min(), rows.max()
         if least <= low and high <= most:
             return rows

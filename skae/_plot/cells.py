@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from skae._blending import real_steps
 from skae._data.layout import LAYOUTS, infer_layout
-from skae._estimators.base import BaseAutoencoder, open_model
-from skae._estimators.blending import real_steps
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.opening import open_model
 from skae._plot.axes import merge_style
 
 _THUMBNAIL = 26  # height of a thumbnail, in points

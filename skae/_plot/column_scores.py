@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import coders_of, find_blender, real_steps
+from skae._blending import coders_of, find_blender, real_steps
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib, merge_style, single_axes
 from skae._plot.columns import column_names

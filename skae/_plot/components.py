@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
+from skae._estimators.opening import open_model
 from skae._plot.axes import (
     check_matplotlib,
     few_whole_numbers,

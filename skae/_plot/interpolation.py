@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import blend, find_blender, interpolate, mix
+from skae._blending import blend, find_blender, interpolate, mix
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import describe_samples, find_limits, sample_style

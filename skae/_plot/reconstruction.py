@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import BaseAutoencoder, open_model
-from skae._estimators.blending import find_blender
+from skae._blending import find_blender
+from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitting import checked_rows
+from skae._estimators.opening import open_model
 from skae._estimators.planning import random_source
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.blending import real_steps
+from skae._blending import real_steps
 from skae._plot.axes import (
     check_matplotlib,
     few_whole_numbers,

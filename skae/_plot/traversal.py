@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
-from skae._estimators.blending import find_blender
+from skae._blending import find_blender
 from skae._model.blending import as_batch
 from skae._plot.axes import check_matplotlib
 from skae._plot.cells import describe_samples, find_limits, sample_style

@@ -17,6 +17,7 @@ from skae._data.gaps import fit_factors
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
 from skae._data.units import Units
+from skae._data.weights import WeightedRows
 from skae._networks.assembly import Assembly
 from skae._training.callbacks import check_callback_names
 from skae._training.net import AutoencoderNet
@@ -33,8 +34,7 @@ def build_net(
     dtype: np.dtype,
     *,
     seed: int,
-    rows: np.ndarray,
-    weight: np.ndarray | None = None,
+    data: WeightedRows,
     units: Units | None = None,
     n_condition: int = 0,
 ) -> AutoencoderNet:
@@ -52,21 +52,21 @@ def build_net(
         Type to compute in.
     seed : int
         Seed of the net.
-    rows : ndarray of shape (n_rows, n_features)
-        The training rows.
-    weight : ndarray of shape (n_rows,) or None
-        How much each row counts.
+    data : WeightedRows
+        The training rows, without their condition.
     units : Units or None
         Units of the rows, None for those of X.
     n_condition : int
-        Number of columns that are the condition of a row, which `rows` leave out.
+        Number of columns that are the condition of a row.
 
     Returns
     -------
     AutoencoderNet
     """
     assembly = _assemble(plan, layout, statistics, dtype, seed, units, n_condition)
-    axes, indices = None, _training_rows(plan, len(rows), seed)
+    some, axes = data.in_memory, None
+    rows, weight = some.rows, some.weight
+    indices = _training_rows(plan, data, seed)
     if assembly.takes_gaps:
         factors = fit_factors(rows, indices, statistics, weight)
         assembly = replace(assembly, factors=factors)
@@ -221,10 +221,14 @@ def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     return batch_size
 
 
-def _training_rows(plan: Plan, n_rows: int, seed: int) -> np.ndarray:
-    """Return the indices of the rows that are not held out."""
-    split = plan.training.split(seed)
-    return np.arange(n_rows) if split is None else split.split(n_rows)[0]
+def _training_rows(plan: Plan, data: WeightedRows, seed: int) -> np.ndarray:
+    """Return the indices of the rows, or the sample, that are not held out."""
+    split, n_rows = plan.training.split(seed), len(data.rows)
+    if split is None:
+        return np.arange(len(data.in_memory.rows))
+    if data.places is None:
+        return split.split(n_rows)[0]
+    return np.flatnonzero(~np.isin(data.places, split.choose(n_rows)))
 
 
 def _settings(plan: Plan, n_features: int, seed: int) -> dict[str, Any]:

@@ -377,9 +377,9 @@ class AutoencoderNet(LayerwiseNet):
 
     def _restart(self, dataset: Any) -> None:
         """Start again, from PCA of all rows with the shipped networks."""
-        rows, weight = dataset.rows, dataset.weight
+        some = dataset.in_memory
         start = self.module.restart
-        self.pca_r2_ = start(self.module_, rows, self.augmentation, weight)
+        self.pca_r2_ = start(self.module_, some.rows, self.augmentation, some.weight)
         self.optimizer_.state.clear()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

@@ -154,5 +154,5 @@ def _is_dominated(held_out: Any) -> bool:
     source = getattr(held_out, "dataset", None)
     if not isinstance(source, RowDataset):
         return False  # held-out rows of the user's own
-    share = effective_share(source.rows, source.weight)
+    share = effective_share(source.in_memory.rows, source.in_memory.weight)
     return share < _LEAST_SHARE and share * len(held_out) < _FEWEST_EFFECTIVE

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skae._estimators.base import open_model
 from skae._estimators.fitting import checked_rows
+from skae._estimators.opening import open_model
 from skae._model.model import TrainedModel
 from skae.explorer._steps import Affine, Steps, as_floats, find_way_back
 

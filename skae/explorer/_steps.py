@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import BaseAutoencoder, open_model
-from skae._estimators.blending import is_detector, real_steps
+from skae._blending import is_detector, real_steps
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.opening import open_model
 from skae.tabular._base import BaseTableEncoder
 
 _MOST_ENTRIES = 4_000_000  # of a matrix in the page

@@ -10,8 +10,8 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 from sklearn.utils._indexing import _get_column_indices
 
+from skae._blending import real_steps
 from skae._data.blocks import Block
-from skae._estimators.blending import real_steps
 
 _OF_VALUES = (OneHotEncoder, OrdinalEncoder)
 

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skae._anomaly.detector import AnomalyDetector
+from skae._blending import real_steps
 from skae._data.blocks import Block
-from skae._estimators.blending import real_steps
 from skae.tabular._base import BaseTableEncoder
 from skae.tabular._encoder import TableEncoder
 from skae.tabular._frames import as_pandas, as_polars, schema_of

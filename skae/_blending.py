@@ -16,9 +16,8 @@ from skae._data.faults import explained
 from skae._estimators.base import (
     BaseAutoencoder,
     blender_of,
-    is_frozen,
-    open_model,
 )
+from skae._estimators.opening import is_frozen, open_model
 from skae._model.blending import Blender
 
 

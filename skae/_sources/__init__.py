@@ -1,0 +1,1 @@
+"""Samples that are kept outside memory."""
