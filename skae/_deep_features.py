@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.opening import open_model
+from skae._sources.lazy import lazy
 
 
 class DeepFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
@@ -118,6 +119,7 @@ class DeepFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             del self.feature_names_in_
         return self
 
+    @lazy
     def transform(self, X: Any) -> np.ndarray:
         """Return code and hidden activations of each sample.
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._blending import coders_of
 from skae._estimators.opening import is_frozen
 from skae._random import seeded
+from skae._sources.lazy import lazy
 
 _MOST_ROWS = 20_000  # that choose the size of the mixture and fit it
 _MOST_COMPONENTS = 256
@@ -205,6 +206,7 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
         rng = check_random_state(own)
         return rng.permutation(_draw(self.density_, int(n_samples), rng))
 
+    @lazy
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-density of the code of each sample.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -34,11 +35,14 @@ from skae._anomaly.conformal import (
 from skae._anomaly.faults import about_X
 from skae._anomaly.onnx import build_score
 from skae._anomaly.scores import SCORES, Scorer, fit_scorer
+from skae._anomaly.stored import Part, Samples
 from skae._data.rows import as_frame, check_rows, first_rows
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._exceptions import OutOfDomainWarning, warn
 from skae._persistence.onnx import write_exported
 from skae._random import seeded
+from skae._sources.lazy import lazy
+from skae._sources.rows import StoredRows
 
 _LARGEST_CODE = 64
 _N_FOLDS = 5
@@ -274,10 +278,16 @@ class AnomalyDetector(
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(2**31 - 1))
         n_calibration = self._count_calibration(len(rows), rate)
-        order = random_state.permutation(len(rows))
         fit_part = partial(self._fit_scorer, sample_shape=sample_shape, seed=seed)
-        with about_X(X, rows, names):
-            if n_calibration < len(rows):
+        is_stored = isinstance(rows, StoredRows)
+        order = np.arange(0) if is_stored else random_state.permutation(len(rows))
+        with nullcontext() if is_stored else about_X(X, rows, names):
+            if is_stored:
+                method = "split"
+                part = Part.draw(rows, rate, n_calibration, random_state)
+                scorer = fit_part(part.sample, stored=part.training)
+                measured = scorer.scores_and_distances(part.calibration)
+            elif n_calibration < len(rows):
                 method = "split"
                 scorer = fit_part(rows[order[n_calibration:]])
                 measured = scorer.scores_and_distances(rows[order[:n_calibration]])
@@ -329,9 +339,14 @@ class AnomalyDetector(
         return n_calibration if is_split else n_rows
 
     def _fit_scorer(
-        self, rows: np.ndarray, *, sample_shape: tuple[int, ...], seed: int
+        self,
+        rows: np.ndarray,
+        *,
+        sample_shape: tuple[int, ...],
+        seed: int,
+        stored: Any = None,
     ) -> Scorer:
-        """Return a scorer made from training rows."""
+        """Return a scorer made from training rows, or from stored ones and a sample."""
         if self.estimator is None:
             transformer, shape = _default_estimator(rows.shape[1]), rows.shape[1:]
         else:
@@ -342,6 +357,7 @@ class AnomalyDetector(
             shape,
             score_by=self.score_by,
             n_neighbors=self.n_neighbors,
+            samples=None if stored is None else Samples(stored, shape),
         )
 
     def __sklearn_tags__(self) -> Any:
@@ -357,6 +373,7 @@ class AnomalyDetector(
         check_is_fitted(self)
         return check_rows(X, self, self.sample_shape_, allow_gaps=True)
 
+    @lazy
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how normal each row is.
 
@@ -371,9 +388,12 @@ class AnomalyDetector(
             The negative of the quantity that `score_by` names: low for unusual rows.
         """
         rows = self._check_X(X)
+        if isinstance(rows, StoredRows):
+            return -np.concatenate([self._scorer.scores(x) for x in rows.blocks()])
         with about_X(X, rows, getattr(self, "feature_names_in_", None)):
             return -self._scorer.scores(rows)
 
+    @lazy
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the score of each row, shifted so that outliers are below 0.
 
@@ -389,6 +409,7 @@ class AnomalyDetector(
         """
         return self.score_samples(X) - self.offset_
 
+    @lazy
     def predict(self, X: Any) -> np.ndarray:
         """Return which rows are outliers.
 
@@ -406,6 +427,7 @@ class AnomalyDetector(
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    @lazy
     def p_values(self, X: Any) -> np.ndarray:
         """Return the conformal p-value of each row.
 
@@ -462,6 +484,7 @@ class AnomalyDetector(
             )
         return p_values(self._scorer.distances(codes), self._calibration_distances)
 
+    @lazy
     def transform(self, X: Any) -> np.ndarray:
         """Return the code of each row, by `estimator_`.
 

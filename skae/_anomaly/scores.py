@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from skae._anomaly.stored import Samples, fit_in_blocks
 from skae._blending import coders_of, n_condition_of
 
 # A column counts in units of its usual error, but of no less than this part of its
@@ -134,6 +135,7 @@ def fit_scorer(
     *,
     score_by: str,
     n_neighbors: int,
+    samples: Samples | None = None,
 ) -> Scorer:
     """Fit a transformer to rows, and measure its usual errors and codes on them.
 
@@ -149,8 +151,13 @@ def fit_scorer(
         Which score is computed.
     n_neighbors : int
         Number of nearest training codes; fewer where there are not as many.
+    samples : Samples or None, default=None
+        What it is fitted to instead, if that is not in memory.
     """
-    transformer.fit(rows.reshape(-1, *sample_shape), None)  # a frozen one needs y
+    if samples is None:
+        transformer.fit(rows.reshape(-1, *sample_shape), None)  # a frozen one needs y
+    else:
+        fit_in_blocks(transformer, samples)
     codes, errors = encode(transformer, rows, sample_shape)
     units = usual_errors(rows, errors)
     n_neighbors = min(n_neighbors, len(rows) - 1)

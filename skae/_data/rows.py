@@ -22,8 +22,9 @@ from skae._sources.kinds import find_source
 from skae._sources.rows import StoredRows
 from skae._sources.source import Source
 
-# A source of at most this size is read at once, and its rows are shuffled together.
-_MOST_BYTES = 2**28
+# Size of the buffer in which rows of a source are shuffled, and of a source that other
+# methods than fit read at once.
+_BUFFER_BYTES, _READ_BYTES = 2**28, 2**24
 
 
 class Rows(Protocol):
@@ -140,8 +141,8 @@ def first_rows(
     return rows, sample_shape, _feature_names(X if source is None else source.header)
 
 
-def _opened(X: Any, shuffle_buffer: int | str = "auto") -> tuple[Any, Source | None]:
-    """Return X, or its source if it does not fit in memory, and the source.
+def _opened(X: Any, n_most: int | str | None) -> tuple[Any, Source | None]:
+    """Return X, or its source if that has too many samples, and the source.
 
     What is to be taken as an array has none.
     """
@@ -149,30 +150,30 @@ def _opened(X: Any, shuffle_buffer: int | str = "auto") -> tuple[Any, Source | N
     source = find_source(X)
     if source is None or len(source) == 0:
         return X, None
-    if len(source) > _most_in_memory(source, shuffle_buffer):
+    if len(source) > _count_in_memory(source, n_most):
         return source, source
     return (X, None) if source.is_array else (source.read_all(), source)
 
 
-def _most_in_memory(source: Source, shuffle_buffer: int | str) -> int:
-    """Return how many samples of a source fit in memory."""
-    if isinstance(shuffle_buffer, str):
-        return max(1, _MOST_BYTES * len(source) // max(1, source.n_bytes))
-    return shuffle_buffer
+def _count_in_memory(source: Source, n_most: int | str | None) -> int:
+    """Return the most samples of a source that are in memory at a time."""
+    if isinstance(n_most, str):
+        return source.count_within(_BUFFER_BYTES)
+    return source.count_within(_READ_BYTES) if n_most is None else n_most
 
 
 def _flat_rows(
     X: Any,
     check: Callable,
     allowed: dict[str, bool],
-    shuffle_buffer: int | str = "auto",
+    n_most: int | str | None = None,
 ) -> Any:
     """Return the flat rows of samples after a check of scikit-learn.
 
     Those of a source are checked as they are read.
     """
     if isinstance(X, Source):
-        n_buffer = _most_in_memory(X, shuffle_buffer)
+        n_buffer = _count_in_memory(X, n_most)
         return StoredRows(X, partial(_check_block, check, allowed), n_buffer)
     shape = _shape_of(X)
     with explained(X, **allowed):
@@ -251,7 +252,7 @@ def check_rows(
     ndarray of shape (n_samples, n_features) or SparseRows
         In C order, as `first_rows` returns them.
     """
-    X, source = _opened(X)
+    X, source = _opened(X, None)
     shape = _shape_of(X)
     is_row = len(shape) == 2 and shape[1] == math.prod(sample_shape)
     if len(sample_shape) > 1 and shape == sample_shape and not is_row:

@@ -76,6 +76,7 @@ from skae._persistence.skops import (
     pickled,
     state_for_skops,
 )
+from skae._sources.lazy import lazy
 from skae._training.callbacks import CallbackSupportMixin, with_callbacks
 from skae._training.passes import Passes, run_alone
 from skae._training.plan import Networks, Plan, Task
@@ -336,6 +337,7 @@ class BaseAutoencoder(
 
     # Methods of a fitted estimator ------------------------------------------------
 
+    @lazy
     def transform(self, X: Any) -> np.ndarray:
         """Encode X.
 
@@ -351,6 +353,7 @@ class BaseAutoencoder(
         """
         return self._fitted().encode(self._check_X(X))
 
+    @lazy
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Decode codes.
 
@@ -368,6 +371,7 @@ class BaseAutoencoder(
         model = self._fitted()
         return model.to_samples(model.decode(checked_codes(X, self, model)))
 
+    @lazy
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode X in one pass.
 
@@ -384,6 +388,7 @@ class BaseAutoencoder(
         model = self._fitted()
         return model.to_samples(model.reconstruct(self._check_X(X)))
 
+    @lazy
     def impute(
         self, X: Any, n_draws: int | None = None, *, random_state: Any = None
     ) -> Any:
@@ -428,6 +433,7 @@ class BaseAutoencoder(
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
         return draw_fillings(model, rows, n_draws, random_source(self, random_state))
 
+    @lazy
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the negative loss of each row.
 
@@ -523,6 +529,7 @@ class BaseAutoencoder(
         """
         return self._fitted().jacobian_norms(self._check_X(X))
 
+    @lazy
     def hidden_layer(self, X: Any, layer: int | str = -1) -> np.ndarray:
         """Return the activations of a hidden layer of the encoder.
 

@@ -31,6 +31,7 @@ from skae._networks.autoencoder import VariationalAutoencoderModule
 from skae._networks.dense import Dense
 from skae._objective.losses import LIKELIHOODS, Loss
 from skae._objective.penalties import KLDivergence
+from skae._sources.lazy import lazy
 from skae._training.plan import Networks
 
 # Hidden layers of the encoder whose mirror is the default decoder.
@@ -488,6 +489,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         self.fit(X, y, sample_weight, X_val=X_val, condition=condition)
         return self.transform(X, condition=condition)
 
+    @lazy
     def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Encode X.
 
@@ -507,6 +509,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         return self._fitted().encode(self._check_X(_with(X, condition)))
 
+    @lazy
     def inverse_transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Decode codes.
 
@@ -529,6 +532,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         codes = checked_codes(X, self, model)
         return model.decode_to_samples(self._conditioned(codes, condition))
 
+    @lazy
     def reconstruct(
         self, X: Any, *, condition: Any = None, new_condition: Any = None
     ) -> np.ndarray:
@@ -593,6 +597,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         return super().score(_with(X, condition), y, sample_weight)
 
+    @lazy
     def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Return the negative loss of each row.
 
@@ -616,6 +621,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         return super().score_samples(_with(X, condition))
 
+    @lazy
     def impute(
         self,
         X: Any,
@@ -679,6 +685,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         """
         return super().sensitivity(_with(X, condition))
 
+    @lazy
     def hidden_layer(
         self, X: Any, layer: int | str = -1, *, condition: Any = None
     ) -> np.ndarray:

@@ -50,7 +50,7 @@ class StoredRows:
         if last != number:
             samples = np.asarray(self._source.read(number))
             rows = self._check(samples, int(self.bounds[number]))
-            rows = rows.astype(self.dtype, copy=False)
+            rows = rows.astype(self.dtype, casting="same_kind", copy=False)
             for check in self._more_checks:
                 check(rows)
             self._last = number, rows
@@ -98,7 +98,8 @@ class StoredRows:
         result = np.empty((len(indices), self.shape[1]), self.dtype)
         numbers = np.searchsorted(self.bounds, inside, side="right") - 1
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-        for start, stop in zip(starts, np.append(starts[1:], len(order)), strict=True):
+        stops = np.append(starts, len(order))[1:]
+        for start, stop in zip(starts, stops, strict=True):
             number = int(numbers[start])
             local = inside[start:stop] - self.bounds[number]
             kept = self._kept.get(number)
@@ -113,6 +114,18 @@ class StoredRows:
     def select(self, index: Any) -> SelectedRows:
         """Return some of the rows, in their order, by a slice, a mask or indices."""
         return SelectedRows(self, np.arange(len(self))[index])
+
+    def without(self, left_out: np.ndarray) -> StoredRows:
+        """Return the rows but some, whose indices are in increasing order."""
+        starts = np.searchsorted(left_out, self.bounds)
+
+        def read(number: int) -> np.ndarray:
+            some = left_out[starts[number] : starts[number + 1]]
+            return np.delete(self.block(number), some - self.bounds[number], axis=0)
+
+        n_rows = len(self) - len(left_out)
+        source = Source((n_rows, self.shape[1]), self.bounds - starts, read)
+        return StoredRows(source, lambda rows, start: rows, self.n_buffer)
 
     # Values -----------------------------------------------------------------------
 

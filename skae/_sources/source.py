@@ -39,16 +39,20 @@ class Source:
     def __len__(self) -> int:
         return self.shape[0]
 
-    @property
-    def n_bytes(self) -> int:
-        """Size of all samples, as far as the first block shows it."""
-        n_first = int(self.bounds[1] - self.bounds[0])
-        return len(self) * np.asarray(self.read(0)).nbytes // max(1, n_first)
+    def count_within(self, n_bytes: int) -> int:
+        """Return how many samples a number of bytes holds, by the first block."""
+        n_first = int(self.bounds[1])
+        return max(1, n_bytes * n_first // max(1, np.asarray(self.read(0)).nbytes))
 
     def read_all(self) -> np.ndarray:
         """Return all samples."""
-        blocks = [np.asarray(self.read(i)) for i in range(len(self.bounds) - 1)]
-        return np.concatenate(blocks)
+        first = np.asarray(self.read(0))
+        found = np.empty(self.shape, first.dtype)
+        found[: len(first)] = first
+        for i in range(1, len(self.bounds) - 1):
+            some = found[self.bounds[i] : self.bounds[i + 1]]
+            np.copyto(some, self.read(i), casting="same_kind")
+        return found
 
 
 def equal_bounds(n_rows: int, row_bytes: int, n_chunk: int = 1) -> np.ndarray:
