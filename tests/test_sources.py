@@ -82,8 +82,8 @@ def _h5py(folder):
 
 def _zarr(folder):
     zarr = pytest.importorskip("zarr")
-    array = zarr.create_array(
-        str(folder / "x.zarr"), shape=X.shape, chunks=(64, 3), dtype=X.dtype
+    array = zarr.open(
+        str(folder / "x.zarr"), mode="w", shape=X.shape, chunks=(64, 3), dtype=X.dtype
     )
     array[:] = X
     return array

@@ -58,6 +58,17 @@ COLUMNS = {
         "x_mb": "X, MB",
         "peak_mb": "peak, MB",
     },
+    "bench_sources": {
+        "x_gb": "X, GB",
+        "n_rows": "rows",
+        "fit_peak_mb": "fit, peak MB",
+        "score_peak_mb": "score, peak MB",
+        "transform_peak_mb": "transform, peak MB",
+        "codes_mb": "of these codes",
+        "fit_us_per_row": "fit, µs",
+        "score_us_per_row": "score, µs",
+        "transform_us_per_row": "transform, µs",
+    },
     "bench_search_start": {"stage": "stage", "seconds": "seconds"},
     "bench_import": {"contestant": "import", "seconds": "seconds", "ratio": "ratio"},
 }
@@ -158,6 +169,20 @@ def stacked(rows):
     return ["search", "seconds", "speed-up", "difference"], body
 
 
+def shuffling(rows):
+    """Return the table of buffers, each a share of the rows."""
+    body = [
+        [
+            plain(row["case"]),
+            f"{float(row['buffer_share']):.0%}",
+            *[value_and_range(row, x, number) for x in ("r2", "minus_full")],
+            number(row["r2_pca"]),
+        ]
+        for row in rows
+    ]
+    return ["data", "buffer", "R²", "difference", "R² of PCA"], body
+
+
 def select(rows, columns):
     """Return a table of some columns."""
     first, *others = columns
@@ -200,6 +225,7 @@ def write():
         save_table(name, *ratios(read(name)))
     save_table("bench_rivals_slower", *slower(read("bench_rivals")))
     save_table("bench_stacked", *stacked(read("bench_stacked")))
+    save_table("bench_shuffling", *shuffling(read("bench_shuffling")))
     save_table("bench_quality", *quality(read("bench_quality")))
     for name, columns in COLUMNS.items():
         save_table(name, *select(read(name), columns))
@@ -211,6 +237,7 @@ def write():
         *RATIOS,
         *COLUMNS,
         "bench_quality",
+        "bench_shuffling",
         "bench_stacked",
         "bench_growth",
         "bench_memory",
