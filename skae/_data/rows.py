@@ -138,7 +138,9 @@ def first_rows(
     shape = _shape_of(X)
     rows = _flat_rows(X, check, allowed, shuffle_buffer)
     sample_shape = shape[1:] if len(shape) > 2 else rows.shape[1:]
-    return rows, sample_shape, _feature_names(X if source is None else source.header)
+    header = X if source is None else source.header
+    names = _feature_names(header) if len(shape) == 2 else None
+    return rows, sample_shape, names
 
 
 def _opened(X: Any, n_most: int | str | None) -> tuple[Any, Source | None]:
@@ -217,9 +219,9 @@ def as_frame(rows: np.ndarray, X: Any) -> Any:
 
 def _feature_names(X: Any) -> np.ndarray | None:
     """Return the names of features as scikit-learn reads them."""
-    blank = BaseEstimator()
     if X is None:
         return None
+    blank = BaseEstimator()
     validate_data(blank, X, skip_check_array=True)
     return getattr(blank, "feature_names_in_", None)
 
