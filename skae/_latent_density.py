@@ -17,8 +17,8 @@ from sklearn.utils import check_array, check_random_state, check_scalar, get_tag
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.base import is_frozen
 from skae._estimators.blending import coders_of
+from skae._estimators.checks import is_frozen
 from skae._random import seeded
 
 _MOST_ROWS = 20_000  # that choose the size of the mixture and fit it

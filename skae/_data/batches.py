@@ -211,13 +211,23 @@ class BatchIterator:
         return len(self._sizes())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        for taken, sizes in self.parts():
+        return self.after(0)
+
+    def after(self, n_batches: int) -> Iterator[tuple[Tensor, Any]]:
+        """Yield the batches of a pass after its first ones, which are not read."""
+        for taken, sizes in self.parts(n_batches):
             parts = split_batch(taken, sizes) if len(sizes) > 1 else [taken]
             for batch in parts:
                 yield batch.pair()
 
-    def parts(self) -> Iterator[tuple[Batch, list[int]]]:
-        """Yield the rows of several batches at a time, and the size of each batch."""
+    def parts(self, n_skipped: int = 0) -> Iterator[tuple[Batch, list[int]]]:
+        """Yield the rows of several batches at a time, and the size of each batch.
+
+        Parameters
+        ----------
+        n_skipped : int, default=0
+            Number of batches that are left out. The order of the others is the same.
+        """
         n_rows = len(self.dataset)  # type: ignore[arg-type]
         if self.shuffle:
             generator = None if self.stream is None else self.stream.on("cpu")
@@ -225,7 +235,8 @@ class BatchIterator:
         else:
             order = np.arange(n_rows)
         take, order = _taker(self.dataset, order)
-        sizes, start, n_at_once = self._sizes(), 0, 1
+        sizes, n_at_once = self._sizes(), 1
+        start, sizes = sum(sizes[:n_skipped]), sizes[n_skipped:]
         while sizes:
             some, sizes = sizes[:n_at_once], sizes[n_at_once:]
             stop = start + sum(some)

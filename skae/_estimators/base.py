@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
 from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,10 +24,11 @@ from torch.optim import Optimizer
 from skae._ahead import fitted
 from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
-from skae._estimators.checks import check_parameters
+from skae._estimators.checks import check_parameters, is_frozen
 from skae._estimators.fitting import (
     checked_codes,
     checked_rows,
+    course_of,
     document_of,
     extend,
     holding,
@@ -38,7 +39,6 @@ from skae._estimators.fitting import (
     start,
     train,
     validated,
-    warn_of_fit,
 )
 from skae._estimators.parameters import (
     SHARED,
@@ -65,6 +65,7 @@ from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
 from skae._model.imputation import draw_fillings, impute
 from skae._model.model import TrainedModel
+from skae._model.review import warn_of_fit
 from skae._networks.dense import Dense
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.penalties import L1Sparsity
@@ -118,6 +119,7 @@ class BaseAutoencoder(
     n_iter_no_change: int | None = 10
     tol: float = 1e-4
     warm_start: bool = False
+    checkpoint: str | PathLike | None = None
     callbacks: list | None = None
     net_params: dict[str, Any] | None = None
     device: str = "auto"
@@ -265,14 +267,16 @@ class BaseAutoencoder(
     def _fitting(self, X: Any, sample_weight: Any = None, X_val: Any = None) -> Passes:
         """Fit, and yield each pass over data, to be run outside."""
         self._validate_params()
-        is_resumed = self.warm_start and self.__sklearn_is_fitted__()
-        if is_resumed:
-            model, data = resume(X, self, self._model, self._task(), sample_weight)
-        else:
-            plan = self._plan() if X_val is None else self._plan().validated()
-            model, data = start(X, self, plan, sample_weight)
-        with holding(self, model, is_resumed), validated(self, model, X_val):
-            yield from train(self, model, data, self.max_epochs, self._describe)
+        is_resumed, task = self.warm_start and self.__sklearn_is_fitted__(), self._task
+        with course_of(self) as course:
+            if is_resumed:
+                model, data = resume(X, self, self._model, task(), sample_weight)
+            else:
+                plan = self._plan() if X_val is None else self._plan().validated()
+                model, data = start(X, self, plan, sample_weight, course)
+            with holding(self, model, is_resumed), validated(self, model, X_val):
+                n_epochs, describe = self.max_epochs, self._describe
+                yield from train(self, model, data, n_epochs, describe, course)
         warn_of_fit(model, data, common_remedies(self, self._remedies(), self._noise()))
 
     @with_callbacks
@@ -643,8 +647,7 @@ class BaseAutoencoder(
         tags.input_tags.sparse = self.missing == "error"
         tags.input_tags.allow_nan = self.missing == "mask"
         if isinstance(self.loss, str) and self.loss in LOSSES:
-            loss = LOSSES[self.loss]
-            tags.input_tags.positive_only = not loss.can_take(-1.0)
+            tags.input_tags.positive_only = not LOSSES[self.loss].can_take(-1.0)
         dtypes = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
         tags.transformer_tags.preserves_dtype = dtypes
         return tags
@@ -757,12 +760,6 @@ def blender_of(estimator: BaseAutoencoder) -> Blender:
         return blender
     rows = partial(checked_rows, estimator=estimator, model=model)
     return conditioned(blender, model, rows)
-
-
-def is_frozen(estimator: Any) -> bool:
-    """Tell whether an estimator is scikit-learn's FrozenEstimator of another one."""
-    frozen: Any = sys.modules.get("sklearn.frozen")
-    return frozen is not None and isinstance(estimator, frozen.FrozenEstimator)
 
 
 def open_model(estimator: Any, call: str = "") -> TrainedModel:

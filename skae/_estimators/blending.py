@@ -13,12 +13,8 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.faults import explained
-from skae._estimators.base import (
-    BaseAutoencoder,
-    blender_of,
-    is_frozen,
-    open_model,
-)
+from skae._estimators.base import BaseAutoencoder, blender_of, open_model
+from skae._estimators.checks import is_frozen
 from skae._model.blending import Blender
 
 

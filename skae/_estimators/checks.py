@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,12 @@ def is_same(value: Any, copy: Any) -> bool:
             return True  # the copy has those that were found
         value, copy = value.get_params(), copy.get_params()
     return value is copy or np.array_equal(value, copy)
+
+
+def is_frozen(estimator: Any) -> bool:
+    """Tell whether an estimator is scikit-learn's FrozenEstimator of another one."""
+    frozen: Any = sys.modules.get("sklearn.frozen")
+    return frozen is not None and isinstance(estimator, frozen.FrozenEstimator)
 
 
 def check_parameters(estimator: Any) -> None:
