@@ -45,6 +45,8 @@ class FitWarning(UserWarning):
       is above 0.999, but that of some column below 0.5.
     - A linear code has more units than X has features.
 
+    It is issued during a `fit` if its `checkpoint` cannot be written any more.
+
     Examples
     --------
     >>> import warnings

@@ -66,6 +66,12 @@ class RandomStream:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["seed"])  # type: ignore[misc]
+        self.restore(state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take on a state of the same seed; generators remain the same objects."""
+        for generator in self._generators.values():
+            generator.manual_seed(self.seed)
         for key, generator_state in state["states"].items():
             device = torch.device(key)
             if device.type == "cpu" or (device.index or 0) < torch.cuda.device_count():

@@ -286,18 +286,30 @@ class BatchIterator:
         return n_batches - (is_single and n_batches > 1)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        for taken, sizes in self.parts():
+        return self.after(0)
+
+    def after(self, n_batches: int) -> Iterator[tuple[Tensor, Any]]:
+        """Yield the batches of a pass after its first ones, which are not read."""
+        for taken, sizes in self.parts(n_batches):
             parts = split_batch(taken, sizes) if len(sizes) > 1 else [taken]
             for batch in parts:
                 yield batch.pair()
 
-    def parts(self) -> Iterator[tuple[Batch, list[int]]]:
-        """Yield the rows of several batches at a time, and the size of each batch."""
+    def parts(self, n_skipped: int = 0) -> Iterator[tuple[Batch, list[int]]]:
+        """Yield the rows of several batches at a time, and the size of each batch.
+
+        Parameters
+        ----------
+        n_skipped : int, default=0
+            Number of batches that are left out. The order of the others is the same.
+        """
         n_left = len(self)
         for take, order, is_last in self._ordered():
             n_batches = n_left if is_last else len(order) // self.batch_size
             n_left -= n_batches
-            start, n_at_once = 0, 1
+            n_here = min(n_skipped, n_batches)
+            n_skipped, n_batches = n_skipped - n_here, n_batches - n_here
+            start, n_at_once = n_here * self.batch_size, 1
             while n_batches:
                 sizes = [self.batch_size] * min(n_at_once, n_batches)
                 n_batches -= len(sizes)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import field
 from functools import partial
 from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ from skae._estimators.files import document_of, restore
 from skae._estimators.fitting import (
     checked_codes,
     checked_rows,
+    course_of,
     extend,
     holding,
     later,
@@ -36,7 +38,6 @@ from skae._estimators.fitting import (
     start,
     train,
     validated,
-    warn_of_fit,
 )
 from skae._estimators.parameters import (
     SHARED,
@@ -63,6 +64,7 @@ from skae._model.coordinates import set_coordinates, truncated
 from skae._model.diagram import draw, draw_plain
 from skae._model.imputation import draw_fillings, impute
 from skae._model.model import TrainedModel
+from skae._model.review import warn_of_fit
 from skae._networks.dense import Dense
 from skae._objective.losses import LOSSES, Loss
 from skae._objective.penalties import L1Sparsity
@@ -118,6 +120,7 @@ class BaseAutoencoder(
     n_iter_no_change: int | None = 10
     tol: float = 1e-4
     warm_start: bool = False
+    checkpoint: str | PathLike | None = None
     callbacks: list | None = None
     net_params: dict[str, Any] | None = None
     device: str = "auto"
@@ -265,14 +268,16 @@ class BaseAutoencoder(
     def _fitting(self, X: Any, sample_weight: Any = None, X_val: Any = None) -> Passes:
         """Fit, and yield each pass over data, to be run outside."""
         self._validate_params()
-        is_resumed = self.warm_start and self.__sklearn_is_fitted__()
-        if is_resumed:
-            model, data = resume(X, self, self._model, self._task(), sample_weight)
-        else:
-            plan = self._plan() if X_val is None else self._plan().validated()
-            model, data = start(X, self, plan, sample_weight)
-        with holding(self, model, is_resumed), validated(self, model, X_val):
-            yield from train(self, model, data, self.max_epochs, self._describe)
+        is_resumed, task = self.warm_start and self.__sklearn_is_fitted__(), self._task
+        with course_of(self) as course:
+            if is_resumed:
+                model, data = resume(X, self, self._model, task(), sample_weight)
+            else:
+                plan = self._plan() if X_val is None else self._plan().validated()
+                model, data = start(X, self, plan, sample_weight, course)
+            with holding(self, model, is_resumed), validated(self, model, X_val):
+                n_epochs, describe = self.max_epochs, self._describe
+                yield from train(self, model, data, n_epochs, describe, course)
         warn_of_fit(model, data, common_remedies(self, self._remedies(), self._noise()))
 
     @with_callbacks
@@ -649,8 +654,7 @@ class BaseAutoencoder(
         tags.input_tags.sparse = self.missing == "error"
         tags.input_tags.allow_nan = self.missing == "mask"
         if isinstance(self.loss, str) and self.loss in LOSSES:
-            loss = LOSSES[self.loss]
-            tags.input_tags.positive_only = not loss.can_take(-1.0)
+            tags.input_tags.positive_only = not LOSSES[self.loss].can_take(-1.0)
         dtypes = ["float64", "float32"] if self.dtype == "auto" else [self.dtype]
         tags.transformer_tags.preserves_dtype = dtypes
         return tags

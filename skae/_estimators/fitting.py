@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 
 from skae._data.batches import RowDataset
 from skae._data.condition import (
@@ -44,11 +45,9 @@ from skae._estimators.checks import (
     is_same,
 )
 from skae._estimators.planning import renew_plan
-from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
-from skae._model.collapse import detect_collapse
+from skae._exceptions import DivergenceError, FitWarning, warn
 from skae._model.model import TrainedModel
-from skae._model.review import review
-from skae._random import draw_seed
+from skae._persistence.checkpoint import checkpointed
 from skae._training.build import (
     build_net,
     prepare_net,
@@ -56,11 +55,10 @@ from skae._training.build import (
     resume_net,
 )
 from skae._training.callbacks import reported_epochs, shown_epochs
-from skae._training.passes import Passes
+from skae._training.passes import FROM_START, Course, Passes
 from skae._training.plan import Plan, Task
 from skae._training.settings import default_torch, held_out, restored_on_error
 
-_N_CHECKED = 32  # rows whose output has to be finite after training
 _OWN_LOSS_IN_OTHER_UNITS = (
     "X is far from zero, or extremely large or small, and loss is your own, which may "
     "depend on the values as they are: they lose digits in float32. Scale X, for "
@@ -72,8 +70,30 @@ _PENDING_LOCK = threading.RLock()
 _Describe = Callable[[TrainedModel, WeightedRows], None]
 
 
+def course_of(estimator: Any) -> AbstractContextManager[Course]:
+    """Return the context in which `fit` runs, with a file or without.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        An estimator whose parameters have the right types.
+    """
+    path = estimator.checkpoint
+    if path is not None and estimator.warm_start:
+        raise ValueError(
+            f"checkpoint={os.fspath(path)!r} and warm_start=True both say where "
+            "training goes on. Set warm_start=False; to train a fitted estimator "
+            "further, `save` it before."
+        )
+    return checkpointed(path, type(estimator), estimator.get_params(deep=False))
+
+
 def start(
-    X: Any, estimator: Any, plan: Plan, sample_weight: Any = None
+    X: Any,
+    estimator: Any,
+    plan: Plan,
+    sample_weight: Any = None,
+    course: Course = FROM_START,
 ) -> tuple[TrainedModel, WeightedRows]:
     """Return a new model, not yet trained, and the rows of X.
 
@@ -87,6 +107,8 @@ def start(
         The plan made from its parameters.
     sample_weight : array-like of shape (n_samples,), float or None
         How much each row counts; those of weight 0 are left out.
+    course : Course, default=FROM_START
+        Where the fit begins.
     """
     takes_gaps = plan.task.takes_gaps
     X, given = given_with(X)
@@ -127,7 +149,7 @@ def start(
             layout,
             statistics,
             dtype,
-            seed=draw_seed(check_random_state(estimator.random_state)),
+            seed=course.draw_seed(estimator.random_state),
             data=WeightedRows(rows, weight).sampled(places),
             units=units,
             n_condition=0 if condition is None else condition.width,
@@ -333,6 +355,7 @@ def train(
     data: WeightedRows,
     n_epochs: int,
     describe: _Describe,
+    course: Course = FROM_START,
 ) -> Passes:
     """Train a model, show or report its epochs, and describe it.
 
@@ -351,6 +374,8 @@ def train(
     describe : callable
         Measures, from the model and the rows, what the model needs beside its weights:
         also after divergence and Ctrl-C, which leave trained weights.
+    course : Course, default=FROM_START
+        Where the fit begins, and what is done between its batches.
     """
     net, rows = model.net, data.rows
     if model.takes_gaps:
@@ -371,7 +396,7 @@ def train(
             dataset = RowDataset(
                 rows, model.dtype, weight=data.weight, sample=data.sample
             )
-            yield from net.training(dataset, n_epochs)
+            yield from net.training(dataset, n_epochs, course)
     except (DivergenceError, KeyboardInterrupt):
         describe(model, data.in_memory)
         raise
@@ -401,36 +426,3 @@ def settled(model: TrainedModel, describe: _Describe) -> TrainedModel:
                 describe(model, model.pending)
                 model.pending = None
     return model
-
-
-def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) -> None:
-    """Warn of a collapsed code, or else of what a user should know of a fit.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        The fitted model.
-    data : WeightedRows
-        The training rows.
-    remedies : list of str
-        Suggestions against a collapsed code.
-    """
-    data = data.in_memory
-    _check_evaluation(model, data.rows)
-    collapse = detect_collapse(model, data)
-    if collapse is not None:
-        warn(collapse.message(remedies), CollapsedCodeWarning)
-        return
-    for finding in review(model, data):
-        warn(finding, FitWarning)
-
-
-def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
-    """Refuse a network whose output is finite in training alone."""
-    some = np.asarray(rows[:_N_CHECKED])
-    if not np.isfinite(model.reconstruct(some)).all():
-        raise DivergenceError(
-            "The reconstructions of training rows are not finite, though the training "
-            "loss was: a module or a batch normalisation computes something else in "
-            "evaluation."
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -75,6 +76,7 @@ SHARED: dict[str, list[Any]] = {
     "n_iter_no_change": [COUNT, None],
     "tol": [WEIGHT],
     "warm_start": ["boolean"],
+    "checkpoint": [str, os.PathLike, None],
     "callbacks": [list, None],
     "net_params": [dict, None],
     "device": [str, Hidden(torch.device)],

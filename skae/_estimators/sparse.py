@@ -199,6 +199,13 @@ class SparseAutoencoder(BaseAutoencoder):
         validation and stopping take their current values. The network, the optimizer
         with its weight decay, and `net_params` stay as they were built.
 
+    checkpoint : str, path-like or None, default=None
+        A file in which `fit` keeps its state, within epochs too, as often as takes 5 %
+        of the time. After Ctrl-C, a kill or a full disk, the same call resumes there:
+        the result is equal, bit for bit, to that of a fit without interruption. The
+        file is removed when the fit ends. That of another fit is refused. `partial_fit`
+        does not use it.
+
     callbacks : list or None, default=None
         skorch callbacks, cloned before use. Not scikit-learn's: see `set_callbacks`.
 

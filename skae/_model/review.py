@@ -11,9 +11,12 @@ from torch import Tensor
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import ConvertedRows
 from skae._data.weights import WeightedRows
+from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, warn
+from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
 from skae._networks.linear_path import compute_principal_axes
 
+_N_CHECKED = 32  # rows whose output has to be finite after training
 _FEWEST_EPOCHS = 10  # fewer do not show how well a network can be trained
 _MAX_ROWS = 4096
 _MAX_ENTRIES = 2**20
@@ -26,6 +29,39 @@ _DOMINANT = 0.99  # share of the variance
 _HIGH_R2 = 0.999
 _LOW_R2 = 0.5
 _TINY = 1e-12
+
+
+def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) -> None:
+    """Warn of a collapsed code, or else of what a user should know of a fit.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The fitted model.
+    data : WeightedRows
+        The training rows.
+    remedies : list of str
+        Suggestions against a collapsed code.
+    """
+    data = data.in_memory
+    _check_evaluation(model, data.rows)
+    collapse = detect_collapse(model, data)
+    if collapse is not None:
+        warn(collapse.message(remedies), CollapsedCodeWarning)
+        return
+    for finding in review(model, data):
+        warn(finding, FitWarning)
+
+
+def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
+    """Refuse a network whose output is finite in training alone."""
+    some = np.asarray(rows[:_N_CHECKED])
+    if not np.isfinite(model.reconstruct(some)).all():
+        raise DivergenceError(
+            "The reconstructions of training rows are not finite, though the training "
+            "loss was: a module or a batch normalisation computes something else in "
+            "evaluation."
+        )
 
 
 def review(model: TrainedModel, data: WeightedRows) -> list[str]:

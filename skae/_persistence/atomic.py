@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from typing import Any
 
 
@@ -30,6 +32,21 @@ def read_whole(path: str | bytes, max_bytes: int) -> bytes:
                 f"{max_bytes}. Raise max_bytes if you expect a file of this size."
             )
         return file.read(size)
+
+
+def remove_whole(path: str | bytes) -> None:
+    """Remove a file, and what killed programs have left of it.
+
+    Parameters
+    ----------
+    path : str or bytes
+        The file, which need not exist.
+    """
+    folder, name = os.path.split(os.path.realpath(os.fsdecode(path)))
+    unfinished = glob.glob(f".{glob.escape(name)}.unfinished-*", root_dir=folder)
+    for each in (name, *unfinished):
+        with suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, each))
 
 
 def write_whole(path: str | bytes | os.PathLike[Any], content: bytes) -> None:

@@ -19,17 +19,11 @@ The history is separate JSON, as it is long, and stored as a tensor of bytes.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import operator
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import torch
-from skorch.exceptions import SkorchException
 
 from skae._exceptions import warn
 from skae._model.model import TrainedModel
@@ -41,7 +35,14 @@ from skae._persistence.checks import (
     check_known,
     check_networks,
     check_state,
-    parse_json,
+)
+from skae._persistence.container import (
+    as_tensor,
+    from_tensor,
+    pack,
+    refused,
+    unpack,
+    versions_now,
 )
 from skae._persistence.legacy import as_they_were, networks_of_format
 from skae._persistence.reader import Reader, check_attributes, names_in
@@ -53,7 +54,6 @@ from skae._training.plan import Plan, check_device, resolve_device
 from skae._training.settings import default_torch, one_thread
 
 _FORMAT = 4
-_NO_DIGEST = b"0" * 64
 
 # What format 1 stores as attributes of the estimator.
 _KNOWN = {
@@ -107,17 +107,12 @@ def to_bytes(
     user_defined : dict
         The user-defined classes and functions in it, by name.
     """
-    import safetensors.torch
-
     writer = Writer()
     model = document.model
     parameters = _encode_each(writer, document.parameters)
     written = {
-        "sha256": _NO_DIGEST.decode(),
         "format": _FORMAT,
-        "written_by": {
-            name: version(name) for name in ("skae", "torch", "scikit-learn", "skorch")
-        },
+        "written_by": versions_now(),
         "estimator": _written_name(document.cls, writer),
         "parameters": parameters,
     }
@@ -140,11 +135,8 @@ def to_bytes(
         state_of(model.net, include_optimizer), "net_"
     )
     history = writer.encode_value(list(model.net.history), "net_.history")
-    text = bytearray(json.dumps(history).encode())
-    writer.tensors["net_.history"] = torch.frombuffer(text, dtype=torch.uint8)
-    metadata = {"skae": json.dumps(written)}
-    data = safetensors.torch.save(writer.tensors, metadata)
-    return data.replace(_NO_DIGEST, _digest(data), 1), writer.user_defined
+    writer.tensors["net_.history"] = as_tensor(history)
+    return pack("skae", written, writer.tensors), writer.user_defined
 
 
 def estimator_name(cls: type) -> str:
@@ -203,10 +195,6 @@ def _attributes_of(model: TrainedModel) -> dict[str, Any]:
 def _is_compiled(*kinds: Mapping[str, Any]) -> bool:
     """Tell whether the module is compiled, with options that can name any program."""
     return any((values.get("net_params") or {}).get("compile") for values in kinds)
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
 
 
 # From bytes -------------------------------------------------------------------------
@@ -298,50 +286,6 @@ class Saved:
         return model
 
 
-def _read_document(data: bytes, source: str) -> dict[str, Any]:
-    """Return the JSON of a file, after checking its origin and its digest."""
-    length = 8 + int.from_bytes(data[:8], "little")
-    try:
-        metadata = parse_json(data[8:length]).get("__metadata__")
-    except (AttributeError, RecursionError, ValueError) as error:
-        raise ValueError(
-            f"{source} is not a file of skae, or is damaged: it does not begin as "
-            "safetensors do."
-        ) from error
-    if not isinstance(metadata, dict) or "skae" not in metadata:
-        raise ValueError(
-            f"{source} holds safetensors, but skae has not written them: their "
-            "metadata have no entry 'skae'."
-        )
-    try:
-        document = parse_json(metadata["skae"])
-        version_of_format = operator.index(document["format"])
-        if version_of_format < 1 or isinstance(document["format"], bool):
-            raise ValueError("there is no such format")
-        digest = document["sha256"].encode()
-    except (
-        *(AttributeError, KeyError, RecursionError, TypeError, ValueError),
-    ) as error:
-        raise ValueError(f"{source} is damaged: its JSON cannot be read.") from error
-    if version_of_format > _FORMAT:
-        raise ValueError(
-            f"{source} has format {version_of_format}, written by "
-            f"{_versions(document)}, and this skae reads formats up to {_FORMAT}: "
-            "upgrade skae."
-        )
-    if _digest(data.replace(digest, _NO_DIGEST, 1)) != digest:
-        raise ValueError(f"{source} is damaged: its checksum is not what it was.")
-    return document
-
-
-def _versions(document: dict[str, Any]) -> str:
-    """Return the versions that a file was written by, as text."""
-    written_by = document.get("written_by")
-    if not isinstance(written_by, dict):
-        return "an unknown version"
-    return ", ".join(f"{name} {number}" for name, number in written_by.items())
-
-
 def from_bytes(
     data: bytes,
     classes: Mapping[str, type],
@@ -366,11 +310,11 @@ def from_bytes(
     """
     import safetensors.torch
 
-    document = _read_document(data, source)
-    with _refused(source, document):
+    document = unpack(data, "skae", _FORMAT, source)
+    with refused(source, document):
         names = {str(name) for name in (document["estimator"], *names_in(document))}
     check_trusted(names - set(classes), trusted, source)
-    with _refused(source, document), default_torch(), one_thread():
+    with refused(source, document), default_torch(), one_thread():
         reader = Reader(safetensors.torch.load(data), trusted)
         return make(_read(document, reader, classes))
 
@@ -393,9 +337,7 @@ def _read(
         parameters = as_they_were(parameters)
         full = [as_they_were({**parameters, **x}) for x in (built_with, trained_with)]
         built_with, trained_with = full
-    history = reader.decode_value(
-        parse_json(reader.tensors["net_.history"].numpy().tobytes())
-    )
+    history = reader.decode_value(from_tensor(reader.tensors["net_.history"]))
     known = {k: v for k, v in attributes.items() if k in _KNOWN}
     check_known(known)
     check_state(state, known["_layout"].n_features)
@@ -421,23 +363,6 @@ def _read(
         history=history,
         format=document["format"],
     )
-
-
-@contextmanager
-def _refused(source: str, document: dict[str, Any]) -> Iterator[None]:
-    """Raise a ValueError that names the file if an estimator cannot be made from it."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (
-        *(ArithmeticError, AttributeError, IndexError, KeyError, MemoryError),
-        *(RuntimeError, SafetensorError, SkorchException, TypeError, ValueError),
-    ) as error:
-        raise ValueError(
-            f"{source} was written by {_versions(document)}, and what it describes "
-            f"cannot be made again: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _available_device(device: Any) -> torch.device:

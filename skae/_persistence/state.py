@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import nn
+from skorch.callbacks import EpochTimer
+from torch import Tensor, nn
 
 from skae._exceptions import warn
 from skae._persistence.checks import (
@@ -14,6 +15,7 @@ from skae._persistence.checks import (
     check_weights_are_finite,
 )
 from skae._persistence.legacy import with_coordinates
+from skae._training.callbacks import PassingCallback, PrintLog
 from skae._training.rates import groups_of
 
 # Types of the state of callbacks that is stored.
@@ -114,6 +116,81 @@ def _plain_state(callback: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes of a callback that are plain data, and no parameters."""
     parameters = callback.get_params(deep=False)
     return {k: v for k, v in values.items() if k not in parameters and _is_plain(v)}
+
+
+# The state of a fit ------------------------------------------------------------------
+
+# Callbacks of a process: what they hold is made anew by the fit that resumes.
+_OF_PROCESS = (PassingCallback, EpochTimer, PrintLog)
+
+
+def state_of_callbacks(callbacks: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what callbacks hold beside their parameters, in the midst of a fit.
+
+    Those with a method ``state_dict`` are asked for it, and so are the objects that
+    they hold, such as schedulers of torch. A TypeError is raised for other objects that
+    are no numbers, text, arrays or tensors, unless they can be called.
+
+    Parameters
+    ----------
+    callbacks : list of (str, Callback)
+        The callbacks.
+    """
+    return {
+        name: _state_of(callback, f"the callback {name!r}")
+        for name, callback in callbacks
+        if not isinstance(callback, _OF_PROCESS)
+    }
+
+
+def _state_of(callback: Any, name: str) -> dict[str, Any]:
+    if hasattr(callback, "state_dict"):
+        return {"own": callback.state_dict()}
+    parameters, plain, objects = callback.get_params(deep=False), {}, {}
+    for k, value in vars(callback).items():
+        if k in parameters:
+            continue
+        if _is_storable(value):
+            plain[k] = value
+        elif hasattr(value, "state_dict") and not isinstance(value, type):
+            objects[k] = value.state_dict()
+        elif not callable(value):
+            raise TypeError(
+                f"{name} holds a {type(value).__name__} as {k}, which the file cannot "
+                "hold. Give the class of the callback the methods state_dict and "
+                "load_state_dict, or leave the callback out"
+            )
+    return {"plain": plain, "objects": objects}
+
+
+def load_callbacks(callbacks: list[tuple[str, Any]], state: dict[str, Any]) -> None:
+    """Give callbacks what `state_of_callbacks` returned.
+
+    Parameters
+    ----------
+    callbacks : list of (str, Callback)
+        Callbacks of the same parameters, of a fit that has begun.
+    state : dict
+        Their state.
+    """
+    for name, callback in callbacks:
+        found = state.get(name)
+        if found is None:
+            continue
+        if "own" in found:
+            callback.load_state_dict(found["own"])
+            continue
+        vars(callback).update(found["plain"])
+        for k, value in found["objects"].items():
+            getattr(callback, k).load_state_dict(value)
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if type(value) in (list, tuple, set):
+        return all(map(_is_storable, value))
+    return type(value) in (*_PLAIN, np.ndarray, Tensor, nn.Parameter)
 
 
 def _is_plain(value: Any) -> bool:

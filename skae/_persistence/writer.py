@@ -8,6 +8,7 @@ import math
 import types
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,10 @@ def _write_int(writer: Writer, value: int, where: str) -> int:
 
 def _write_float(writer: Writer, value: float, where: str) -> Any:
     return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+
+
+def _write_path(writer: Writer, value: PurePath, where: str) -> str:
+    return str(value)  # another system may have other paths
 
 
 def _write_list(writer: Writer, value: Any, where: str) -> list[Any]:
@@ -258,6 +263,7 @@ _WRITERS: dict[type, Callable[[Writer, Any, str], Any]] = {
 }
 _FAMILIES: tuple[tuple[Any, Callable[[Writer, Any, str], Any]], ...] = (
     (np.generic, _write_scalar),
+    (PurePath, _write_path),
     (np.dtype, _write_dtype),
     ((type, types.FunctionType, types.BuiltinFunctionType), _write_name),
     (object, _write_object),

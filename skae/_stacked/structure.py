@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 from skae._data.batches import BatchIterator, RowDataset
 from skae._stacked.objective import numbers_of
 from skae._stacked.optimizer import names_in_groups
-from skae._training.passes import Pass
+from skae._training.passes import FROM_START, Pass
 
 # Floats that the weights and the widest activation of a net may have, for a batch. Nets
 # with more were measured to take as long stacked as one after another.
@@ -32,6 +32,8 @@ def reason_against(each: Pass) -> str | None:
     """
     net = each.net
     layers = list(net.module_.modules())
+    if net.course_ is not FROM_START:
+        return "a checkpoint"
     if not net.is_fast_:
         return "a callback for batches, or an optimizer that needs a closure"
     if any(isinstance(x, _BatchNorm) for x in layers):

@@ -165,8 +165,9 @@ def reported_epochs(
 class _Bar(PassingCallback):
     """A skorch callback that updates a tqdm progress bar after each epoch."""
 
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any, n_before: int) -> None:
         self.bar = bar
+        self.n_before = n_before  # epochs of earlier fits
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         terms = terms_of(net.history[-1])
@@ -176,7 +177,8 @@ class _Bar(PassingCallback):
             terms = {name: x for name, x in terms.items() if name.endswith("_loss")}
         shown = {name.removeprefix("train_"): f"{x:.4g}" for name, x in terms.items()}
         self.bar.set_postfix(shown, refresh=False)
-        self.bar.update()
+        # A resumed fit has run some of its epochs before.
+        self.bar.update(len(net.history) - self.n_before - self.bar.n)
 
 
 @contextmanager
@@ -202,7 +204,7 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
     from tqdm.auto import tqdm
 
     with tqdm(total=n_epochs, desc=name, unit="epoch", dynamic_ncols=True) as bar:
-        callback = ("progress", _Bar(bar))
+        callback = ("progress", _Bar(bar, len(net.history)))
         net.callbacks_.insert(0, callback)  # before one that ends training
         try:
             yield

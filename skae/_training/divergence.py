@@ -31,16 +31,23 @@ class FiniteWeights:
         self._optimizer = optimizer
         self._weights = [*parameters_of(optimizer), *module.buffers()]
         self._floating = [x for x in self._weights if x.is_floating_point()]
-        self._copies: list[Tensor] | None = None  # None while they are as they were
+        self.copies: list[Tensor] | None = None  # None while they are as they were
 
     @torch.no_grad()
     def update(self, reconstruction: Tensor) -> None:
         """Copy the weights before the first step, and if their output is finite."""
-        if self._copies is None:
-            self._copies = [x.clone() for x in self._weights]
+        if self.copies is None:
+            self.copies = [x.clone() for x in self._weights]
         elif torch.isfinite(reconstruction).all():
-            for copy, x in zip(self._copies, self._weights, strict=True):
+            for copy, x in zip(self.copies, self._weights, strict=True):
                 copy.copy_(x)
+
+    def take(self, copies: list[Tensor] | None) -> None:
+        """Take on the copies of an interrupted fit."""
+        if copies is not None:
+            both = zip(copies, self._weights, strict=True)
+            copies = [copy.to(x.device) for copy, x in both]
+        self.copies = copies
 
     @torch.no_grad()
     def are_now(self) -> bool:
@@ -54,7 +61,7 @@ class FiniteWeights:
     def restore(self) -> None:
         """Restore the copy, and discard averages of gradients that are not finite."""
         self._optimizer.state.clear()
-        for copy, x in zip(self._copies or self._weights, self._weights, strict=True):
+        for copy, x in zip(self.copies or self._weights, self._weights, strict=True):
             x.copy_(copy)
 
 

@@ -47,8 +47,13 @@ class EpochTerms:
         else:
             self._sums[name] = value.detach() * weight
 
+    @property
+    def sums(self) -> tuple[int, float, dict[str, Tensor]]:
+        """Number of rows and their weight so far, and the sums of the terms."""
+        return self.n_rows, self._weight, self._sums
+
     def take(self, n_rows: int, weight: float, sums: dict[str, Tensor]) -> None:
-        """Take on sums over the batches of an epoch, computed elsewhere."""
+        """Take on sums over batches that were run elsewhere."""
         self.n_rows, self._weight, self._sums = n_rows, weight, sums
 
     def means(self) -> dict[str, float]:

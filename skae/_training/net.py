@@ -20,17 +20,21 @@ from skae._training.callbacks import StopTraining, is_stop_of_callback, with_own
 from skae._training.divergence import FiniteWeights, check_start
 from skae._training.fused_adam import parameters_of
 from skae._training.history import EpochHistory
-from skae._training.passes import Pass, Passes, can_take_fast_path, run_alone
+from skae._training.passes import (
+    FROM_START,
+    Course,
+    Pass,
+    Passes,
+    can_take_fast_path,
+    run_alone,
+)
 from skae._training.plan import Task
 from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
 from skae._training.settings import Mode, without_split
-from skae._training.stopping import STOPPING
+from skae._training.stopping import STOPPING, release
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
-
-# Attributes of callbacks that hold weights or data, and end with a fit.
-_OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
 
 
 class AutoencoderNet(LayerwiseNet):
@@ -70,6 +74,7 @@ class AutoencoderNet(LayerwiseNet):
     epoch_terms_: Any
     learning_rate_: Any
     mode_: Any
+    course_: Any
 
     # R² of PCA of the training rows, if the networks started there.
     pca_r2_: float | None = None
@@ -275,7 +280,7 @@ class AutoencoderNet(LayerwiseNet):
         """Run the batches of a pass in skorch's own loop, with its callbacks."""
         step = self.train_step if a_pass.training else self.validation_step
         super().run_single_epoch(
-            a_pass.iterator, a_pass.training, a_pass.prefix, step_fn=step
+            a_pass.batches, a_pass.training, a_pass.prefix, step_fn=step
         )
 
     # A whole fit ----------------------------------------------------------------
@@ -295,7 +300,9 @@ class AutoencoderNet(LayerwiseNet):
         run_alone(self.training(X, **fit_params))
         return self
 
-    def training(self, dataset: Any, epochs: int | None = None) -> Passes:
+    def training(
+        self, dataset: Any, epochs: int | None = None, course: Course = FROM_START
+    ) -> Passes:
         """Train for some epochs, and yield each pass over data, to be run outside.
 
         Parameters
@@ -304,11 +311,13 @@ class AutoencoderNet(LayerwiseNet):
             The training rows.
         epochs : int or None, default=None
             Number of epochs. None is `max_epochs`.
+        course : Course, default=FROM_START
+            Where the fit begins, and what is done between its batches.
         """
         if not self.initialized_:
             self.initialize()
         self.finite_weights_ = FiniteWeights(self.module_, self.optimizer_)
-        self.mode_, self.learning_rate_ = Mode(self.module_), None
+        self.mode_, self.learning_rate_, self.course_ = Mode(self.module_), None, course
         is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
             self.notify("on_train_begin", X=dataset, y=None)
@@ -370,7 +379,7 @@ class AutoencoderNet(LayerwiseNet):
         if held_out is not None:
             iterator = self.get_iterator(held_out, training=False)
             passes.append(Pass(self, iterator, is_final, prefix="valid"))
-        for _ in range(n_epochs):
+        for _ in self.course_.epochs(self, facts, n_epochs):
             self.notify("on_epoch_begin", **facts)
             yield from passes
             self.notify("on_epoch_end", **facts)
@@ -396,12 +405,10 @@ class AutoencoderNet(LayerwiseNet):
             self.learning_rate_.reset()
         self.mode_.set(False)
         self.finite_weights_ = self.epoch_terms_ = None
-        self.learning_rate_ = self.mode_ = None
+        self.learning_rate_ = self.mode_ = self.course_ = None
         for x in parameters_of(self.optimizer_):
             x.grad = None
-        for _, callback in self.callbacks_:
-            for name in _OF_ONE_FIT & set(vars(callback)):
-                setattr(callback, name, None)
+        release(self.callbacks_)
 
 
 def _without_activations(output: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
+from skae._random import draw_seed
 from skae._training.divergence import check_finite
 from skae._training.fused_adam import make_step, parameters_of
 from skae._training.history import EpochTerms, record_terms
@@ -18,6 +20,39 @@ from skae._training.history import EpochTerms, record_terms
 # Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
 # calls all of them.
 _STEPS = ("train_step", "train_step_single", "validation_step", "infer", "get_loss")
+
+
+class Course:
+    """Where a fit begins, and what is done between its batches: nothing.
+
+    A checkpoint overrides all of it.
+    """
+
+    def draw_seed(self, random_state: Any) -> int:
+        """Return the seed of a fit, from a parameter `random_state`."""
+        return draw_seed(check_random_state(random_state))
+
+    def epochs(self, net: Any, data: dict[str, Any], n_epochs: int) -> range:
+        """Return which of the first epochs of a fit are run, or of those on all rows.
+
+        Parameters
+        ----------
+        net : AutoencoderNet
+            The net.
+        data : dict
+            Its data sets, as callbacks get them: ``dataset_train`` and, None in the
+            last epochs, ``dataset_valid``.
+        n_epochs : int
+            Number of these epochs.
+        """
+        return range(n_epochs)
+
+    def batches(self, each: Pass) -> Iterable[Any]:
+        """Return the batches of a pass over training rows."""
+        return each.iterator
+
+
+FROM_START = Course()
 
 
 class Pass:
@@ -42,11 +77,17 @@ class Pass:
         self.iterator = iterator
         self.is_final = is_final
         self.prefix = prefix
+        self.n_resumed = 0  # batches of it that an interrupted fit has run
 
     @property
     def training(self) -> bool:
         """Whether weights are changed."""
         return self.prefix == "train"
+
+    @property
+    def batches(self) -> Iterable[Any]:
+        """Its batches, of which a resumed fit leaves out those that were run."""
+        return self.net.course_.batches(self) if self.training else self.iterator
 
     def run(self) -> None:
         """Run all batches."""
@@ -55,6 +96,7 @@ class Pass:
                 self._run_fast()
             else:
                 self.net.run_each_batch(self)
+                self.net.history[-1][f"{self.prefix}_batch_count"] += self.n_resumed
         self.record()
 
     @contextmanager
@@ -85,7 +127,7 @@ class Pass:
         receive, train_step_single = net.receive, net.train_step_single
         net.mode_.set(self.training)
         with torch.set_grad_enabled(self.training):
-            for batch in self.iterator:
+            for batch in self.batches:
                 with net.own_global_generator():
                     received = receive(batch)
                     if self.training:

@@ -19,6 +19,9 @@ STOPPING = "early_stopping"  # name of the callback that ends a fit early
 _LEAST_SHARE = 0.1
 _FEWEST_EFFECTIVE = 10
 
+# Attributes of callbacks that hold weights or data, and end with a fit.
+_OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
+
 
 class Stopping(EarlyStopping):
     """Early stopping that compares with the start, and waits while the loss must rise.
@@ -51,6 +54,20 @@ class Stopping(EarlyStopping):
     def __getstate__(self) -> dict[str, Any]:
         # A copy of the net in training holds neither weights twice nor data.
         return {**super().__getstate__(), "start_": None, "held_out_": None}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint stores; the data are there when a fit resumes."""
+        own = {k: v for k, v in vars(self).items() if k.endswith("_")}
+        start = own.pop("start_")
+        own.pop("held_out_", None)
+        return {**own, "start_": start if start is None else vars(start)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take on what `state_dict` has returned."""
+        start = state["start_"]
+        self.__dict__.update(
+            state, start_=None if start is None else _Candidate(**start)
+        )
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         super().on_train_begin(net, **kwargs)
@@ -111,6 +128,13 @@ class Stopping(EarlyStopping):
             self.best_epoch_ = 0
         self.start_ = self.best_model_weights_ = self.held_out_ = None
         return is_better
+
+
+def release(callbacks: list[tuple[str, Any]]) -> None:
+    """Release what callbacks hold of weights or data, at the end of a fit."""
+    for _, callback in callbacks:
+        for name in _OF_ONE_FIT & set(vars(callback)):
+            setattr(callback, name, None)
 
 
 def _copy(weights: dict[str, Any]) -> dict[str, Any]:

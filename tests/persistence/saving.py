@@ -28,7 +28,8 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._persistence.format import _NO_DIGEST, _digest, to_bytes
+from skae._persistence.container import pack
+from skae._persistence.format import to_bytes
 
 N = 40
 IMAGES = (load_digits().images[:N] / 16).astype(np.float32)
@@ -279,9 +280,8 @@ def rewritten(change, data=None):
     document = json.loads(header["__metadata__"]["skae"])
     tensors = safetensors.torch.load(data)
     document = change(document, tensors) or document
-    document = {**document, "sha256": _NO_DIGEST.decode()}
-    data = safetensors.torch.save(tensors, {"skae": json.dumps(document)})
-    return data.replace(_NO_DIGEST, _digest(data), 1)
+    document = {k: v for k, v in document.items() if k != "sha256"}
+    return pack("skae", document, tensors)
 
 
 def without_entry(*keys):
