@@ -328,6 +328,15 @@ def test_a_selection_and_a_rest_have_the_blocks_of_all():
     assert some.bounds.tolist() == [0, 70, 71, 72]
 
 
+def test_a_small_buffer_holds_many_blocks_unless_chunks_are_large():
+    rows, *_ = first_rows(Minimal(X), None, shuffle_buffer=100)
+    assert np.diff(rows.bounds).max() == 3
+    file = Minimal(X)
+    file.chunks = (50, N_FEATURES)
+    rows, *_ = first_rows(file, None, shuffle_buffer=100)
+    assert np.diff(rows.bounds).max() == 50
+
+
 def test_rows_that_are_kept_are_not_read_again():
     source = Minimal(X)
     rows, *_ = first_rows(source, None, shuffle_buffer=100)

@@ -149,7 +149,7 @@ def _opened(X: Any, n_most: int | str | None) -> tuple[Any, Source | None]:
     What is to be taken as an array has none.
     """
     X = _to_host(X)
-    source = find_source(X)
+    source = find_source(X, n_most if isinstance(n_most, int) else None)
     if source is None or len(source) == 0:
         return X, None
     if len(source) > _count_in_memory(source, n_most):

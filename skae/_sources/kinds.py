@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 from skae._sources.source import Source, equal_bounds, given_bounds
 
 
-def find_source(X: Any) -> Source | None:
+def find_source(X: Any, n_buffer: int | None = None) -> Source | None:
     """Return how to read X in blocks, or None if it is an array or a list.
 
     Parameters
@@ -25,29 +25,31 @@ def find_source(X: Any) -> Source | None:
     X : object
         The argument of a method: any object with ``shape``, ``dtype`` and slices of
         samples, a table, or a data set.
+    n_buffer : int or None, default=None
+        Number of samples that are shuffled together, if it is known.
     """
     for module, name, make in _KINDS:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(X, kind):
-            return make(X)
+            return make(X, n_buffer)
     is_in_memory = isinstance(X, np.ndarray) or torch.is_tensor(X) or issparse(X)
     is_frame = hasattr(X, "iloc")
     has_all = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
     if is_in_memory or is_frame or not has_all or len(X.shape) < 2:
         return None
-    return _of_array(X)
+    return _of_array(X, n_buffer)
 
 
 # Arrays -------------------------------------------------------------------------------
 
 
-def _of_array(X: Any) -> Source:
+def _of_array(X: Any, n_buffer: int | None) -> Source:
     """Read slices of an array on disk, such as one of h5py or zarr, by its chunks."""
     n_rows, *sample_shape = X.shape
     row_bytes = math.prod(sample_shape) * np.dtype(X.dtype).itemsize
     chunks = getattr(X, "shards", None) or getattr(X, "chunks", None) or (1,)
     n_chunk = chunks[0] if isinstance(chunks[0], int) else 1
-    bounds = equal_bounds(n_rows, row_bytes, n_chunk)
+    bounds = equal_bounds(n_rows, row_bytes, n_chunk, n_buffer=n_buffer)
     return Source(
         shape=tuple(X.shape),
         bounds=bounds,
@@ -55,9 +57,9 @@ def _of_array(X: Any) -> Source:
     )
 
 
-def _of_memmap(X: np.memmap) -> Source:
+def _of_memmap(X: np.memmap, n_buffer: int | None) -> Source:
     """Copy slices of a file that is mapped to memory, whose pages are then released."""
-    source, file = _of_array(X), _mapped_file(X)
+    source, file = _of_array(X, n_buffer), _mapped_file(X)
 
     def read(i: int) -> np.ndarray:
         samples = np.array(source.read(i))
@@ -78,7 +80,7 @@ def _mapped_file(X: np.memmap) -> Any:
     return base if can_release and isinstance(base, mmap.mmap) else None
 
 
-def _of_dask(X: Any) -> Source:
+def _of_dask(X: Any, n_buffer: int | None) -> Source:
     """Compute the blocks of a dask array."""
     if any(math.isnan(size) for size in X.shape):
         raise ValueError(
@@ -92,10 +94,10 @@ def _of_dask(X: Any) -> Source:
     )
 
 
-def _of_dask_frame(X: Any) -> Source:
+def _of_dask_frame(X: Any, n_buffer: int | None) -> Source:
     import pandas as pd
 
-    array = _of_dask(X.to_dask_array(lengths=True))
+    array = _of_dask(X.to_dask_array(lengths=True), n_buffer)
     return replace(array, header=pd.DataFrame(columns=X.columns))
 
 
@@ -110,13 +112,13 @@ def _as_floats(columns: list[np.ndarray]) -> np.ndarray:
     )
 
 
-def _of_polars(X: Any) -> Source:
+def _of_polars(X: Any, n_buffer: int | None) -> Source:
     """Collect slices of a lazy frame of polars."""
     import polars as pl
 
     names = X.collect_schema().names()
     n_rows = X.select(pl.len()).collect().item()
-    bounds = equal_bounds(n_rows, 8 * len(names))
+    bounds = equal_bounds(n_rows, 8 * len(names), n_buffer=n_buffer)
 
     def read(i: int) -> np.ndarray:
         some = X.slice(int(bounds[i]), int(bounds[i + 1] - bounds[i])).collect()
@@ -125,8 +127,8 @@ def _of_polars(X: Any) -> Source:
     return Source((n_rows, len(names)), bounds, read, X.head(0).collect())
 
 
-def _of_frame(X: Any) -> Source:
-    return replace(_of_polars(X.lazy()), is_array=True)
+def _of_frame(X: Any, n_buffer: int | None) -> Source:
+    return replace(_of_polars(X.lazy(), n_buffer), is_array=True)
 
 
 def _of_arrow(table: Any) -> np.ndarray:
@@ -134,9 +136,9 @@ def _of_arrow(table: Any) -> np.ndarray:
     return _as_floats([x.to_numpy(zero_copy_only=False) for x in table.columns])
 
 
-def _of_table(X: Any) -> Source:
+def _of_table(X: Any, n_buffer: int | None) -> Source:
     """Read slices of a table of Arrow."""
-    bounds = equal_bounds(X.num_rows, 8 * X.num_columns)
+    bounds = equal_bounds(X.num_rows, 8 * X.num_columns, n_buffer=n_buffer)
     return Source(
         shape=(X.num_rows, X.num_columns),
         bounds=bounds,
@@ -146,7 +148,7 @@ def _of_table(X: Any) -> Source:
     )
 
 
-def _of_parquet(X: Any) -> Source:
+def _of_parquet(X: Any, n_buffer: int | None) -> Source:
     """Read the row groups of a Parquet file."""
     counts = [X.metadata.row_group(i).num_rows for i in range(X.num_row_groups)]
     groups = [i for i, n_rows in enumerate(counts) if n_rows]
@@ -159,7 +161,7 @@ def _of_parquet(X: Any) -> Source:
     )
 
 
-def _of_arrow_dataset(X: Any) -> Source:
+def _of_arrow_dataset(X: Any, n_buffer: int | None) -> Source:
     """Read the fragments of a data set of Arrow, by row groups if they have any."""
     parts: list[Any] = []
     counts: list[int] = []
@@ -195,13 +197,13 @@ def _sample_of(item: Any) -> Any:
     return item.detach().cpu().numpy() if torch.is_tensor(item) else np.asarray(item)
 
 
-def _of_dataset(X: Any) -> Source:
+def _of_dataset(X: Any, n_buffer: int | None) -> Source:
     """Read the items of a data set of torch, of which labels are left out."""
     if isinstance(X, TensorDataset):
-        return _of_array(X.tensors[0].detach().cpu().numpy())
+        return _of_array(X.tensors[0].detach().cpu().numpy(), n_buffer)
     first = _sample_of(X[0])
     shape = (len(X), *(first.shape or (1,)))
-    bounds = equal_bounds(len(X), first.nbytes)
+    bounds = equal_bounds(len(X), first.nbytes, n_buffer=n_buffer)
 
     def read(i: int) -> np.ndarray:
         indices = list(range(bounds[i], bounds[i + 1]))
@@ -213,7 +215,7 @@ def _of_dataset(X: Any) -> Source:
     return Source(shape, bounds, read)
 
 
-def _of_hugging_face(X: Any) -> Source:
+def _of_hugging_face(X: Any, n_buffer: int | None) -> Source:
     """Read the columns of a data set of Hugging Face, or the only one if it has one."""
     names, rows = X.column_names, X.with_format("numpy")
 
@@ -234,7 +236,7 @@ def _of_hugging_face(X: Any) -> Source:
     first, header = read_slice(0, 1), None
     if first.ndim == 2 and len(names) == first.shape[1]:
         header = pa.table({name: [] for name in names})
-    bounds = equal_bounds(len(X), first.nbytes)
+    bounds = equal_bounds(len(X), first.nbytes, n_buffer=n_buffer)
     return Source(
         shape=(len(X), *first.shape[1:]),
         bounds=bounds,
@@ -243,14 +245,14 @@ def _of_hugging_face(X: Any) -> Source:
     )
 
 
-def _refuse(X: Any) -> Source:
+def _refuse(X: Any, n_buffer: int | None) -> Source:
     raise TypeError(
         f"X is a {type(X).__name__}, which has no length and no order of its own. Pass "
         "its batches to partial_fit one after another, or a data set with a length."
     )
 
 
-_KINDS: list[tuple[str, str, Callable[[Any], Source]]] = [
+_KINDS: list[tuple[str, str, Callable[[Any, int | None], Source]]] = [
     ("numpy", "memmap", _of_memmap),
     ("dask.array", "Array", _of_dask),
     ("dask.dataframe", "DataFrame", _of_dask_frame),

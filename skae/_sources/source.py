@@ -10,6 +10,7 @@ import numpy as np
 
 # Samples are read in blocks of about this size, or of whole chunks of a file.
 _BLOCK_BYTES = 2**20
+_FEWEST_BLOCKS = 32  # of a buffer, unless chunks are larger
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Source:
         return found
 
 
-def equal_bounds(n_rows: int, row_bytes: int, n_chunk: int = 1) -> np.ndarray:
+def equal_bounds(
+    n_rows: int, row_bytes: int, n_chunk: int = 1, *, n_buffer: int | None = None
+) -> np.ndarray:
     """Return the bounds of blocks of equal size.
 
     Parameters
@@ -66,8 +69,13 @@ def equal_bounds(n_rows: int, row_bytes: int, n_chunk: int = 1) -> np.ndarray:
         Size of a sample.
     n_chunk : int, default=1
         Number of samples in a chunk of the file, which are read together.
+    n_buffer : int or None, default=None
+        Number of samples that are shuffled together. They come from many blocks.
     """
-    n_chunks = max(1, _BLOCK_BYTES // max(1, row_bytes * n_chunk))
+    n_most = _BLOCK_BYTES // max(1, row_bytes)
+    if n_buffer is not None:
+        n_most = min(n_most, n_buffer // _FEWEST_BLOCKS)
+    n_chunks = max(1, n_most // n_chunk)
     return np.append(np.arange(0, n_rows, n_chunks * n_chunk), n_rows)
 
 
