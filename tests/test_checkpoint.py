@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from checkpoints import fitted as fitted_alone
 from conftest import ESTIMATORS
@@ -236,6 +237,29 @@ def test_resumed_fit_is_equal_for_rows_on_disk(monkeypatch, path, tmp_path_facto
     file = tmp_path_factory.mktemp("rows") / "X.npy"
     np.save(file, X)
     check(monkeypatch, path, make, [7, 6], np.load(file, mmap_mode="r"))
+
+
+def test_resumed_fit_is_equal_for_sparse_rows(monkeypatch, path):
+    rows = scipy.sparse.csr_array(np.where(X > 0.3, X, 0))
+    check(monkeypatch, path, make, [7, 6], rows)
+
+
+def test_progress_begins_where_the_fit_resumes(monkeypatch, path, capsys):
+    interrupted(monkeypatch, path)
+    make(checkpoint=path, verbose=1).fit(X)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1/6" not in err
+    assert "5/5" in err  # the last epoch is not run: the start was better
+
+
+def test_only_the_first_of_several_processes_writes(monkeypatch, path):
+    expected = make().fit(X)
+    before = interrupted(monkeypatch, path)
+    monkeypatch.setattr(checkpoint, "_is_first_rank", lambda: False)
+    found = make(checkpoint=path).fit(X)
+    assert path.read_bytes() == before
+    assert_same_fit(found, expected)
 
 
 def test_many_interrupts_are_as_good_as_none(monkeypatch, path):

@@ -268,10 +268,10 @@ class BaseAutoencoder(
     def _fitting(self, X: Any, sample_weight: Any = None, X_val: Any = None) -> Passes:
         """Fit, and yield each pass over data, to be run outside."""
         self._validate_params()
-        is_resumed, task = self.warm_start and self.__sklearn_is_fitted__(), self._task
+        is_resumed = self.warm_start and self.__sklearn_is_fitted__()
         with course_of(self) as course:
             if is_resumed:
-                model, data = resume(X, self, self._model, task(), sample_weight)
+                model, data = resume(X, self, self._model, self._task(), sample_weight)
             else:
                 plan = self._plan() if X_val is None else self._plan().validated()
                 model, data = start(X, self, plan, sample_weight, course)

@@ -217,8 +217,11 @@ class Checkpoint(Course):
         stream = net.module_.stream
         each.n_resumed = 0
         if found is not None:
-            with refused(self._name, {"written_by": versions_now()}):
-                self._restore(each, found)
+            try:
+                with refused(self._name, {"written_by": versions_now()}):
+                    self._restore(each, found)
+            except ValueError as error:
+                raise ValueError(f"{error}. {_WAY_OUT}") from error
             self._found = None
         # The order is drawn from here, other draws follow.
         start = stream.__getstate__()

@@ -280,7 +280,7 @@ class AutoencoderNet(LayerwiseNet):
         """Run the batches of a pass in skorch's own loop, with its callbacks."""
         step = self.train_step if a_pass.training else self.validation_step
         super().run_single_epoch(
-            a_pass.batches, a_pass.training, a_pass.prefix, step_fn=step
+            a_pass.batches(), a_pass.training, a_pass.prefix, step_fn=step
         )
 
     # A whole fit ----------------------------------------------------------------

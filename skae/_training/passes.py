@@ -33,7 +33,7 @@ class Course:
         return draw_seed(check_random_state(random_state))
 
     def epochs(self, net: Any, data: dict[str, Any], n_epochs: int) -> range:
-        """Return which of the first epochs of a fit are run, or of those on all rows.
+        """Return which epochs are run: of the first ones, then of those on all rows.
 
         Parameters
         ----------
@@ -84,9 +84,8 @@ class Pass:
         """Whether weights are changed."""
         return self.prefix == "train"
 
-    @property
     def batches(self) -> Iterable[Any]:
-        """Its batches, of which a resumed fit leaves out those that were run."""
+        """Return its batches; a resumed fit leaves out those that were run."""
         return self.net.course_.batches(self) if self.training else self.iterator
 
     def run(self) -> None:
@@ -127,7 +126,7 @@ class Pass:
         receive, train_step_single = net.receive, net.train_step_single
         net.mode_.set(self.training)
         with torch.set_grad_enabled(self.training):
-            for batch in self.batches:
+            for batch in self.batches():
                 with net.own_global_generator():
                     received = receive(batch)
                     if self.training:
