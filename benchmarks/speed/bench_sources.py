@@ -5,8 +5,9 @@ the root of the repository, writes two files.
 
 ``results/bench_sources.csv``: rows of 1,000 columns that are made as they are read, up
 to 20 GB of them. The peak of the resident memory of a new process above that of one
-that has fitted 2,000 of them, which includes the network, and the time for each row of
-one epoch of `fit`, of `transform` and of `score`. Making the rows is included.
+that has fitted 2,000 of them, which includes the network, and the time of the processor
+for each row of one epoch of `fit`, of `transform` and of `score`, on one thread. Making
+the rows is included.
 
 ``results/bench_shuffling.csv``: R² of held-out rows, where rows in a file are sorted
 along their first principal component, for buffers of several sizes and blocks of a
@@ -87,9 +88,9 @@ def measure(n_rows, queue):
     X = Virtual(n_rows)
     before, found = peak_mb(), {}
     for name in ("fit", "transform", "score"):
-        start = time.perf_counter()
+        start = time.process_time()
         result = getattr(ae, name)(X)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         found[f"{name}_us_per_row"] = f"{1e6 * seconds / n_rows:.1f}"
         found[f"{name}_peak_mb"] = f"{peak_mb() - before:.0f}"
         codes_mb = result.nbytes / 1e6 if name == "transform" else 0.0

@@ -60,25 +60,24 @@ def read_buffers(
         return torch.randperm(n, generator=generator).numpy()
 
     bounds = source.bounds
-    left = Buffer(rows[:0], np.empty(0, dtype=np.intp), np.arange(0))
     groups = list(_groups(draw(len(bounds) - 1), bounds, source.n_buffer))
+    n_most = max(int(np.diff(bounds)[group].sum()) for group in groups)
+    # All buffers are in the same memory; batches are copies.
+    memory = np.empty((n_most + n_batch, rows.shape[1]), rows.dtype)
+    left = np.empty(0, dtype=np.intp)
     for group in groups:
         found = [indices_in(int(bounds[i]), int(bounds[i + 1])) for i in np.sort(group)]
-        indices = np.concatenate([left.indices, *found])
-        buffer = np.empty((len(indices), rows.shape[1]), rows.dtype)
-        buffer[: len(left.rows)] = left.rows
-        stop = len(left.rows)
+        stop = len(left)
         for some in found:
             start, stop = stop, stop + len(some)
-            buffer[start:stop] = rows.take(some, axis=0)
-        order, is_last = draw(len(indices)), group is groups[-1]
-        n_used = (
-            len(order) if is_last else max(0, (len(order) - 1) // n_batch * n_batch)
-        )
-        yield Buffer(buffer, indices, order[:n_used], is_last)
+            memory[start:stop] = rows.take(some, axis=0)
+        indices, order = np.concatenate([left, *found]), draw(stop)
+        is_last, n_used = group is groups[-1], stop
+        if not is_last:
+            n_used = max(0, (stop - 1) // n_batch * n_batch)
+        yield Buffer(memory[:stop], indices, order[:n_used], is_last)
         kept = order[n_used:]
-        left = Buffer(buffer[kept], indices[kept], kept)
-        del buffer
+        memory[: len(kept)], left = memory[kept], indices[kept]
 
 
 def _groups(
