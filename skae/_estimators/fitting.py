@@ -32,6 +32,7 @@ from skae._data.rows import (
 from skae._data.statistics import Statistics, compute_statistics
 from skae._data.units import choose_units, converted
 from skae._data.weights import WeightedRows, check_weight, counted, merged
+from skae._distributed.agreement import common_seed
 from skae._estimators.checks import (
     check_instances,
     check_net_params,
@@ -45,7 +46,6 @@ from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
 from skae._model.review import review
 from skae._persistence.format import Document, Saved
-from skae._random import draw_seed
 from skae._training.build import (
     build_net,
     prepare_net,
@@ -117,7 +117,7 @@ def start(
             layout,
             statistics,
             dtype,
-            seed=draw_seed(check_random_state(estimator.random_state)),
+            seed=common_seed(check_random_state(estimator.random_state)),
             rows=rows,
             weight=weight,
             units=units,

@@ -13,6 +13,7 @@ import numpy as np
 from skorch.callbacks import Callback, PassthroughScoring
 from skorch.callbacks import PrintLog as _PrintLog
 
+from skae._distributed.group import is_first
 from skae._training.history import terms_of
 
 try:
@@ -143,7 +144,7 @@ def reported_epochs(
     n_epochs : int
         Maximum number of epochs.
     """
-    if not hasattr(estimator, "_init_callback_context"):
+    if not (hasattr(estimator, "_init_callback_context") and is_first()):
         yield
         return
     context = estimator._init_callback_context(max_subtasks=n_epochs)
@@ -194,6 +195,7 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
     n_epochs : int
         Maximum number of epochs.
     """
+    verbose = verbose if is_first() else 0
     net.verbose = max(verbose - 1, 0)  # above 1, skorch prints lines
     if verbose != 1:
         yield

@@ -14,6 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from skae._data.batches import Batch
+from skae._distributed.agreement import divided_training
+from skae._distributed.group import from_first, stopping_alike
+from skae._distributed.share import backward, divided
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 from skae._training.callbacks import StopTraining, is_stop_of_callback, with_own
@@ -25,12 +28,9 @@ from skae._training.plan import Task
 from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
 from skae._training.settings import Mode, without_split
-from skae._training.stopping import STOPPING
+from skae._training.stopping import STOPPING, free_callbacks
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
-
-# Attributes of callbacks that hold weights or data, and end with a fit.
-_OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
 
 
 class AutoencoderNet(LayerwiseNet):
@@ -174,12 +174,18 @@ class AutoencoderNet(LayerwiseNet):
         return None if x is None else to_tensor(x, device=self.device)
 
     def _infer(self, batch: Batch) -> dict[str, Tensor]:
+        return self._compute(self._corrupted(batch))
+
+    def _corrupted(self, batch: Batch) -> Tensor:
+        """Return the input of the module for a batch."""
         x = batch.x
         if self.has_user_code:
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
-        x = batch.with_condition(x)
+        return batch.with_condition(x)
+
+    def _compute(self, x: Tensor) -> dict[str, Tensor]:
         if self.precision == "float32":
             return self.module_(x)
         with torch.autocast(x.device.type, getattr(torch, self.precision)):
@@ -190,7 +196,7 @@ class AutoencoderNet(LayerwiseNet):
 
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
-        if self.epoch_terms_.n_rows == 0 and self.module_.training:
+        if self.epoch_terms_.are_empty and self.module_.training:
             if self.module_.n_epochs == 0:
                 check_start(loss, terms)
             self.finite_weights_.update(output["reconstruction"])
@@ -199,14 +205,17 @@ class AutoencoderNet(LayerwiseNet):
 
     def evaluate(self, batch: Batch) -> dict[str, Any]:
         """Compute the output and the loss of a batch, by the names of skorch."""
-        output = self._infer(batch)
+        return divided(self._evaluate, self._corrupted(batch), batch, self)
+
+    def _evaluate(self, x: Tensor, batch: Batch) -> dict[str, Any]:
+        output = self._compute(x)
         loss = self._get_loss(output, batch)
         return {"loss": loss, "y_pred": _without_activations(output)}
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, in either loop."""
-        step = self.evaluate(Batch.of(batch))
-        step["loss"].backward()
+        step = self.evaluate(batch := Batch.of(batch))
+        step["loss"] = backward(step["loss"], batch, self.optimizer_)
         return step
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -257,7 +266,7 @@ class AutoencoderNet(LayerwiseNet):
                 found.append((total, batch.total_weight, *parts))
         objectives, totals, losses, weights = zip(*found, strict=True)
         objective = float(np.average(objectives, weights=totals))
-        return objective, np.concatenate(losses), np.concatenate(weights)
+        return from_first((objective, np.concatenate(losses), np.concatenate(weights)))
 
     # One pass over data ---------------------------------------------------------
 
@@ -312,8 +321,9 @@ class AutoencoderNet(LayerwiseNet):
         is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
             self.notify("on_train_begin", X=dataset, y=None)
-            with suppress(StopTraining):
-                yield from self._all_epochs(dataset, epochs)
+            n_epochs = self.max_epochs if epochs is None else epochs
+            with divided_training(self, dataset, n_epochs), suppress(StopTraining):
+                yield from self._all_epochs(dataset, n_epochs)
             self.notify("on_train_end", X=dataset, y=None)
         except DivergenceError:
             self.finite_weights_.restore()
@@ -325,9 +335,8 @@ class AutoencoderNet(LayerwiseNet):
         finally:
             self._finish_training()
 
-    def _all_epochs(self, dataset: Any, epochs: int | None) -> Passes:
+    def _all_epochs(self, dataset: Any, n_epochs: int) -> Passes:
         """Run epochs, select the best one, and run the final ones on all rows."""
-        n_epochs = self.max_epochs if epochs is None else epochs
         n_final = int(n_epochs * self.final_share)
         stopping: Any = dict(self.callbacks_).get(STOPPING)
         is_fresh = self.module_.n_epochs == 0
@@ -373,7 +382,8 @@ class AutoencoderNet(LayerwiseNet):
         for _ in range(n_epochs):
             self.notify("on_epoch_begin", **facts)
             yield from passes
-            self.notify("on_epoch_end", **facts)
+            with stopping_alike(StopTraining):
+                self.notify("on_epoch_end", **facts)
 
     def _restart(self, dataset: Any) -> None:
         """Start again, from PCA of all rows with the shipped networks."""
@@ -399,9 +409,7 @@ class AutoencoderNet(LayerwiseNet):
         self.learning_rate_ = self.mode_ = None
         for x in parameters_of(self.optimizer_):
             x.grad = None
-        for _, callback in self.callbacks_:
-            for name in _OF_ONE_FIT & set(vars(callback)):
-                setattr(callback, name, None)
+        free_callbacks(self.callbacks_)
 
 
 def _without_activations(output: dict[str, Any]) -> dict[str, Any]:

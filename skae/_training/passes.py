@@ -71,6 +71,7 @@ class Pass:
         """Record the means of all terms, which have to be finite in training."""
         net = self.net
         terms, is_fast = net.epoch_terms_, net.is_fast_
+        terms.sum_up()
         means = record_terms(net.history, self.prefix, terms, as_batch=is_fast)
         if self.training:
             check_finite(means, len(net.history), net.lr)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from skae._distributed.agreement import together
 from skae._exceptions import DivergenceError
 from skae._training.schedules import steady
 from skae._training.stopping import STOPPING
@@ -36,7 +37,7 @@ def trains(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with _alone(self), default_torch():
+        with _alone(self), default_torch(), together(self, *args, **kwargs):
             return method(self, *args, **kwargs)
 
     return wrapper
