@@ -95,6 +95,7 @@ X = RNG.normal(size=(203, 4)) @ RNG.normal(size=(4, 12)) + 0.3 * RNG.normal(
 )
 IMAGES = load_digits().images[:150] / 16
 LABELS = load_digits().target[:150]
+CURVE = np.sin(np.linspace(0, 3, 203)[:, np.newaxis] * np.arange(1, 13))
 UNIT = 1 / (1 + np.exp(-X))
 WEIGHT = RNG.uniform(0.1, 3, len(X))
 GAPS = np.where(RNG.uniform(size=X.shape) < 0.2, np.nan, X)
@@ -118,7 +119,7 @@ def results_of(ae, rows, **given):
     terms = [list(epoch.values()) for epoch in ae.history_]
     return {
         "codes": ae.transform(rows, **given),
-        "history": np.array(terms),
+        "history": np.concatenate(terms),
         "score": ae.score(rows),
         "n_iter": ae.n_iter_,
     }
@@ -147,8 +148,8 @@ def resumed():
 
 
 def with_held_out_rows():
-    ae = make(AutoencoderTransformer, 4, hidden_layer_sizes=(8,), early_stopping=True)
-    return results_of(ae.set_params(max_epochs=8).fit(X[:150], X_val=X[150:]), X)
+    ae = make(AutoencoderTransformer, 2, early_stopping=True, max_epochs=15, **HIDDEN)
+    return results_of(ae.fit(CURVE[::2], X_val=CURVE[1::2]), CURVE)
 
 
 def conditioned():
@@ -188,14 +189,23 @@ class _Decoder(_OwnEncoder):
     """A user's decoder."""
 
 
+# Adam enlarges gradients that are zero but for rounding.
+LARGE_EPS = {"optimizer__eps": 1e-3}
 HIDDEN = {"hidden_layer_sizes": (8,)}
 CASES = {
     "plain": fitting(AutoencoderTransformer, X, 3, **HIDDEN),
     "one row in each batch": fitting(AutoencoderTransformer, X[:9], 2, batch_size=1),
     "one batch": fitting(AutoencoderTransformer, X[:5], 2, batch_size=64),
-    "as images": fitting(ConvAutoencoder, IMAGES, 4, max_epochs=2),
+    "as images": fitting(
+        ConvAutoencoder, IMAGES, 4, max_epochs=2, net_params=LARGE_EPS
+    ),
     "flipped": fitting(
-        ConvAutoencoder, IMAGES, 4, max_epochs=2, augmentation=RandomFlip()
+        ConvAutoencoder,
+        IMAGES,
+        4,
+        max_epochs=2,
+        augmentation=RandomFlip(),
+        net_params=LARGE_EPS,
     ),
     "l1": fitting(SparseAutoencoder, X, 4, sparsity=0.3, **HIDDEN),
     "l1, weights": fitting(SparseAutoencoder, X, 4, sparsity=0.3, sample_weight=WEIGHT),
@@ -262,7 +272,13 @@ CASES = {
         VariationalAutoencoder, X, 3, early_stopping=True, max_epochs=12, tol=0.05
     ),
     "final epochs": fitting(
-        AutoencoderTransformer, X, 3, early_stopping="auto", max_epochs=10, **HIDDEN
+        AutoencoderTransformer,
+        CURVE,
+        2,
+        early_stopping="auto",
+        max_epochs=20,
+        net_params=LARGE_EPS,
+        **HIDDEN,
     ),
     "held-out rows": with_held_out_rows,
     "patience": fitting(
@@ -295,6 +311,11 @@ class _AtEpoch(Callback):
             if self.action == "stop":
                 raise KeyboardInterrupt
             raise ZeroDivisionError("a bug of one process")
+
+
+class _EachBatch(Callback):
+    def on_batch_end(self, net, **kwargs):
+        self.seen_ = True
 
 
 class _Dropout(_OwnEncoder):
@@ -360,6 +381,9 @@ def alike():
     found["dropout"] = ae.fit(X[:200]).partial_fit(X[:7]).transform(X)
     ae = make(AutoencoderTransformer, 2, callbacks=[_AtEpoch("stop", rank=0)])
     found["stopped by one"] = ae.fit(X).n_iter_
+    own = [_EachBatch()] if dist.get_rank() == 0 else None
+    ae = make(AutoencoderTransformer, 2, callbacks=own, validation_fraction=0.2)
+    found["callback of one"] = ae.fit(X).transform(X)
     out, error = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(error):
         make(AutoencoderTransformer, 2, verbose=1).fit(X)

@@ -132,6 +132,13 @@ def test_two_processes_give_the_results_of_one(case, one, two):
             assert_array_equal(found, two[0][case][name])
 
 
+@spawns
+def test_cases_stop_early_or_end_with_all_rows(one):
+    assert one["patience"]["n_iter"] < 20
+    assert one["final epochs"]["n_iter"] == 20
+    assert len(one["final epochs"]["history"]) == 16 * 5 + 4 * 3
+
+
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory):
     found = ranks.start(ranks.errors, tmp_path_factory.mktemp("errors"))
@@ -183,7 +190,7 @@ def alike(tmp_path_factory):
 
 
 @spawns
-@pytest.mark.parametrize("name", ["no seed", "dropout"])
+@pytest.mark.parametrize("name", ["no seed", "dropout", "callback of one"])
 def test_all_processes_have_the_same_weights(name, alike):
     assert_array_equal(alike[0][name], alike[1][name])
 

@@ -88,7 +88,8 @@ def divided_training(net: Any, dataset: Any, n_epochs: int) -> Iterator[None]:
             "the weights to resume from": "" if is_new else _weights(module),
         },
     )
-    _equalize(group, module)
+    if is_new:
+        _equalize(group, module)
     seed = net.seed + group.rank + group.size * (module.n_epochs + 1)
     before, group.own_stream = group.own_stream, RandomStream(seed)
     try:

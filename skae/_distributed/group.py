@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -62,7 +62,8 @@ class Group:
         if dist.is_initialized():
             for handle in (self._on_cpu, self._on_cuda):
                 if handle is not None:
-                    dist.destroy_process_group(handle)
+                    with suppress(Exception):  # the user may have ended all
+                        dist.destroy_process_group(handle)
 
     def sum(self, x: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes."""
@@ -143,9 +144,7 @@ def joined() -> Iterator[Group]:
         group = _kept_or_new() if outer is None else outer
         token = _ACTIVE.set(group)
         try:
-            with warnings.catch_warnings():
-                if group.rank > 0:
-                    warnings.simplefilter("ignore")
+            with _without_warnings() if group.rank else nullcontext():
                 yield group
             group.any(False)  # all have come to the end
         except BaseException:
@@ -157,6 +156,13 @@ def joined() -> Iterator[Group]:
             _ACTIVE.reset(token)
     finally:
         _LOCK.release()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _kept_or_new() -> Group:
