@@ -294,6 +294,11 @@ def all_cases():
     return {name: run() for name, run in CASES.items()}
 
 
+def some_cases():
+    names = ["one row in each batch", "one batch", "kl, weights", "variational"]
+    return {name: CASES[name]() for name in names}
+
+
 # In several processes only ------------------------------------------------------------
 
 

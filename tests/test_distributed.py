@@ -120,16 +120,28 @@ def two(tmp_path_factory):
     return found
 
 
+def compare(found, first, expected):
+    """Compare the results of one process with those of the first, and of one alone."""
+    for name, values in expected.items():
+        size = np.abs(values).max()  # relative to the largest of all numbers
+        assert_allclose(found[name], values, rtol=0, atol=1e-9 * size, err_msg=name)
+        assert_array_equal(found[name], first[name])
+
+
 @spawns
 @pytest.mark.parametrize("case", ranks.CASES)
 def test_two_processes_give_the_results_of_one(case, one, two):
     for rank in (0, 1):
-        for name, expected in one[case].items():
-            # Relative to the largest of all numbers.
-            size = np.abs(expected).max()
-            found = two[rank][case][name]
-            assert_allclose(found, expected, rtol=0, atol=1e-9 * size, err_msg=name)
-            assert_array_equal(found, two[0][case][name])
+        compare(two[rank][case], two[0][case], one[case])
+
+
+@spawns
+def test_four_processes_give_the_results_of_one(one, tmp_path):
+    found = ranks.start(ranks.some_cases, tmp_path, size=4)
+    assert sorted(found) == [0, 1, 2, 3]
+    for results in found.values():
+        for case, result in results.items():
+            compare(result, found[0][case], one[case])
 
 
 @spawns

@@ -28,6 +28,9 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         return method
 
 
+_PRINT = print  # as skorch has it: Ray Train replaces the builtin function
+
+
 class StopTraining(Exception):
     """Raised to end training, on request of a callback."""
 
@@ -62,7 +65,7 @@ class PrintLog(_PrintLog):
     """PrintLog that skips formatting when nothing is printed."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.verbose or self.sink is not print:
+        if net.verbose or self.sink is not _PRINT:
             super().on_epoch_end(net, **kwargs)
 
 
