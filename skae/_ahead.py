@@ -26,10 +26,16 @@ from joblib.hashing import NumpyHasher
 from numpy.random import RandomState
 from torch import nn
 
+from skae._distributed.group import refuse_many
 from skae._stacked.together import Fit, train_together
 from skae._training.passes import Passes, run_alone
 
 _LOCK = threading.Lock()
+_ONE_PROCESS = (
+    "Networks are trained as one in one process, but torch.distributed has started "
+    "several. Use GridSearchCV or RandomizedSearchCV, or fit one estimator after "
+    "another: each fit is divided over the processes."
+)
 
 
 class _Gathered(BaseException):
@@ -115,6 +121,7 @@ class Gathering:
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
+        refuse_many(_ONE_PROCESS)
         self._n_jobs = joblib.effective_n_jobs(n_jobs)
         self._parallel = Parallel(n_jobs=n_jobs)
         self.jobs: list[Job] = []

@@ -256,7 +256,7 @@ def test_progress_begins_where_the_fit_resumes(monkeypatch, path, capsys):
 def test_only_the_first_of_several_processes_writes(monkeypatch, path):
     expected = make().fit(X)
     before = interrupted(monkeypatch, path)
-    monkeypatch.setattr(checkpoint, "_is_first_rank", lambda: False)
+    monkeypatch.setattr(checkpoint, "is_first", lambda: False)
     found = make(checkpoint=path).fit(X)
     assert path.read_bytes() == before
     assert_same_fit(found, expected)

@@ -13,6 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # those before it.
 LAYERS = [
     {"_exceptions", "_random"},
+    {"_distributed"},
     {"_sources"},
     {"_data"},
     {"_networks"},

@@ -1,10 +1,8 @@
-"""Estimators in forks, pools, backends of joblib, a cluster; signals by the clock."""
+"""Estimators in forks, pools, backends of joblib; signals by the clock."""
 
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import joblib
@@ -66,34 +64,3 @@ def test_backends_of_joblib(backend):
     np.testing.assert_allclose(
         scores, cross_val_score(expected.best_estimator_, X, cv=4), atol=1e-5
     )
-
-
-def test_a_cluster_of_which_a_process_is_killed():
-    distributed = pytest.importorskip("distributed")
-    # Few rows: joblib sends longer arrays, here the indices of folds, to one process,
-    # and the search of any estimator fails if this is killed.
-    rows = X[:120]
-    expected = search(rows).cv_results_["mean_test_score"]
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        client.wait_for_workers(2)
-        before = set(client.run(os.getpid).values())
-
-        def kill_one():
-            time.sleep(1.0)
-            os.kill(min(before), 9)
-
-        thread = threading.Thread(target=kill_one)
-        with joblib.parallel_config(backend="dask", scatter=[rows]):
-            thread.start()
-            found = [search(rows).cv_results_["mean_test_score"] for _ in range(3)]
-            thread.join()
-            found.append(search(rows).cv_results_["mean_test_score"])
-        client.wait_for_workers(2)
-        assert set(client.run(os.getpid).values()) != before
-    for scores in found:
-        np.testing.assert_allclose(scores, expected, atol=1e-5)

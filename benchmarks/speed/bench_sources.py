@@ -4,8 +4,8 @@
 the root of the repository, writes two files.
 
 ``results/bench_sources.csv``: rows of 1,000 columns that are made as they are read, up
-to 20 GB of them. The peak of the resident memory of a new process above that of one
-that has fitted 2,000 of them, which includes the network, and the time of the processor
+to 20 GB of them. The peak of the resident memory of a new process above what it holds
+after it has fitted 2,000 of them, network included, and the time of the processor
 for each row of one epoch of `fit`, of `transform` and of `score`, on one thread. Making
 the rows is included.
 
@@ -32,7 +32,7 @@ from benchmarks.common import (
     use_threads,
     write,
 )
-from benchmarks.speed.bench_stacked import make_table, peak_mb
+from benchmarks.speed.bench_stacked import make_table, memory_mb
 
 N_FEATURES = 1000
 SIZES = [312_500, 1_250_000, 5_000_000]  # 1.25, 5 and 20 GB
@@ -49,7 +49,7 @@ class Virtual:
     def __init__(self, n_rows):
         self.shape = (n_rows, N_FEATURES)
         rng = np.random.RandomState(0)
-        factors = rng.standard_normal((5000, 8)) @ rng.standard_normal((8, N_FEATURES))
+        factors = rng.standard_normal((1000, 8)) @ rng.standard_normal((8, N_FEATURES))
         noise = 0.3 * rng.standard_normal(factors.shape)
         self.pool = (factors + noise).astype(np.float32)
         self.drift = rng.standard_normal(N_FEATURES).astype(np.float32)
@@ -86,13 +86,13 @@ def measure(n_rows, queue):
     )
     ae.fit(Virtual(2000)).transform(Virtual(2000))
     X = Virtual(n_rows)
-    before, found = peak_mb(), {}
+    before, found = memory_mb("VmRSS"), {}
     for name in ("fit", "transform", "score"):
         start = time.process_time()
         result = getattr(ae, name)(X)
         seconds = time.process_time() - start
         found[f"{name}_us_per_row"] = f"{1e6 * seconds / n_rows:.1f}"
-        found[f"{name}_peak_mb"] = f"{peak_mb() - before:.0f}"
+        found[f"{name}_peak_mb"] = f"{memory_mb('VmHWM') - before:.0f}"
         codes_mb = result.nbytes / 1e6 if name == "transform" else 0.0
         found.update({"codes_mb": f"{codes_mb:.0f}"} if codes_mb else {})
         del result

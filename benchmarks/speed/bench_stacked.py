@@ -143,11 +143,11 @@ def compare_searches(case, *, rounds, quick):
     ]
 
 
-def peak_mb():
-    """Return the peak of the resident memory of this program."""
+def memory_mb(entry):
+    """Return the resident memory of this program, VmRSS, or its peak, VmHWM."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return int(peak) * 1024 / 1e6
+    (size,) = (line.split()[1] for line in lines if line.startswith(entry))
+    return int(size) * 1024 / 1e6
 
 
 def search_once(cls, n_rows, queue):
@@ -160,9 +160,9 @@ def search_once(cls, n_rows, queue):
     )
     search = cls(ae, {"sparsity": GRID}, cv=FOLDS, refit=False)
     search.fit(X[:500])
-    before = peak_mb()
+    before = memory_mb("VmHWM")
     search.fit(X)
-    queue.put((peak_mb() - before, X.nbytes / 1e6))
+    queue.put((memory_mb("VmHWM") - before, X.nbytes / 1e6))
 
 
 def measure_memory(n_rows):

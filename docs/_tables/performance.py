@@ -69,6 +69,18 @@ COLUMNS = {
         "score_us_per_row": "score, µs",
         "transform_us_per_row": "transform, µs",
     },
+    "bench_distributed": {
+        "case": "network",
+        "mb": "weights, MB",
+        "alone_ms": "one process, ms",
+        "half_ms": "half of the rows, ms",
+        "sum_ms": "sum, ms",
+        "predicted_ms": "model, ms",
+        "together_ms": "two processes, ms",
+        "speed_up": "speed-up of a step",
+        "speed_up_of_fit": "of a fit",
+    },
+    "bench_distributed_sum": {"entries": "entries", "mb": "MB", "ms": "ms"},
     "bench_search_start": {"stage": "stage", "seconds": "seconds"},
     "bench_import": {"contestant": "import", "seconds": "seconds", "ratio": "ratio"},
 }

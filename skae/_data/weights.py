@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from torch import Tensor
 
 from skae._data.sparse import SparseRows
+from skae._distributed.share import current_share, mean_over_batch, n_rows_of_batch
 from skae._sources.rows import stored_under
 
 _LEAST = 1e-100
@@ -222,11 +223,14 @@ def total(values: np.ndarray, weight: np.ndarray | None) -> float:
 def mean_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
     """Return the mean of values of shape (..., n, m) over rows, (..., 1, m).
 
-    A leading axis is one of networks, each with rows of its own.
+    A leading axis is one of networks, each with rows of its own. Where other processes
+    have the other rows of a batch, it is the mean over the whole batch.
     """
     if weight is None:
-        return values.mean(-2, keepdim=True)
-    return _weighted_mean(values, weight)
+        mean = values.mean(-2, keepdim=True)
+    else:
+        mean = _weighted_mean(values, weight)
+    return mean_over_batch(mean)
 
 
 def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -235,11 +239,14 @@ def variance_over_rows(values: Tensor, weight: Tensor | None) -> Tensor:
     Weights that are whole numbers are numbers of equal rows, as in statistics of
     frequencies; others are relative.
     """
-    if weight is None:
+    share = current_share()
+    if weight is None and share is None:
         return values.var(0)
-    deviations = values - _weighted_mean(values, weight)
-    biased = _weighted_mean(deviations**2, weight).squeeze(0)
-    n = float(as_counts(weight).sum())
+    deviations = values - mean_over_rows(values, weight)
+    biased = mean_over_rows(deviations**2, weight).squeeze(0)
+    if share is not None:
+        weight = share.weight_of_batch
+    n = n_rows_of_batch(values) if weight is None else float(as_counts(weight).sum())
     return biased * (n / (n - 1)) if n > 1 else biased
 
 

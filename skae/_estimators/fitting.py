@@ -39,6 +39,7 @@ from skae._data.weights import (
     counted,
     merged,
 )
+from skae._distributed.group import from_first
 from skae._estimators.checks import (
     check_instances,
     check_net_params,
@@ -149,7 +150,7 @@ def start(
             layout,
             statistics,
             dtype,
-            seed=course.draw_seed(estimator.random_state),
+            seed=from_first(course.draw_seed(estimator.random_state)),
             data=WeightedRows(rows, weight).sampled(places),
             units=units,
             n_condition=0 if condition is None else condition.width,

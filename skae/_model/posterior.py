@@ -12,6 +12,7 @@ from torch import Tensor
 from skae._data.weights import WeightedRows
 from skae._model.model import TrainedModel
 from skae._random import draw_seed
+from skae._training.settings import validation_noise
 
 _MAX_ROWS_OF_VARIANCE = 4096
 
@@ -66,7 +67,7 @@ def measure_noise_variance(model: TrainedModel, data: WeightedRows) -> float:
 
     data = data.every(max(1, len(data.rows) // _MAX_ROWS_OF_VARIANCE))
     rows, weight = data.rows, data.weight
-    with model.net.validation_noise():
+    with validation_noise(model.net):
         error = model.apply(squares, rows)
     variance = float(np.average(error.astype(np.float64), weights=weight))
     return max(variance, _LOWEST_VARIANCE * model.scale**2)

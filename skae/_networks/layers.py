@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skae._data.gaps import Factors
+from skae._distributed.share import current_share, n_rows_of_batch
 
 
 class Standardize(nn.Module):
@@ -490,7 +491,11 @@ class LifetimeTopK(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        k = max(1, round(self.share * len(x)))
+        k = max(1, round(self.share * n_rows_of_batch(x)))
+        share = current_share()
+        if share is not None:  # compared with the rows of other processes
+            least = share.whole(x).topk(k, dim=0, sorted=False).values.amin(0)
+            return torch.where(x >= least, x, 0.0)
         values, indices = x.topk(k, dim=0, sorted=False)
         return torch.zeros_like(x).scatter(0, indices, values)
 

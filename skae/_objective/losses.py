@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from skae._data.batches import Batch
 from skae._data.sparse import count_outside
+from skae._distributed.share import mean_over_batch
 from skae._exceptions import warn
 
 _ROUNDING = 1e-6  # of values at the end of a domain
@@ -153,13 +154,14 @@ def gaussian_profile(
     mean = average(values, batch)
     n_entries: Tensor | float = values[0].numel()
     if mask is not None:
-        n_entries = average(mask.to(mean.dtype), batch).clamp_min(_TINY)
+        n_entries = mean_over_batch(average(mask.to(mean.dtype), batch))
+        n_entries = n_entries.clamp_min(_TINY)
     return gaussian_at_optimum(2 * mean / n_entries, n_entries)
 
 
 def gaussian_at_optimum(error: Tensor, n_entries: Tensor | float) -> Tensor:
     """Return the Gaussian negative log-likelihood, of a mean squared error."""
-    variance = error.detach().clamp_min(_TINY)
+    variance = mean_over_batch(error.detach()).clamp_min(_TINY)
     return 0.5 * n_entries * (error / variance + torch.log(2 * math.pi * variance))
 
 

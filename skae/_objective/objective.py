@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from torch import Tensor, nn
 
 from skae._data.batches import Batch
+from skae._distributed.share import current_share
 from skae._networks.autoencoder import AutoencoderModule
 from skae._objective.losses import Loss, average, sum_entries
 
@@ -81,7 +82,8 @@ class Objective(nn.Module):
         self, reconstruction: Tensor, batch: Batch, scale: float
     ) -> Tensor:
         loss = self.loss
-        if loss.fused is not None and batch.is_plain:
+        is_mean = loss.profile is None or current_share() is None
+        if loss.fused is not None and batch.is_plain and is_mean:
             return loss.fused(reconstruction, batch.x, scale)
         values = loss.for_training(reconstruction, batch.target, scale)
         if values.ndim == 0 or len(values) != len(batch.x):

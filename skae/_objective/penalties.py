@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skae._data.weights import mean_over_rows, variance_over_rows
+from skae._distributed.share import n_rows_of_batch
 from skae._networks.jacobian import (
     exact_squared_norm,
     has_closed_form,
@@ -204,7 +205,7 @@ class Contraction(BaseEstimator):
             )
         norm = norm * module.scale**2
         code = output.get("mean", output["code"])  # never a sample of the posterior
-        if self.normalize and len(code) > 1:
+        if self.normalize and n_rows_of_batch(code) > 1:
             spread = variance_over_rows(code, output.get("weight")).mean()
             norm = norm / spread.clamp_min(_TINY)
         return self.weight * norm

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import torch
 from numpy.random import RandomState
 
 from skae._data.batches import BatchIterator
+from skae._distributed.agreement import check_same
+from skae._distributed.group import current_group, is_first
 from skae._exceptions import DivergenceError, FitWarning, warn
 from skae._persistence.atomic import read_whole, remove_whole, write_whole
 from skae._persistence.checks import check_optimizer
@@ -169,7 +170,7 @@ class Checkpoint(Course):
 
     def remove(self) -> None:
         """Remove the file, unless another fit has replaced it."""
-        if _is_first_rank() and self._facts() in (self._written, None):
+        if is_first() and self._facts() in (self._written, None):
             with suppress(OSError):
                 remove_whole(self._path)
 
@@ -198,6 +199,8 @@ class Checkpoint(Course):
         """Return which epochs of the next phase are left, after checks of the data."""
         self._phase += 1
         found, self._n_epochs = self._found, 0
+        place = found and (found["phase"], found["n_epochs"], found["n_batches"])
+        check_same(f"the place in {self._name}", str(place))
         if self._phase == 0:
             self._callbacks = list(net.callbacks_)
             self._marks = {**self._marks, **marks_of_data(net, data)}
@@ -229,7 +232,9 @@ class Checkpoint(Course):
             if found is not None:
                 stream.restore(found["stream"])
                 found = None
-            if time.perf_counter() >= self._next_write:
+            # Within an epoch, each of several processes has its own part of the terms.
+            can_write = n_batches == 0 or current_group() is None
+            if can_write and time.perf_counter() >= self._next_write:
                 self._save(each, n_batches, start)
             yield batch
         self._n_epochs += 1
@@ -240,7 +245,7 @@ class Checkpoint(Course):
         """Write the state: later failures are told once, and do not end the fit."""
         began = time.perf_counter()
         try:
-            if not _is_first_rank():
+            if not is_first():
                 return
             if self._facts() not in (self._written, None):
                 raise FileExistsError("another fit writes the same file")
@@ -338,11 +343,3 @@ def _renewed(error: Exception, message: str) -> Exception:
     if number is None:
         return type(error)(message)
     return OSError(number, message)
-
-
-def _is_first_rank() -> bool:
-    """Tell whether this process writes: of several that train together, the first."""
-    group = torch.distributed
-    return (
-        not (group.is_available() and group.is_initialized()) or group.get_rank() == 0
-    )

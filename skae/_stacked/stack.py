@@ -18,6 +18,7 @@ from skae._stacked.optimizer import make_steps
 from skae._training.divergence import check_start
 from skae._training.history import EpochTerms
 from skae._training.passes import Pass
+from skae._training.settings import validation_noise
 
 _TOLERANCE = 1e-3  # of the first objectives, beside those of each net alone
 
@@ -180,13 +181,13 @@ class Stack:
         part = _Part(None, _stacked(first))
         with ExitStack() as stack, torch.no_grad():
             for each in passes:
-                stack.enter_context(each.net.validation_noise())
+                stack.enter_context(validation_noise(each.net))
             self._template.train(training)
             self._template.n_epochs = self.nets[0].module_.n_epochs
             found, *_ = self._measure(part)
         expected = []
         for net, own in zip(self.nets, first, strict=True):
-            with net.validation_noise(), torch.no_grad():
+            with validation_noise(net), torch.no_grad():
                 net.mode_.set(training)
                 net.epoch_terms_ = EpochTerms()
                 expected.append(net.evaluate(net.receive(own.pair()))["loss"])

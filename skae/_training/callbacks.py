@@ -13,6 +13,7 @@ import numpy as np
 from skorch.callbacks import Callback, PassthroughScoring
 from skorch.callbacks import PrintLog as _PrintLog
 
+from skae._distributed.group import is_first
 from skae._training.history import terms_of
 
 try:
@@ -25,6 +26,9 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
     def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
+
+
+_PRINT = print  # as skorch has it: Ray Train replaces the builtin function
 
 
 class StopTraining(Exception):
@@ -61,7 +65,7 @@ class PrintLog(_PrintLog):
     """PrintLog that skips formatting when nothing is printed."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.verbose or self.sink is not print:
+        if net.verbose or self.sink is not _PRINT:
             super().on_epoch_end(net, **kwargs)
 
 
@@ -143,7 +147,7 @@ def reported_epochs(
     n_epochs : int
         Maximum number of epochs.
     """
-    if not hasattr(estimator, "_init_callback_context"):
+    if not (hasattr(estimator, "_init_callback_context") and is_first()):
         yield
         return
     context = estimator._init_callback_context(max_subtasks=n_epochs)
@@ -196,6 +200,7 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
     n_epochs : int
         Maximum number of epochs.
     """
+    verbose = verbose if is_first() else 0
     net.verbose = max(verbose - 1, 0)  # above 1, skorch prints lines
     if verbose != 1:
         yield

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from skae._distributed.share import finite_in_all
 from skae._exceptions import DivergenceError
 from skae._training.fused_adam import parameters_of
 
@@ -38,7 +39,7 @@ class FiniteWeights:
         """Copy the weights before the first step, and if their output is finite."""
         if self.copies is None:
             self.copies = [x.clone() for x in self._weights]
-        elif torch.isfinite(reconstruction).all():
+        elif torch.isfinite(finite_in_all(reconstruction)).all():
             for copy, x in zip(self.copies, self._weights, strict=True):
                 copy.copy_(x)
 
@@ -75,9 +76,10 @@ def check_start(loss: Tensor, terms: Mapping[str, Tensor]) -> None:
     terms : dict of str to Tensor
         The mean of each of its terms.
     """
-    if torch.isfinite(loss):
+    finite = {name: finite_in_all(value) for name, value in terms.items()}
+    if torch.isfinite(finite_in_all(loss)):
         return
-    bad = [name for name, value in terms.items() if not torch.isfinite(value).all()]
+    bad = [name for name, value in finite.items() if not torch.isfinite(value).all()]
     raise DivergenceError(
         f"The loss of the first batch is not finite (terms: {', '.join(bad)}), before "
         "any step of the optimizer. The learning rate is not the reason, but the "

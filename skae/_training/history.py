@@ -5,10 +5,13 @@ from __future__ import annotations
 from numbers import Number
 from typing import Any
 
+import torch
 from skorch.history import History
 from torch import Tensor
 
 from skae._data.batches import Batch
+from skae._distributed.group import current_group
+from skae._distributed.share import current_share
 
 
 class EpochHistory(History):
@@ -33,8 +36,9 @@ class EpochTerms:
 
     def add(self, batch: Batch, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Add the means of a batch."""
-        self.n_rows += len(batch.x)
-        weight = batch.total_weight
+        share = current_share()
+        self.n_rows += len(batch.x) if share is None else share.n_rows
+        weight = batch.total_weight if share is None else share.total_weight
         self._weight += weight
         if len(terms) > 1:  # a single term is the loss
             self._add("loss", weight, loss)
@@ -51,6 +55,21 @@ class EpochTerms:
     def sums(self) -> tuple[int, float, dict[str, Tensor]]:
         """Number of rows and their weight so far, and the sums of the terms."""
         return self.n_rows, self._weight, self._sums
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no batch was added."""
+        return not self._sums
+
+    def sum_up(self) -> None:
+        """Add the sums of other processes, if several train together."""
+        group = current_group()
+        if group is None:
+            return
+        own = [self.n_rows, self._weight, *map(float, self._sums.values())]
+        of_all = group.sum(torch.tensor(own, dtype=torch.float64))
+        self.n_rows, self._weight = int(of_all[0]), float(of_all[1])
+        self._sums = dict(zip(self._sums, of_all[2:], strict=True))
 
     def take(self, n_rows: int, weight: float, sums: dict[str, Tensor]) -> None:
         """Take on sums over batches that were run elsewhere."""

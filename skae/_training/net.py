@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from skae._data.batches import Batch
+from skae._distributed.agreement import divided_training
+from skae._distributed.group import from_first, stopping_alike
+from skae._distributed.share import backward, divided
 from skae._exceptions import DivergenceError
 from skae._random import RandomStream
 from skae._training.callbacks import StopTraining, is_stop_of_callback, with_own
@@ -31,8 +34,8 @@ from skae._training.passes import (
 from skae._training.plan import Task
 from skae._training.rates import LayerwiseNet
 from skae._training.schedules import LearningRate, Schedule, final
-from skae._training.settings import Mode, without_split
-from skae._training.stopping import STOPPING, release
+from skae._training.settings import Mode, validation_noise, without_split
+from skae._training.stopping import STOPPING, free_callbacks
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -65,11 +68,7 @@ class AutoencoderNet(LayerwiseNet):
         Format of the multiplications in training.
     """
 
-    # Attributes that skorch sets, and those that exist during a fit.
-    callbacks_: list[tuple[str, Callback]]
-    history_: Any
-    train_split: Any
-    cuda_dependent_attributes_: list[str]
+    # Attributes that exist during a fit.
     finite_weights_: Any
     epoch_terms_: Any
     learning_rate_: Any
@@ -179,12 +178,18 @@ class AutoencoderNet(LayerwiseNet):
         return None if x is None else to_tensor(x, device=self.device)
 
     def _infer(self, batch: Batch) -> dict[str, Tensor]:
+        return self._compute(self._corrupted(batch))
+
+    def _corrupted(self, batch: Batch) -> Tensor:
+        """Return the input of the module for a batch."""
         x = batch.x
         if self.has_user_code:
             x = x.clone()  # it may work in place, and x is the target as well
         if self.corruption is not None:
             x = self.corruption(x, self.module_.stream.on(x.device))
-        x = batch.with_condition(x)
+        return batch.with_condition(x)
+
+    def _compute(self, x: Tensor) -> dict[str, Tensor]:
         if self.precision == "float32":
             return self.module_(x)
         with torch.autocast(x.device.type, getattr(torch, self.precision)):
@@ -195,7 +200,7 @@ class AutoencoderNet(LayerwiseNet):
 
     def _get_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         loss, terms = self.criterion_(output, batch, self.module_)
-        if self.epoch_terms_.n_rows == 0 and self.module_.training:
+        if self.epoch_terms_.are_empty and self.module_.training:
             if self.module_.n_epochs == 0:
                 check_start(loss, terms)
             self.finite_weights_.update(output["reconstruction"])
@@ -204,14 +209,17 @@ class AutoencoderNet(LayerwiseNet):
 
     def evaluate(self, batch: Batch) -> dict[str, Any]:
         """Compute the output and the loss of a batch, by the names of skorch."""
-        output = self._infer(batch)
+        return divided(self._evaluate, self._corrupted(batch), batch, self)
+
+    def _evaluate(self, x: Tensor, batch: Batch) -> dict[str, Any]:
+        output = self._compute(x)
         loss = self._get_loss(output, batch)
         return {"loss": loss, "y_pred": _without_activations(output)}
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, in either loop."""
-        step = self.evaluate(Batch.of(batch))
-        step["loss"].backward()
+        step = self.evaluate(batch := Batch.of(batch))
+        step["loss"] = backward(step["loss"], batch, self.optimizer_)
         return step
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -238,8 +246,7 @@ class AutoencoderNet(LayerwiseNet):
         """Run user-defined code with a stream as torch's global generator."""
         if not self.has_user_code:
             return nullcontext()
-        stream = self.module_.stream if stream is None else stream
-        return stream.as_global(self.device)
+        return (stream or self.module_.stream).as_global(self.device)
 
     def measure(self, dataset: Any) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the objective of held-out rows, the loss of each, and the weights.
@@ -251,7 +258,7 @@ class AutoencoderNet(LayerwiseNet):
         """
         self._set_training(False)
         found = []
-        with self.validation_noise(), torch.no_grad():
+        with validation_noise(self), torch.no_grad():
             for pair in self.get_iterator(dataset, training=False):
                 with self.own_global_generator():
                     batch = self.receive(pair)
@@ -262,19 +269,9 @@ class AutoencoderNet(LayerwiseNet):
                 found.append((total, batch.total_weight, *parts))
         objectives, totals, losses, weights = zip(*found, strict=True)
         objective = float(np.average(objectives, weights=totals))
-        return objective, np.concatenate(losses), np.concatenate(weights)
+        return from_first((objective, np.concatenate(losses), np.concatenate(weights)))
 
     # One pass over data ---------------------------------------------------------
-
-    @contextmanager
-    def validation_noise(self) -> Iterator[None]:
-        """Make validation use the same noise in each epoch."""
-        training_stream = self.module_.stream
-        self.module_.stream = RandomStream(self.seed + 1)
-        try:
-            yield
-        finally:
-            self.module_.stream = training_stream
 
     def run_each_batch(self, a_pass: Pass) -> None:
         """Run the batches of a pass in skorch's own loop, with its callbacks."""
@@ -321,8 +318,9 @@ class AutoencoderNet(LayerwiseNet):
         is_new, n_before = not self.optimizer_.state, self.module_.n_epochs
         try:
             self.notify("on_train_begin", X=dataset, y=None)
-            with suppress(StopTraining):
-                yield from self._all_epochs(dataset, epochs)
+            n_epochs = self.max_epochs if epochs is None else epochs
+            with divided_training(self, dataset, n_epochs), suppress(StopTraining):
+                yield from self._all_epochs(dataset, n_epochs)
             self.notify("on_train_end", X=dataset, y=None)
         except DivergenceError:
             self.finite_weights_.restore()
@@ -334,9 +332,8 @@ class AutoencoderNet(LayerwiseNet):
         finally:
             self._finish_training()
 
-    def _all_epochs(self, dataset: Any, epochs: int | None) -> Passes:
+    def _all_epochs(self, dataset: Any, n_epochs: int) -> Passes:
         """Run epochs, select the best one, and run the final ones on all rows."""
-        n_epochs = self.max_epochs if epochs is None else epochs
         n_final = int(n_epochs * self.final_share)
         stopping: Any = dict(self.callbacks_).get(STOPPING)
         is_fresh = self.module_.n_epochs == 0
@@ -382,7 +379,8 @@ class AutoencoderNet(LayerwiseNet):
         for _ in self.course_.epochs(self, facts, n_epochs):
             self.notify("on_epoch_begin", **facts)
             yield from passes
-            self.notify("on_epoch_end", **facts)
+            with stopping_alike(StopTraining):
+                self.notify("on_epoch_end", **facts)
 
     def _restart(self, dataset: Any) -> None:
         """Start again, from PCA of all rows with the shipped networks."""
@@ -408,7 +406,7 @@ class AutoencoderNet(LayerwiseNet):
         self.learning_rate_ = self.mode_ = self.course_ = None
         for x in parameters_of(self.optimizer_):
             x.grad = None
-        release(self.callbacks_)
+        free_callbacks(self.callbacks_)
 
 
 def _without_activations(output: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from skae._random import draw_seed
 from skae._training.divergence import check_finite
 from skae._training.fused_adam import make_step, parameters_of
 from skae._training.history import EpochTerms, record_terms
+from skae._training.settings import validation_noise
 
 # Steps of a batch. If a subclass overrides one of these, skorch's own loop is used: it
 # calls all of them.
@@ -105,13 +106,14 @@ class Pass:
         net.epoch_terms_ = EpochTerms()
         if self.training and net.learning_rate_.n_steps is None:
             net.learning_rate_.n_steps = len(self.iterator) * net.n_epochs_
-        with nullcontext() if self.training else net.validation_noise():
+        with nullcontext() if self.training else validation_noise(net):
             yield
 
     def record(self) -> None:
         """Record the means of all terms, which have to be finite in training."""
         net = self.net
         terms, is_fast = net.epoch_terms_, net.is_fast_
+        terms.sum_up()
         means = record_terms(net.history, self.prefix, terms, as_batch=is_fast)
         if self.training:
             check_finite(means, len(net.history), net.lr)

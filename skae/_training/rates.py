@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.optim import Optimizer
@@ -146,6 +147,12 @@ class LayerwiseNet(NeuralNet):
     It is then built when it is first needed: for the first one torch imports its
     compiler, which takes a second that inference need not spend.
     """
+
+    # Attributes that skorch sets.
+    callbacks_: list[tuple[str, Callback]]
+    history_: Any
+    train_split: Any
+    cuda_dependent_attributes_: list[str]
 
     lr_by_layer: bool
     has_late_optimizer = False

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from skae._distributed.agreement import together
 from skae._exceptions import DivergenceError
+from skae._random import RandomStream
 from skae._training.schedules import steady
 from skae._training.stopping import STOPPING
 
@@ -36,10 +38,27 @@ def trains(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with _alone(self), default_torch():
+        with _alone(self), default_torch(), together(self, *args, **kwargs):
             return method(self, *args, **kwargs)
 
     return wrapper
+
+
+@contextmanager
+def validation_noise(net: Any) -> Iterator[None]:
+    """Make validation use the same noise in each epoch.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        The net that is validated.
+    """
+    training_stream = net.module_.stream
+    net.module_.stream = RandomStream(net.seed + 1)
+    try:
+        yield
+    finally:
+        net.module_.stream = training_stream
 
 
 @contextmanager

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 
 from skae._data.batches import RowDataset
 from skae._data.statistics import effective_share
 
 STOPPING = "early_stopping"  # name of the callback that ends a fit early
+
+# Attributes of callbacks that hold weights or data, and end with a fit.
+_OF_ONE_FIT = {"best_model_weights_", "start_", "held_out_"}
 
 # Share of rows that make up the variance, and how many of them have to be held out.
 _LEAST_SHARE = 0.1
@@ -130,8 +133,8 @@ class Stopping(EarlyStopping):
         return is_better
 
 
-def release(callbacks: list[tuple[str, Any]]) -> None:
-    """Release what callbacks hold of weights or data, at the end of a fit."""
+def free_callbacks(callbacks: list[tuple[str, Callback]]) -> None:
+    """Delete what callbacks hold of the weights and data of one fit."""
     for _, callback in callbacks:
         for name in _OF_ONE_FIT & set(vars(callback)):
             setattr(callback, name, None)

@@ -1,0 +1,1 @@
+"""Data-parallel training in the processes that torch.distributed has started."""
