@@ -5,10 +5,12 @@ import multiprocessing
 import os
 import queue
 import sys
+import tempfile
 import time
 import traceback
 import warnings
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -166,6 +168,37 @@ def searched():
     return {"scores": search.cv_results_["mean_test_score"]}
 
 
+class _Slices:
+    """Samples that are read in slices."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __getitem__(self, index):
+        return X[index]
+
+
+class _Interrupt(Callback):
+    """Interrupt the first fit at the beginning of the third epoch."""
+
+    is_next = True
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 3 and _Interrupt.is_next:
+            _Interrupt.is_next = False
+            raise KeyboardInterrupt
+
+
+def from_checkpoint():
+    """Return the results of a fit to rows past memory that was interrupted."""
+    path = Path(tempfile.gettempdir()) / f"ranks-{os.getppid()}.checkpoint"
+    params = {"shuffle_buffer": 40, "callbacks": [_Interrupt()]}
+    ae = make(DenoisingAutoencoder, 3, checkpoint=path, **params, **HIDDEN)
+    _Interrupt.is_next = True
+    with suppress(KeyboardInterrupt):
+        ae.fit(_Slices())
+    return results_of(ae.fit(_Slices()), X)
+
+
 class _OwnPenalty:
     """A user's penalty, with a value for each row."""
 
@@ -193,6 +226,10 @@ class _Decoder(_OwnEncoder):
 LARGE_EPS = {"optimizer__eps": 1e-3}
 HIDDEN = {"hidden_layer_sizes": (8,)}
 CASES = {
+    "rows past memory": fitting(
+        AutoencoderTransformer, _Slices(), 3, shuffle_buffer=40, **HIDDEN
+    ),
+    "checkpoint": from_checkpoint,
     "plain": fitting(AutoencoderTransformer, X, 3, **HIDDEN),
     "one row in each batch": fitting(AutoencoderTransformer, X[:9], 2, batch_size=1),
     "one batch": fitting(AutoencoderTransformer, X[:5], 2, batch_size=64),
