@@ -16,11 +16,7 @@ from skae import AutoencoderTransformer, SparseAutoencoder, StackedGridSearchCV
 distributed = pytest.importorskip("distributed")
 pytestmark = [
     pytest.mark.slow,
-<<<<<<< ours
-    # Of noise, which cannot be reconstructed; scikit-learn gives workers the filter.
-=======
     # X is noise. Workers get the filters of warnings from scikit-learn.
->>>>>>> theirs
     pytest.mark.filterwarnings("ignore::skae.FitWarning"),
     pytest.mark.filterwarnings("ignore::skae.CollapsedCodeWarning"),
 ]

@@ -1,5 +1,6 @@
 """Samples that are kept outside memory: read in blocks, and shuffled in a buffer."""
 
+import datetime
 import tracemalloc
 
 import numpy as np
@@ -282,12 +283,115 @@ def test_values_beyond_float32_are_refused(monkeypatch):
         AutoencoderTransformer(2, shuffle_buffer=100, **FAST).fit(Minimal(samples))
 
 
+@pytest.mark.parametrize(
+    ("types", "match"),
+    [(("i1", "i8"), "int64 from row 300 on"), (("f4", "f8"), "float64 from row 300")],
+)
+def test_items_of_several_types_are_refused_or_kept(types, match, monkeypatch):
+    monkeypatch.setattr("skae._sources.source._BLOCK_BYTES", 1)
+    values = np.clip(1000 * X, -100, 100)
+    items = [x.astype(types[i >= 300]) for i, x in enumerate(values)]
+    with pytest.raises(TypeError, match=match):
+        AutoencoderTransformer(2, shuffle_buffer=100, **FAST).fit(Items(items))
+    found = find_source(Items(items)).read_all()
+    np.testing.assert_array_equal(found, np.stack(items))
+
+
+class Lists(Items):
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+def test_items_may_be_lists_of_numbers_and_have_one_shape():
+    np.testing.assert_array_equal(find_source(Lists(X.tolist())).read_all(), X)
+    ragged = Lists([np.zeros(4), np.zeros(3)])
+    with pytest.raises(ValueError, match=r"item 1 has shape \(3,\)"):
+        find_source(ragged).read_all()
+
+
+@pytest.mark.parametrize("buffer", [100, N_ROWS])
+def test_masked_entries_that_are_read_are_refused(buffer):
+    masked = np.ma.masked_array(X, mask=X > 0.5)
+    with pytest.raises(ValueError, match="masked entries"):
+        AutoencoderTransformer(2, shuffle_buffer=buffer, **FAST).fit(Minimal(masked))
+
+
+def test_doubles_and_formats_of_hugging_face_are_kept():
+    datasets = pytest.importorskip("datasets")
+    times = np.array([[1.7e9 + i, i / 3] for i in range(50)])
+    table = datasets.Dataset.from_dict({"a": times[:, 0], "b": times[:, 1]})
+    np.testing.assert_array_equal(find_source(table).read_all(), times)
+    nested = datasets.Dataset.from_dict({"x": times.tolist()})
+    np.testing.assert_array_equal(find_source(nested).read_all(), times)
+    one = table.with_format("torch", columns=["b"])
+    np.testing.assert_array_equal(find_source(one).read_all(), times[:, 1:])
+    doubled = table.with_transform(lambda batch: {"a": [2 * x for x in batch["a"]]})
+    np.testing.assert_array_equal(find_source(doubled).read_all(), 2 * times[:, :1])
+    splits = datasets.DatasetDict({"train": table})
+    with pytest.raises(TypeError, match=r"X\['train'\]"):
+        AutoencoderTransformer().fit(splits)
+
+
+def test_a_query_without_an_order_is_refused():
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"g": np.arange(20_000) % 5000, "x": np.ones(20_000)})
+    query = frame.lazy().group_by("g").agg(pl.col("x").sum())
+    with pytest.raises(ValueError, match="another order each time"):
+        find_source(query, 100)
+    ordered = find_source(query.sort("g"), 100)
+    np.testing.assert_array_equal(ordered.read_all()[:, 0], np.arange(5000))
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("buffer", [10, "auto"])
+def test_dates_of_polars_are_refused_with_the_column(lazy, buffer):
+    pl = pytest.importorskip("polars")
+    date = datetime.date(2020, 1, 1)
+    frame = pl.DataFrame({"a": X[:60, 0], "d": [date] * 60})
+    ae = AutoencoderTransformer(1, shuffle_buffer=buffer, **FAST)
+    with pytest.raises(TypeError, match="contains dates: column"):
+        ae.fit(frame.lazy() if lazy else frame)
+
+
+@pytest.mark.parametrize("buffer", [50, "auto"])
+def test_nullable_columns_have_gaps(buffer):
+    pa = pytest.importorskip("pyarrow")
+    flags = [True, False] * 299 + [True, None]
+    table = pa.table({"a": X[:, 0].copy(), "b": X[:, 1].copy(), "d": flags})
+    ae = AutoencoderTransformer(2, missing="mask", shuffle_buffer=buffer, **FAST)
+    assert ae.fit(table).impute(table)[-1, 2] == pytest.approx(0.5, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "make", [_lazy, _arrow_dataset, _items, _hugging_face], ids=_id
+)
+def test_nothing_is_fitted_to_no_samples(make, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "X", X[:0])
+    with pytest.raises(ValueError, match=r"(?i)0 (sample|feature)"):
+        AutoencoderTransformer(2, **FAST).fit(make(tmp_path))
+
+
+def test_objects_that_numpy_converts_are_arrays():
+    class Other(Minimal):
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(self.samples, dtype=dtype)
+
+    one, other = Other(X), Other(X)
+    one.dtype, other.chunks = "a type of another library", 5
+    expected = AutoencoderTransformer(2, **FAST).fit_transform(X)
+    for given in (one, other):
+        found = AutoencoderTransformer(2, **FAST).fit_transform(given)
+        np.testing.assert_array_equal(found, expected)
+
+
 # Rows ---------------------------------------------------------------------------------
 
 
 def _stored(samples=X, n_block=70, n_buffer=200):
     bounds = equal_bounds(len(samples), 2**30, n_block)
-    source = Source(samples.shape, bounds, lambda i: samples[bounds[i] : bounds[i + 1]])
+    source = Source(
+        samples.shape, bounds, lambda i: samples[bounds[i] : bounds[i + 1]], 20
+    )
     return StoredRows(source, lambda rows, start: rows, n_buffer)
 
 
@@ -463,6 +567,33 @@ def test_a_detector_is_fitted_to_a_source(monkeypatch):
     assert detector.estimator_[0].mean_ == pytest.approx(X.mean(0), abs=0.05)
 
 
+def test_all_methods_of_a_detector_take_a_source(monkeypatch):
+    _allow(monkeypatch, 2000)
+    ae = AutoencoderTransformer(2, **FAST)
+    detector = AnomalyDetector(ae, random_state=0).fit(Minimal(X))
+    for method in ("transform", "explain", "p_values", "select"):
+        both = (getattr(detector, method)(x) for x in (Minimal(X), X))
+        np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)
+
+
+def test_a_detector_reads_a_source_as_often_as_its_estimator(monkeypatch):
+    _allow(monkeypatch, 2000)
+    alone, within = Minimal(X), Minimal(X)
+    alone.chunks = within.chunks = (100, N_FEATURES)
+    ae = AutoencoderTransformer(2, **FAST)
+    clone(ae).fit(alone)
+    AnomalyDetector(ae, random_state=0).fit(within)
+    assert within.n_read < 2 * alone.n_read
+
+
+def test_a_rate_that_too_few_rows_can_hold_is_refused(monkeypatch):
+    _allow(monkeypatch, 2000)
+    with pytest.raises(ValueError, match="at most 300 do"):
+        AnomalyDetector(false_positive_rate=0.002).fit(Minimal(X))
+    detector = AnomalyDetector(calibration_fraction=None).fit(Minimal(X))
+    assert detector.calibration_method_ == "split"
+
+
 def test_a_step_that_needs_all_rows_is_refused(monkeypatch):
     _allow(monkeypatch, 2000)
     pipe = make_pipeline(PowerTransformer(), AutoencoderTransformer(2, **FAST))
@@ -514,6 +645,38 @@ def test_several_results_for_each_sample_are_not_lazy():
     ae = AutoencoderTransformer(2, missing="mask", **FAST).fit(X)
     with pytest.raises(ValueError, match=r"pass X\.compute\(\)"):
         ae.impute(da.from_array(X), 3)
+
+
+@pytest.mark.parametrize("n_draws", [1, 2, 3, 5])
+def test_draws_are_not_lazy(n_draws):
+    da = pytest.importorskip("dask.array")
+    ae = AutoencoderTransformer(2, missing="mask", **FAST).fit(X)
+    with pytest.raises(ValueError, match="one result"):
+        ae.impute(da.from_array(X), n_draws)
+
+
+def test_lazy_results_are_those_of_the_time_of_the_call():
+    da = pytest.importorskip("dask.array")
+    ae = AutoencoderTransformer(2, **FAST).fit(X)
+    expected = ae.transform(X)
+    lazy = ae.transform(da.from_array(X, chunks=(100, N_FEATURES)))
+    ae.partial_fit(5 * X)
+    np.testing.assert_array_equal(lazy.compute(), expected)
+
+
+def test_a_condition_for_each_sample_is_divided_into_chunks():
+    da = pytest.importorskip("dask.array")
+    condition = np.arange(N_ROWS) % 3
+    array = da.from_array(X, chunks=(170, 2))
+    ae = VariationalAutoencoder(2, **FAST)
+    codes = ae.fit_transform(array, condition=condition)
+    expected = ae.transform(X, condition=condition)
+    np.testing.assert_allclose(codes.compute(), expected, rtol=0, atol=1e-6)
+    decoded = ae.inverse_transform(codes, condition=condition)
+    expected = ae.inverse_transform(expected, condition=condition)
+    np.testing.assert_allclose(decoded.compute(), expected, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="2 values for"):
+        ae.transform(da.from_array(X[:4], chunks=(2, -1)), condition=[0, 1])
 
 
 # Memory -------------------------------------------------------------------------------

@@ -510,8 +510,12 @@ class AnomalyDetector(
         """
         rows = self._check_X(X)
         self._validate_params()
-        with about_X(X, rows, getattr(self, "feature_names_in_", None)):
-            codes, scores = self._scorer.codes_and_scores(rows)
+        if isinstance(rows, StoredRows):
+            parts = [self._scorer.codes_and_scores(x) for x in rows.blocks()]
+            codes, scores = map(np.concatenate, zip(*parts, strict=True))
+        else:
+            with about_X(X, rows, getattr(self, "feature_names_in_", None)):
+                codes, scores = self._scorer.codes_and_scores(rows)
         if self.out_of_domain != "ignore":
             self._check_domain(np.flatnonzero(-scores < self.offset_), len(rows))
         return codes
@@ -605,6 +609,7 @@ class AnomalyDetector(
                 "score_by='code' is a distance between codes, which is no sum over "
                 "columns. Fit with score_by='both' or 'reconstruction' to explain rows."
             )
+        rows = np.asarray(rows)  # as large as the result
         with about_X(X, rows, getattr(self, "feature_names_in_", None)):
             contributions = self._scorer.contributions(rows)
         return as_frame(contributions.reshape(-1, *self.sample_shape_), X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ from skae._anomaly.conformal import n_rows_to_hold
 from skae._blending import real_steps
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.opening import is_frozen
-from skae._sources.rows import StoredRows
+from skae._sources.rows import StoredRows, stored_under
+from skae._sources.source import Readable, Source
 
 _BATCH = 4096
 _MOST_DRAWN = 8192  # rows that calibrate, and rows whose codes and errors are measured
 
 
-class Samples:
+class Samples(Readable):
     """Samples made from rows as they are read, in the shape that an estimator takes.
 
     Parameters
@@ -49,6 +51,17 @@ class Samples:
         for step in self.steps:
             samples = step.transform(samples)
         return np.asarray(samples)
+
+    def source(self) -> Source:
+        """Return how to read the samples in the blocks of the rows."""
+        bounds = stored_under(self.rows).bounds
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        return Source(
+            shape=self.shape,
+            bounds=bounds,
+            read=lambda i: self[int(bounds[i]) : int(bounds[i + 1])],
+            row_bytes=row_bytes,
+        )
 
     def after(self, step: Any) -> Samples:
         """Return the samples after one more transformer."""
@@ -116,9 +129,16 @@ class Part(NamedTuple):
         random_state : RandomState
             Draws them.
         """
+        n_most = min(_MOST_DRAWN, len(rows) // 2)
         n_calibration = n_wanted
-        if n_wanted > _MOST_DRAWN:
-            n_calibration = n_rows_to_hold(rate, _MOST_DRAWN, len(rows))
+        if n_wanted > n_most:
+            n_calibration = n_rows_to_hold(rate, n_most, n_most)
+        if n_calibration > n_most:
+            raise ValueError(
+                f"false_positive_rate={rate:g} needs {n_calibration} rows that "
+                f"calibrate. Of X, which is not in memory, at most {n_most} do. Pass a "
+                "higher rate, or X as an array."
+            )
         n_sample = min(_MOST_DRAWN, len(rows) - n_calibration)
         n_drawn = n_calibration + n_sample
         chosen = np.sort(

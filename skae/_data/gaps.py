@@ -162,6 +162,13 @@ def fit_factors(
     )
 
 
+def has_values(rows: Rows) -> bool:
+    """Tell whether any entry of rows is observed."""
+    step = max(1, _CHUNK_ENTRIES // rows.shape[1])
+    chunks = (rows[i : i + step] for i in range(0, len(rows), step))
+    return not all(np.isnan(chunk).all() for chunk in chunks)
+
+
 def extremes(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and the highest observed value of each feature."""
     low = np.full(rows.shape[1], np.inf)

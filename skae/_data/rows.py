@@ -150,11 +150,13 @@ def _opened(X: Any, n_most: int | str | None) -> tuple[Any, Source | None]:
     """
     X = _to_host(X)
     source = find_source(X, n_most if isinstance(n_most, int) else None)
-    if source is None or len(source) == 0:
+    if source is None:
         return X, None
     if len(source) > _count_in_memory(source, n_most):
         return source, source
-    return (X, None) if source.is_array else (source.read_all(), source)
+    if source.collect is not None:
+        return source.collect(), None
+    return source.read_all(), source
 
 
 def _count_in_memory(source: Source, n_most: int | str | None) -> int:
@@ -189,7 +191,7 @@ def _check_block(
 ) -> np.ndarray:
     """Return the rows of a block, which an error names."""
     try:
-        return _flat_rows(samples, check, allowed)
+        return _flat_rows(_to_host(samples), check, allowed)
     except (TypeError, ValueError) as error:
         where = f"Of X, rows {start} to {start + len(samples) - 1} were read."
         raise type(error)(f"{error} {where}") from error
@@ -357,8 +359,11 @@ def check_squares(rows: Any, statistics: Statistics, dtype: np.dtype) -> None:
             "StandardScaler, or set dtype='float64'."
         )
     vanishes = False
-    if not variance.any() and isinstance(rows, np.ndarray):
-        vanishes = bool((np.fmax.reduce(rows) > np.fmin.reduce(rows)).any())
+    if not variance.any() and not isinstance(rows, SparseRows):
+        blocks = rows.blocks() if isinstance(rows, StoredRows) else [rows[:]]
+        both = [(np.fmin.reduce(x), np.fmax.reduce(x)) for x in blocks]
+        low, high = (np.stack(x) for x in zip(*both, strict=True))
+        vanishes = bool((np.fmax.reduce(high) > np.fmin.reduce(low)).any())
     if vanishes or not np.isfinite(variance).all():
         what, then = ("close", "vanishes") if vanishes else ("far apart", "is infinite")
         raise ValueError(

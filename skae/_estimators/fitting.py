@@ -21,7 +21,7 @@ from skae._data.condition import (
     joined,
 )
 from skae._data.faults import explained
-from skae._data.gaps import extremes
+from skae._data.gaps import extremes, has_values
 from skae._data.rows import (
     check_observed,
     check_range,
@@ -335,7 +335,7 @@ def validated(estimator: Any, model: TrainedModel, X_val: Any) -> Iterator[None]
         raise ValueError(f"X_val and {other} both hold out rows. Give one of them.")
     try:
         rows = model.in_domain(checked_rows(X_val, estimator, model))
-        if model.takes_gaps and np.isnan(rows[:]).all():
+        if model.takes_gaps and not has_values(rows):
             raise ValueError("it holds only NaN.")
     except (TypeError, ValueError) as error:
         raise type(error)(f"X_val cannot be used: {error}") from error

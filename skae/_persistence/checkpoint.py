@@ -7,7 +7,6 @@ anew, from the same parameters and data, and takes on what training has changed 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import joblib
 from numpy.random import RandomState
 
 from skae._data.batches import BatchIterator
@@ -112,7 +112,11 @@ class Checkpoint(Course):
     """
 
     def __init__(self, path: Any, cls: type, parameters: Mapping[str, Any]) -> None:
-        self._path, self._name = path, f"checkpoint={os.fsdecode(path)!r}"
+        # A callback may change the folder that a relative path belongs to.
+        self._path, self._name = (
+            os.path.abspath(path),
+            f"checkpoint={os.fsdecode(path)!r}",
+        )
         try:
             self._marks = marks_of_call(cls, parameters)
         except (TypeError, ValueError) as error:
@@ -164,9 +168,11 @@ class Checkpoint(Course):
         """Refuse the file of another fit."""
         found = [*differences(self._marks, then), *own]
         if found:
-            raise ValueError(
-                f"{self._name} belongs to another fit ({'; '.join(found)}). {_WAY_OUT}"
-            )
+            raise self._of_another("; ".join(found))
+
+    def _of_another(self, what: str) -> ValueError:
+        """Return the error for the file of another fit."""
+        return ValueError(f"{self._name} belongs to another fit ({what}). {_WAY_OUT}")
 
     def remove(self) -> None:
         """Remove the file, unless another fit has replaced it."""
@@ -192,7 +198,7 @@ class Checkpoint(Course):
         if found is None:
             return seed
         if self._draws != found["draws"]:
-            self._check({}, "random_state: another there")
+            raise self._of_another("random_state: another there")
         return found["seed"]
 
     def epochs(self, net: Any, data: dict[str, Any], n_epochs: int) -> range:
@@ -331,10 +337,7 @@ def _after(each: Pass) -> Iterator[Any]:
 
 
 def _digest(random_state: RandomState) -> str:
-    state: Any = random_state.get_state(legacy=False)
-    return hashlib.sha256(
-        repr(state["state"]["pos"]).encode() + state["state"]["key"].tobytes()
-    ).hexdigest()
+    return joblib.hash(random_state.get_state(legacy=False))
 
 
 def _renewed(error: Exception, message: str) -> Exception:

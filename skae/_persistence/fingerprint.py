@@ -18,6 +18,7 @@ from torch.utils.data import Subset
 from skae._data.batches import Batch, BatchIterator, Remaining
 from skae._persistence.container import versions_now
 from skae._persistence.writer import Writer
+from skae._sources.rows import stored_under
 
 # A digest, and a short text for errors.
 Mark = tuple[str, str]
@@ -81,6 +82,8 @@ def _facts_of(code: CodeType) -> tuple[Any, ...]:
 
 def _mark(value: Any, where: str, shown: str | None = None) -> Mark:
     """Return the mark of any value that can be described."""
+    if isinstance(value, np.generic):
+        value = value.item()
     writer = _Describer()
     text = json.dumps(writer.encode_value(value, where), sort_keys=True)
     digest = hashlib.sha256(text.encode())
@@ -141,7 +144,9 @@ def _mark_of_rows(dataset: Any) -> Mark:
     if getattr(source, "sample", None) is not None:
         some = source.sample
         shown = f"{n_rows} of {some.rows.shape[1]} columns"
-        return _mark([n_rows, some.rows, some.weight], "X", shown)
+        stored = stored_under(source.rows)
+        order = [stored.bounds, stored.n_buffer]
+        return _mark([n_rows, some.rows, some.weight, *order], "X", shown)
     indices = np.arange(n_rows)
     taken = _take(dataset, indices[:1])
     per_block = max(1, _MOST_BYTES // _N_BLOCKS // max(taken.x.nbytes, 1))

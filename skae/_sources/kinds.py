@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import mmap
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 from scipy.sparse import issparse
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
-from skae._sources.source import Source, equal_bounds, given_bounds
+from skae._sources.source import Readable, Source, equal_bounds, given_bounds
 
 
 def find_source(X: Any, n_buffer: int | None = None) -> Source | None:
@@ -28,14 +30,19 @@ def find_source(X: Any, n_buffer: int | None = None) -> Source | None:
     n_buffer : int or None, default=None
         Number of samples that are shuffled together, if it is known.
     """
+    if isinstance(X, Readable):
+        return X.source()
     for module, name, make in _KINDS:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(X, kind):
             return make(X, n_buffer)
     is_in_memory = isinstance(X, np.ndarray) or torch.is_tensor(X) or issparse(X)
-    is_frame = hasattr(X, "iloc")
     has_all = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
-    if is_in_memory or is_frame or not has_all or len(X.shape) < 2:
+    if is_in_memory or hasattr(X, "iloc") or not has_all or len(X.shape) < 2:
+        return None
+    try:
+        np.dtype(X.dtype)
+    except TypeError:  # of another library, whose objects numpy may convert
         return None
     return _of_array(X, n_buffer)
 
@@ -47,18 +54,22 @@ def _of_array(X: Any, n_buffer: int | None) -> Source:
     """Read slices of an array on disk, such as one of h5py or zarr, by its chunks."""
     n_rows, *sample_shape = X.shape
     row_bytes = math.prod(sample_shape) * np.dtype(X.dtype).itemsize
-    chunks = getattr(X, "shards", None) or getattr(X, "chunks", None) or (1,)
-    n_chunk = chunks[0] if isinstance(chunks[0], int) else 1
+    chunks = getattr(X, "shards", None) or getattr(X, "chunks", None)
+    n_chunk = chunks[0] if isinstance(chunks, Sequence) and chunks else 1
+    n_chunk = n_chunk if isinstance(n_chunk, int) else 1
     bounds = equal_bounds(n_rows, row_bytes, n_chunk, n_buffer=n_buffer)
     return Source(
         shape=tuple(X.shape),
         bounds=bounds,
-        read=lambda i: np.asarray(X[int(bounds[i]) : int(bounds[i + 1])]),
+        read=lambda i: X[int(bounds[i]) : int(bounds[i + 1])],
+        row_bytes=row_bytes,
     )
 
 
-def _of_memmap(X: np.memmap, n_buffer: int | None) -> Source:
+def _of_memmap(X: np.memmap, n_buffer: int | None) -> Source | None:
     """Copy slices of a file that is mapped to memory, whose pages are then released."""
+    if X.ndim < 2:
+        return None
     source, file = _of_array(X, n_buffer), _mapped_file(X)
 
     def read(i: int) -> np.ndarray:
@@ -67,7 +78,7 @@ def _of_memmap(X: np.memmap, n_buffer: int | None) -> Source:
             file.madvise(mmap.MADV_DONTNEED)
         return samples
 
-    return replace(source, read=read, is_array=True)
+    return replace(source, read=read, collect=lambda: X)
 
 
 def _mapped_file(X: np.memmap) -> Any:
@@ -75,8 +86,8 @@ def _mapped_file(X: np.memmap) -> Any:
     base: Any = X
     while isinstance(base, np.ndarray):
         base = base.base
-    is_shared = X.mode != "c"  # changes of a private copy are in its pages alone
-    can_release = is_shared and hasattr(mmap, "MADV_DONTNEED")
+    # Changes of a private copy, of mode "c", are in its pages alone.
+    can_release = X.mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED")
     return base if can_release and isinstance(base, mmap.mmap) else None
 
 
@@ -90,7 +101,8 @@ def _of_dask(X: Any, n_buffer: int | None) -> Source:
     return Source(
         shape=tuple(X.shape),
         bounds=bounds,
-        read=lambda i: np.asarray(X[bounds[i] : bounds[i + 1]].compute()),
+        read=lambda i: X[bounds[i] : bounds[i + 1]].compute(),
+        row_bytes=math.prod(X.shape[1:]) * X.dtype.itemsize,
     )
 
 
@@ -104,36 +116,71 @@ def _of_dask_frame(X: Any, n_buffer: int | None) -> Source:
 # Tables -------------------------------------------------------------------------------
 
 
-def _as_floats(columns: list[np.ndarray]) -> np.ndarray:
-    """Return columns as a table, of floats since blocks may differ in their gaps."""
-    dtypes = {column.dtype for column in columns}
-    return np.column_stack(columns).astype(
-        np.result_type(np.float32, *dtypes), copy=False
-    )
+def _as_table(columns: Sequence[Any]) -> np.ndarray:
+    """Return columns as a table of floats.
+
+    Those of other numbers are doubles, which they are where there are gaps, so that all
+    blocks have one type. Columns that are no numbers make it one of objects, which is
+    refused later.
+    """
+    found = [_as_numbers(np.asarray(column)) for column in columns]
+    dtype = np.result_type(np.float32, *(column.dtype for column in found))
+    return np.column_stack(found).astype(dtype, copy=False)
+
+
+def _as_numbers(column: np.ndarray) -> np.ndarray:
+    if column.dtype.kind in "biuf":
+        return column if column.dtype.kind == "f" else column.astype(np.float64)
+    values = column.astype(object)
+    if all(value is None or isinstance(value, (Number, Decimal)) for value in values):
+        return values.astype(np.float64)  # None is NaN
+    return values
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """Return values as an array of one dimension, whatever they are."""
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
 
 
 def _of_polars(X: Any, n_buffer: int | None) -> Source:
     """Collect slices of a lazy frame of polars."""
     import polars as pl
 
-    names = X.collect_schema().names()
+    header = X.head(0).collect()
     n_rows = X.select(pl.len()).collect().item()
-    bounds = equal_bounds(n_rows, 8 * len(names), n_buffer=n_buffer)
+    bounds = equal_bounds(n_rows, 8 * header.width, n_buffer=n_buffer)
+
+    def collect(i: int) -> Any:
+        return X.slice(int(bounds[i]), int(bounds[i + 1] - bounds[i])).collect()
 
     def read(i: int) -> np.ndarray:
-        some = X.slice(int(bounds[i]), int(bounds[i + 1] - bounds[i])).collect()
-        return _as_floats([column.to_numpy() for column in some.iter_columns()])
+        columns = collect(i).iter_columns()
+        return _as_table(
+            [
+                x.to_numpy() if x.dtype.is_numeric() else _objects(x.to_list())
+                for x in columns
+            ]
+        )
 
-    return Source((n_rows, len(names)), bounds, read, X.head(0).collect())
+    if len(bounds) > 2 and not collect(0).equals(collect(0)):
+        raise ValueError(
+            "X is a lazy frame whose rows have another order each time it is "
+            "collected. Sort it, set maintain_order=True in group_by and join, or pass "
+            "X.collect()."
+        )
+    shape = n_rows, header.width
+    return Source(shape, bounds, read, 8 * header.width, header, X.collect)
 
 
 def _of_frame(X: Any, n_buffer: int | None) -> Source:
-    return replace(_of_polars(X.lazy(), n_buffer), is_array=True)
+    return replace(_of_polars(X.lazy(), n_buffer), collect=lambda: X)
 
 
 def _of_arrow(table: Any) -> np.ndarray:
     """Return a table of Arrow as an array."""
-    return _as_floats([x.to_numpy(zero_copy_only=False) for x in table.columns])
+    return _as_table([x.to_numpy(zero_copy_only=False) for x in table.columns])
 
 
 def _of_table(X: Any, n_buffer: int | None) -> Source:
@@ -143,8 +190,8 @@ def _of_table(X: Any, n_buffer: int | None) -> Source:
         shape=(X.num_rows, X.num_columns),
         bounds=bounds,
         read=lambda i: _of_arrow(X.slice(bounds[i], bounds[i + 1] - bounds[i])),
+        row_bytes=8 * X.num_columns,
         header=X.slice(0, 0),
-        is_array=True,
     )
 
 
@@ -157,6 +204,7 @@ def _of_parquet(X: Any, n_buffer: int | None) -> Source:
         shape=(sum(counts), header.num_columns),
         bounds=given_bounds(counts),
         read=lambda i: _of_arrow(X.read_row_group(groups[i])),
+        row_bytes=8 * header.num_columns,
         header=header,
     )
 
@@ -178,6 +226,7 @@ def _of_arrow_dataset(X: Any, n_buffer: int | None) -> Source:
         shape=(sum(counts), len(X.schema.names)),
         bounds=given_bounds(counts),
         read=lambda i: _of_arrow(parts[i].to_table(schema=X.schema)),
+        row_bytes=8 * len(X.schema.names),
         header=X.schema.empty_table(),
     )
 
@@ -185,23 +234,27 @@ def _of_arrow_dataset(X: Any, n_buffer: int | None) -> Source:
 # Data sets ----------------------------------------------------------------------------
 
 
-def _sample_of(item: Any) -> Any:
+def _sample_of(item: Any) -> np.ndarray:
     """Return the sample in an item of a data set, which may be one of several parts."""
-    if isinstance(item, (tuple, list)):
+    is_sample = isinstance(item, list) and item and isinstance(item[0], Number)
+    if isinstance(item, (tuple, list)) and not is_sample:
         item = item[0]
     if isinstance(item, dict):
         raise TypeError(
             f"X is a data set whose items are dicts, with the keys {list(item)}. Let "
             "its items be arrays or tuples that begin with one."
         )
-    return item.detach().cpu().numpy() if torch.is_tensor(item) else np.asarray(item)
+    if torch.is_tensor(item):
+        item = item.detach().cpu()
+        item = item.float() if item.dtype == torch.bfloat16 else item
+    return np.asarray(item)
 
 
 def _of_dataset(X: Any, n_buffer: int | None) -> Source:
     """Read the items of a data set of torch, of which labels are left out."""
     if isinstance(X, TensorDataset):
         return _of_array(X.tensors[0].detach().cpu().numpy(), n_buffer)
-    first = _sample_of(X[0])
+    first = _sample_of(X[0]) if len(X) else np.empty(1)
     shape = (len(X), *(first.shape or (1,)))
     bounds = equal_bounds(len(X), first.nbytes, n_buffer=n_buffer)
 
@@ -209,30 +262,51 @@ def _of_dataset(X: Any, n_buffer: int | None) -> Source:
         indices = list(range(bounds[i], bounds[i + 1]))
         has_batches = hasattr(X, "__getitems__")
         items = X.__getitems__(indices) if has_batches else map(X.__getitem__, indices)
-        samples = np.stack([_sample_of(item) for item in items])
-        return samples.reshape(len(indices), *shape[1:])
+        samples = [_sample_of(item) for item in items]
+        for index, sample in zip(indices, samples, strict=True):
+            if sample.shape != first.shape:
+                raise ValueError(
+                    f"X is a data set whose item {index} has shape {sample.shape}, but "
+                    f"the first has {first.shape}."
+                )
+        return np.stack(samples).reshape(len(indices), *shape[1:])
 
-    return Source(shape, bounds, read)
+    return Source(shape, bounds, read, first.nbytes)
 
 
 def _of_hugging_face(X: Any, n_buffer: int | None) -> Source:
     """Read the columns of a data set of Hugging Face, or the only one if it has one."""
-    names, rows = X.column_names, X.with_format("numpy")
+    import pyarrow as pa
+
+    is_transformed = X.format["type"] == "custom"
+    names = list(X[:1]) if is_transformed else X.format["columns"] or X.column_names
+
+    def read_column(name: str, start: int, stop: int) -> np.ndarray:
+        if is_transformed:
+            return np.asarray(X[start:stop][name])
+        feature = X.features[name]
+        if type(feature).__name__ in ("Value", "ClassLabel"):
+            table = X.with_format("arrow", columns=[name])[start:stop]
+            return table.column(name).to_numpy(zero_copy_only=False)
+        # Arrays, whose numbers numpy's format would make float32.
+        dtype = _leaf_dtype(feature)
+        settings = {} if dtype is None else {"dtype": dtype}
+        arrays = X.with_format("numpy", columns=[name], **settings)
+        return np.asarray(arrays[start:stop][name])
 
     def read_slice(start: int, stop: int) -> np.ndarray:
-        batch = rows[start:stop]
-        columns = [np.asarray(batch[name]) for name in names]
+        columns = [read_column(name, start, stop) for name in names]
         if len(columns) == 1 and columns[0].ndim > 1:
             return columns[0]
         if any(column.ndim > 1 for column in columns):
             raise ValueError(
                 f"X is a data set with the columns {names}, of which some hold arrays. "
-                "Choose one of these: X.select_columns(['image'])."
+                f"Choose one of these: X.select_columns([{names[0]!r}])."
             )
-        return _as_floats(columns)
+        return _as_table(columns)
 
-    import pyarrow as pa
-
+    if len(X) == 0:
+        return Source((0, len(names)), np.zeros(1, dtype=int), lambda i: np.empty(0), 1)
     first, header = read_slice(0, 1), None
     if first.ndim == 2 and len(names) == first.shape[1]:
         header = pa.table({name: [] for name in names})
@@ -241,8 +315,19 @@ def _of_hugging_face(X: Any, n_buffer: int | None) -> Source:
         shape=(len(X), *first.shape[1:]),
         bounds=bounds,
         read=lambda i: read_slice(int(bounds[i]), int(bounds[i + 1])),
+        row_bytes=first.nbytes,
         header=header,
     )
+
+
+def _leaf_dtype(feature: Any) -> np.dtype | None:
+    """Return the type of the numbers in a column of arrays, None for images."""
+    while hasattr(feature, "feature"):
+        feature = feature.feature
+    try:
+        return np.dtype(feature.dtype)
+    except TypeError:
+        return None
 
 
 def _refuse(X: Any, n_buffer: int | None) -> Source:
@@ -252,7 +337,11 @@ def _refuse(X: Any, n_buffer: int | None) -> Source:
     )
 
 
-_KINDS: list[tuple[str, str, Callable[[Any, int | None], Source]]] = [
+def _refuse_splits(X: Any, n_buffer: int | None) -> Source:
+    raise TypeError(f"X holds several data sets, {list(X)}. Pass one: X['train'].")
+
+
+_KINDS: list[tuple[str, str, Callable[[Any, int | None], Source | None]]] = [
     ("numpy", "memmap", _of_memmap),
     ("dask.array", "Array", _of_dask),
     ("dask.dataframe", "DataFrame", _of_dask_frame),
@@ -261,6 +350,7 @@ _KINDS: list[tuple[str, str, Callable[[Any, int | None], Source]]] = [
     ("pyarrow", "Table", _of_table),
     ("pyarrow.parquet", "ParquetFile", _of_parquet),
     ("pyarrow.dataset", "Dataset", _of_arrow_dataset),
+    ("datasets", "DatasetDict", _refuse_splits),
     ("datasets", "IterableDataset", _refuse),
     ("datasets", "Dataset", _of_hugging_face),
     (IterableDataset.__module__, "IterableDataset", _refuse),

@@ -37,7 +37,7 @@ class StoredRows:
         self._kept_indices: dict[int, np.ndarray] = {}
         self._kept: dict[int, np.ndarray] = {}
         self._last: tuple[int, Any] = (-1, None)
-        first = check(np.asarray(source.read(0)), 0)
+        first = check(source.block(0), 0)
         self.shape, self.dtype = (len(source), first.shape[1]), first.dtype
         self._last = (0, first)
 
@@ -48,9 +48,14 @@ class StoredRows:
         """Return the rows of a block."""
         last, rows = self._last
         if last != number:
-            samples = np.asarray(self._source.read(number))
-            rows = self._check(samples, int(self.bounds[number]))
-            rows = rows.astype(self.dtype, casting="same_kind", copy=False)
+            start = int(self.bounds[number])
+            rows = self._check(self._source.block(number), start)
+            if not np.can_cast(rows.dtype, self.dtype):
+                raise TypeError(
+                    f"X holds {rows.dtype} from row {start} on, and {self.dtype} in "
+                    "its first rows. Convert all to one type."
+                )
+            rows = rows.astype(self.dtype, copy=False)
             for check in self._more_checks:
                 check(rows)
             self._last = number, rows
@@ -124,7 +129,9 @@ class StoredRows:
             return np.delete(self.block(number), some - self.bounds[number], axis=0)
 
         n_rows = len(self) - len(left_out)
-        source = Source((n_rows, self.shape[1]), self.bounds - starts, read)
+        row_bytes = self.shape[1] * self.dtype.itemsize
+        bounds = self.bounds - starts
+        source = Source((n_rows, self.shape[1]), bounds, read, row_bytes)
         return StoredRows(source, lambda rows, start: rows, self.n_buffer)
 
     # Values -----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,35 +26,59 @@ class Source:
         Where each block starts, and where the last one ends.
     read : callable
         From the number of a block to its samples, an array of numbers.
+    row_bytes : int
+        Size of a sample, about.
     header : table or None, default=None
         Of a table, the columns without rows, from which scikit-learn reads names.
-    is_array : bool, default=False
-        Whether scikit-learn takes the samples as they are, if they fit in memory.
+    collect : callable or None, default=None
+        Returns all samples as what scikit-learn takes. None is to read all blocks.
     """
 
     shape: tuple[int, ...]
     bounds: np.ndarray
     read: Callable[[int], Any]
+    row_bytes: int
     header: Any = None
-    is_array: bool = False
+    collect: Callable[[], Any] | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def count_within(self, n_bytes: int) -> int:
-        """Return how many samples a number of bytes holds, by the first block."""
-        n_first = int(self.bounds[1])
-        return max(1, n_bytes * n_first // max(1, np.asarray(self.read(0)).nbytes))
+        """Return how many samples a number of bytes holds, about."""
+        return max(1, n_bytes // max(1, self.row_bytes))
+
+    def block(self, number: int) -> np.ndarray:
+        """Return the samples of a block."""
+        samples = self.read(number)
+        if np.ma.is_masked(samples):
+            raise ValueError(
+                "X holds masked entries. Fill them, for instance with NaN, before they "
+                "are read."
+            )
+        return np.asarray(samples)
 
     def read_all(self) -> np.ndarray:
-        """Return all samples."""
-        first = np.asarray(self.read(0))
-        found = np.empty(self.shape, first.dtype)
-        found[: len(first)] = first
-        for i in range(1, len(self.bounds) - 1):
-            some = found[self.bounds[i] : self.bounds[i + 1]]
-            np.copyto(some, self.read(i), casting="same_kind")
+        """Return all samples, in a type that holds those of each block."""
+        if not len(self):
+            return np.empty(self.shape)
+        found = np.empty((0, *self.shape[1:]))
+        for i in range(len(self.bounds) - 1):
+            samples = self.block(i)
+            dtype = np.result_type(samples, found) if i else samples.dtype
+            if i == 0:
+                found = np.empty(self.shape, dtype)
+            found = found.astype(dtype, copy=False)
+            found[self.bounds[i] : self.bounds[i + 1]] = samples
         return found
+
+
+class Readable(ABC):
+    """Samples that say themselves how they are read in blocks."""
+
+    @abstractmethod
+    def source(self) -> Source:
+        """Return how they are read."""
 
 
 def equal_bounds(
