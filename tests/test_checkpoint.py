@@ -707,3 +707,36 @@ def test_other_rows_past_memory_are_refused(path, monkeypatch):
     interrupt(monkeypatch, 7, lambda: ae.fit(Slices(X)))
     with pytest.raises(ValueError, match=r"belongs to another fit.*X"):
         ae.fit(Slices(X[::-1]))
+
+
+def test_other_blocks_of_the_same_rows_are_refused(path, monkeypatch):
+    ae = make(shuffle_buffer=40, checkpoint=path)
+    interrupt(monkeypatch, 7, lambda: ae.fit(Slices(X)))
+    other = Slices(X)
+    other.chunks = (20,)
+    with pytest.raises(ValueError, match="belongs to another fit"):
+        ae.fit(other)
+
+
+def test_another_random_state_is_refused_by_its_name(path, monkeypatch):
+    first, second = np.random.RandomState(0), np.random.RandomState(1)
+    interrupt(monkeypatch, 7, lambda: make(random_state=first, checkpoint=path).fit(X))
+    with pytest.raises(ValueError, match=r"another fit \(random_state: another there"):
+        make(random_state=second, checkpoint=path).fit(X)
+
+
+def test_random_states_of_any_kind_resume(path, monkeypatch):
+    def new(**params):
+        source = np.random.RandomState(np.random.PCG64(0))
+        return make(random_state=source, **params)
+
+    expected = new().fit(X)
+    interrupt(monkeypatch, 7, lambda: new(checkpoint=path).fit(X))
+    found = new(checkpoint=path).fit(X)
+    assert_array_equal(found.transform(X), expected.transform(X))
+
+
+def test_equal_numbers_of_numpy_and_python_are_one_fit(path, monkeypatch):
+    fit = make(random_state=np.int64(0), checkpoint=path).fit
+    interrupt(monkeypatch, 7, lambda: fit(X))
+    make(random_state=0, checkpoint=path).fit(X)
