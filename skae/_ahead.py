@@ -163,7 +163,7 @@ class Gathering:
             raise _Gathered  # copies of it have different hashes
         key, hash_of_x = _key(owner, X, given)
         if key is None:
-            self._unknown["a parameter that cannot be pickled"] += 1
+            self._unknown["an X or a parameter that cannot be pickled"] += 1
             raise _Gathered
         same = self._repeated.get(key)
         if same is None:

@@ -740,3 +740,11 @@ def test_equal_numbers_of_numpy_and_python_are_one_fit(path, monkeypatch):
     fit = make(random_state=np.int64(0), checkpoint=path).fit
     interrupt(monkeypatch, 7, lambda: fit(X))
     make(random_state=0, checkpoint=path).fit(X)
+
+
+@pytest.mark.filterwarnings("default::skae.FitWarning")
+def test_another_number_of_threads_is_told(path, monkeypatch):
+    interrupt(monkeypatch, 7, lambda: make(checkpoint=path).fit(X))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    with pytest.warns(FitWarning, match=r"resumes with 3 thread\(s\)"):
+        make(checkpoint=path).fit(X)

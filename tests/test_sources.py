@@ -272,7 +272,7 @@ def test_a_wrong_value_names_the_rows_that_were_read(wrong, method, monkeypatch)
     samples[250, 3] = wrong
     ae = AutoencoderTransformer(2, **FAST)
     ae = ae if method == "fit" else ae.fit(X)
-    with pytest.raises(ValueError, match=r"(?i)(nan|inf).*rows 200 to 299 were read"):
+    with pytest.raises(ValueError, match=r"(?i)(nan|inf).*row 250.*rows 200 to 299"):
         getattr(ae, method)(Minimal(samples))
 
 
@@ -382,6 +382,16 @@ def test_objects_that_numpy_converts_are_arrays():
     for given in (one, other):
         found = AutoencoderTransformer(2, **FAST).fit_transform(given)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_paths_and_groups_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with pytest.raises(TypeError, match=r"X is a path, 'X\.parquet'"):
+        AutoencoderTransformer().fit("X.parquet")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["rows"] = X
+        with pytest.raises(TypeError, match=r"group of arrays, \['rows'\]"):
+            AutoencoderTransformer().fit(file)
 
 
 # Rows ---------------------------------------------------------------------------------

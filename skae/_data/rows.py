@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -148,6 +151,12 @@ def _opened(X: Any, n_most: int | str | None) -> tuple[Any, Source | None]:
 
     What is to be taken as an array has none.
     """
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"X is a path, {os.fspath(X)!r}. Open it, for instance by "
+            "pyarrow.parquet.ParquetFile(path), h5py.File(path)['X'] or "
+            "numpy.load(path, mmap_mode='r')."
+        )
     X = _to_host(X)
     source = find_source(X, n_most if isinstance(n_most, int) else None)
     if source is None:
@@ -163,7 +172,11 @@ def _count_in_memory(source: Source, n_most: int | str | None) -> int:
     """Return the most samples of a source that are in memory at a time."""
     if isinstance(n_most, str):
         return source.count_within(_BUFFER_BYTES)
-    return source.count_within(_READ_BYTES) if n_most is None else n_most
+    if n_most is None:
+        # What is taken as it is takes no memory.
+        n_bytes = _READ_BYTES if source.collect is None else _BUFFER_BYTES
+        return source.count_within(n_bytes)
+    return n_most
 
 
 def _flat_rows(
@@ -190,11 +203,21 @@ def _check_block(
     check: Callable, allowed: dict[str, bool], samples: np.ndarray, start: int
 ) -> np.ndarray:
     """Return the rows of a block, which an error names."""
-    try:
+    with _counted_from(start, len(samples)):
         return _flat_rows(_to_host(samples), check, allowed)
+
+
+@contextmanager
+def _counted_from(start: int, n_rows: int) -> Iterator[None]:
+    """Count the rows that an error names from the first of X, not of a block."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
-        where = f"Of X, rows {start} to {start + len(samples) - 1} were read."
-        raise type(error)(f"{error} {where}") from error
+        message = re.sub(
+            r"\brow (\d+)", lambda found: f"row {int(found[1]) + start}", str(error)
+        )
+        where = f"Of X, rows {start} to {start + n_rows - 1} were read."
+        raise type(error)(f"{message} {where}") from error
 
 
 def _settings(*, allow_gaps: bool, allow_sparse: bool) -> Any:
@@ -302,7 +325,12 @@ def check_range(rows: Any, dtype: np.dtype, names: np.ndarray | None = None) -> 
     if rows.dtype.kind != "f" or rows.dtype.itemsize <= dtype.itemsize:
         return
     if isinstance(rows, StoredRows):
-        rows.check_also(partial(check_range, dtype=dtype, names=names))
+
+        def check(block: np.ndarray, start: int) -> None:
+            with _counted_from(start, len(block)):
+                check_range(block, dtype, names)
+
+        rows.check_also(check)
         return
     largest = np.finfo(dtype).max
     values = rows.matrix.data if isinstance(rows, SparseRows) else rows

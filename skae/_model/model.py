@@ -39,7 +39,7 @@ from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan
 from skae._training.stopping import STOPPING
 
-_MOST_ENTRIES = 2**22  # of rows whose errors are summed up at a time
+_MOST_ENTRIES = 2**20  # of rows whose errors are summed up at a time
 
 
 @dataclass

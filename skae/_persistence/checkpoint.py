@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import joblib
+import torch
 from numpy.random import RandomState
 
 from skae._data.batches import BatchIterator
@@ -290,6 +291,7 @@ class Checkpoint(Course):
         state = {
             "marks": self._marks,
             "moments": moments_of(net.module.statistics),
+            "runs_in": _circumstances(),
             "seed": net.seed,
             "draws": self._draws,
             "phase": self._phase,
@@ -313,6 +315,13 @@ class Checkpoint(Course):
     def _restore(self, each: Pass, found: dict[str, Any]) -> None:
         """Take on the state of a file."""
         net, module = each.net, each.net.module_
+        if found["runs_in"] != _circumstances():
+            warn(
+                f"{self._name} was written with {found['runs_in']}, and the fit "
+                f"resumes with {_circumstances()}: rounding differs, so that its "
+                "result is not the same to the last bit.",
+                FitWarning,
+            )
         each.n_resumed = found["n_batches"]
         module.load_state_dict(found["weights"])
         module.n_epochs = found["n_epochs_of_module"]
@@ -338,6 +347,13 @@ def _after(each: Pass) -> Iterator[Any]:
 
 def _digest(random_state: RandomState) -> str:
     return joblib.hash(random_state.get_state(legacy=False))
+
+
+def _circumstances() -> str:
+    """Return what rounding depends on, beside versions and the device."""
+    group = current_group()
+    n_processes = 1 if group is None else group.size
+    return f"{torch.get_num_threads()} thread(s) and {n_processes} process(es)"
 
 
 def _renewed(error: Exception, message: str) -> Exception:

@@ -337,12 +337,18 @@ def _refuse(X: Any, n_buffer: int | None) -> Source:
     )
 
 
+def _refuse_group(X: Any, n_buffer: int | None) -> Source:
+    raise TypeError(f"X is a group of arrays, {list(X)}. Pass one of them: X['name'].")
+
+
 def _refuse_splits(X: Any, n_buffer: int | None) -> Source:
     raise TypeError(f"X holds several data sets, {list(X)}. Pass one: X['train'].")
 
 
 _KINDS: list[tuple[str, str, Callable[[Any, int | None], Source | None]]] = [
     ("numpy", "memmap", _of_memmap),
+    ("h5py", "Group", _refuse_group),
+    ("zarr", "Group", _refuse_group),
     ("dask.array", "Array", _of_dask),
     ("dask.dataframe", "DataFrame", _of_dask_frame),
     ("polars", "LazyFrame", _of_polars),

@@ -33,7 +33,7 @@ class StoredRows:
         self.bounds = source.bounds
         self.n_buffer = n_buffer
         self._source, self._check = source, check
-        self._more_checks: list[Callable[[np.ndarray], None]] = []
+        self._more_checks: list[Callable[[np.ndarray, int], None]] = []
         self._kept_indices: dict[int, np.ndarray] = {}
         self._kept: dict[int, np.ndarray] = {}
         self._last: tuple[int, Any] = (-1, None)
@@ -57,7 +57,7 @@ class StoredRows:
                 )
             rows = rows.astype(self.dtype, copy=False)
             for check in self._more_checks:
-                check(rows)
+                check(rows, start)
             self._last = number, rows
         if number in self._kept_indices and number not in self._kept:
             self._kept[number] = rows[self._kept_indices[number]]
@@ -67,7 +67,7 @@ class StoredRows:
         """Yield the rows of one block after another."""
         return map(self.block, range(len(self.bounds) - 1))
 
-    def check_also(self, check: Callable[[np.ndarray], None]) -> None:
+    def check_also(self, check: Callable[[np.ndarray, int], None]) -> None:
         """Check blocks by one more function as they are read."""
         self._more_checks.append(check)
         self._last = (-1, None)

@@ -43,7 +43,7 @@ def reason_against(each: Pass) -> str | None:
     if net.precision != "float32":
         return f"precision={net.precision!r}"
     if not _is_ours(each.iterator):
-        return "batches of your own"
+        return "rows that are not in memory, or batches of your own"
     if net.has_user_code:
         # Hooks, counters and branches of it may do something else when stacked.
         return "a module, loss, penalty or transformation of your own"
