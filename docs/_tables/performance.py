@@ -62,7 +62,6 @@ COLUMNS = {
         "x_gb": "X, GB",
         "n_rows": "rows",
         "fit_peak_mb": "fit, peak MB",
-        "score_peak_mb": "score, peak MB",
         "transform_peak_mb": "transform, peak MB",
         "codes_mb": "of these codes",
         "fit_us_per_row": "fit, µs",
@@ -181,14 +180,19 @@ def stacked(rows):
     return ["search", "seconds", "speed-up", "difference"], body
 
 
+def four_digits(value):
+    """Write R², or a difference of two."""
+    return f"{float(value):.4f}".replace("-", "−")
+
+
 def shuffling(rows):
     """Return the table of buffers, each a share of the rows."""
     body = [
         [
             plain(row["case"]),
             f"{float(row['buffer_share']):.0%}",
-            *[value_and_range(row, x, number) for x in ("r2", "minus_full")],
-            number(row["r2_pca"]),
+            *[value_and_range(row, x, four_digits) for x in ("r2", "minus_full")],
+            four_digits(row["r2_pca"]),
         ]
         for row in rows
     ]
