@@ -150,13 +150,18 @@ def test_cases_stop_early_or_end_with_all_rows(one):
     assert len(one["final epochs"]["history"]) == 16 * 5 + 4 * 3
 
 
-@pytest.fixture(scope="module")
-def errors(tmp_path_factory):
-    found = ranks.start(ranks.errors, tmp_path_factory.mktemp("errors"))
+def _of_two(function, folder):
+    """Return what a function returns in each of two processes."""
+    found = ranks.start(function, folder)
     assert sorted(found) == [0, 1]
     for result in found.values():
         assert isinstance(result, dict), result
     return found
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory):
+    return _of_two(ranks.errors, tmp_path_factory.mktemp("errors"))
 
 
 @spawns
@@ -193,11 +198,7 @@ def test_the_error_of_one_process_ends_the_wait_of_the_other(errors):
 
 @pytest.fixture(scope="module")
 def alike(tmp_path_factory):
-    found = ranks.start(ranks.alike, tmp_path_factory.mktemp("alike"))
-    assert sorted(found) == [0, 1]
-    for result in found.values():
-        assert isinstance(result, dict), result
-    return found
+    return _of_two(ranks.alike, tmp_path_factory.mktemp("alike"))
 
 
 @spawns

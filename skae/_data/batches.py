@@ -222,7 +222,7 @@ class HoldOut:
         return min(n_held, _MOST_HELD_OUT) if self.is_optional else n_held
 
     def choose(self, n_rows: int) -> np.ndarray:
-        """Return the indices of the held-out rows, of more than have an order."""
+        """Return the indices of the held-out rows, of rows that are not in memory."""
         if n_rows < _FEWEST_ROWS:
             return self.split(n_rows)[1]
         n_held = self._count(n_rows)

@@ -114,10 +114,8 @@ class Checkpoint(Course):
 
     def __init__(self, path: Any, cls: type, parameters: Mapping[str, Any]) -> None:
         # A callback may change the folder that a relative path belongs to.
-        self._path, self._name = (
-            os.path.abspath(path),
-            f"checkpoint={os.fsdecode(path)!r}",
-        )
+        self._path = os.path.abspath(path)
+        self._name = f"checkpoint={os.fsdecode(path)!r}"
         try:
             self._marks = marks_of_call(cls, parameters)
         except (TypeError, ValueError) as error:

@@ -101,17 +101,23 @@ class StoredRows:
         order = np.argsort(indices, kind="stable")
         inside = indices[order]
         result = np.empty((len(indices), self.shape[1]), self.dtype)
-        numbers = np.searchsorted(self.bounds, inside, side="right") - 1
-        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-        stops = np.append(starts, len(order))[1:]
-        for start, stop in zip(starts, stops, strict=True):
-            number = int(numbers[start])
-            local = inside[start:stop] - self.bounds[number]
+        start = 0
+        for number, local in self._by_block(inside):
             kept = self._kept.get(number)
             if kept is None or not np.array_equal(local, self._kept_indices[number]):
                 kept = self.block(number)[local]
-            result[order[start:stop]] = kept
+            result[order[start : start + len(local)]] = kept
+            start += len(local)
         return result
+
+    def _by_block(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield blocks, and the places in each of rows in increasing order."""
+        numbers = np.searchsorted(self.bounds, indices, side="right") - 1
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        stops = np.append(starts, len(indices))[1:]
+        for start, stop in zip(starts, stops, strict=True):
+            number = int(numbers[start])
+            yield number, indices[start:stop] - self.bounds[number]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype)
@@ -162,15 +168,9 @@ class StoredRows:
         Parameters
         ----------
         indices : ndarray of shape (n_kept,)
-            The indices of the rows, in increasing order. None of them forgets the
-            former.
+            The indices of the rows, in increasing order.
         """
-        numbers = np.searchsorted(self.bounds, indices, side="right") - 1
-        self._kept = {}
-        self._kept_indices = {
-            int(number): indices[numbers == number] - self.bounds[number]
-            for number in np.unique(numbers)
-        }
+        self._kept, self._kept_indices = {}, dict(self._by_block(indices))
 
 
 class SelectedRows:
