@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.pipeline import Pipeline
 from sklearn.utils.random import sample_without_replacement
 
 from skae._anomaly.conformal import n_rows_to_hold
@@ -79,6 +78,8 @@ def fit_in_blocks(transformer: Any, samples: Samples) -> None:
     samples : Samples
         The samples.
     """
+    from sklearn.pipeline import Pipeline
+
     if isinstance(transformer, Pipeline):
         for step in real_steps(transformer):
             fit_in_blocks(step, samples)

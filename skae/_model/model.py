@@ -39,8 +39,6 @@ from skae._training.net import AutoencoderNet
 from skae._training.plan import Plan
 from skae._training.stopping import STOPPING
 
-_MOST_ENTRIES = 2**20  # of rows whose errors are summed up at a time
-
 
 @dataclass
 class TrainedModel:
@@ -362,12 +360,7 @@ class TrainedModel:
         def squares(x: Tensor) -> Tensor:
             return (self.errors(module.reconstruct(x), x, divisor) ** 2).sum(1)
 
-        error, step = 0.0, max(1, _MOST_ENTRIES // rows.shape[1])
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            some = rows if len(rows) <= step else rows[part]
-            share = None if weight is None else weight[part]
-            error += total(self.apply(squares, some), share)
+        error = total(self.apply(squares, rows), weight)
         return self.r2_of_error(error, rows, weight)
 
     def errors(self, reconstruction: Tensor, x: Tensor, divisor: Any = 1.0) -> Tensor:
