@@ -21,6 +21,7 @@ from skae._networks.layers import (
     Unstandardize,
 )
 from skae._networks.tracing import is_plain
+from skae._stacked.weights import StackedWeights
 
 Apply = Callable[[Tensor], Tensor]
 
@@ -34,19 +35,28 @@ class Bank:
     ----------
     template : torch.nn.Module
         One of the networks, or a copy.
-    tensors : dict of str to Tensor of shape (n_networks, ...)
-        The tensors of all, by their names in the template.
+    weights : StackedWeights
+        The weights of all.
+    buffers : dict of str to Tensor of shape (n_networks, ...)
+        The buffers of all, by their names in the template.
     """
 
-    def __init__(self, template: nn.Module, tensors: dict[str, Tensor]) -> None:
-        own = [*template.named_parameters(), *template.named_buffers()]
-        self._stacked = {x: tensors[name] for name, x in own}
+    def __init__(
+        self, template: nn.Module, weights: StackedWeights, buffers: dict[str, Tensor]
+    ) -> None:
+        self._weights = weights
+        parameters: Any = template.named_parameters()
+        self._names: dict[Tensor, str] = {x: name for name, x in parameters}
+        self._buffers = {x: buffers[name] for name, x in template.named_buffers()}
         self.chosen: Tensor | None = None  # indices of networks, None for all
 
     def __getitem__(self, tensor: Tensor) -> Tensor:
         """Return what stands for a tensor of the template."""
-        stacked = self._stacked[tensor]
-        return stacked if self.chosen is None else stacked[self.chosen]
+        name = self._names.get(tensor)
+        whole = self._buffers[tensor] if name is None else self._weights.leaves[name]
+        if self.chosen is not None:
+            whole = whole[self.chosen]
+        return whole if name is None else self._weights.as_in_layer(name, whole)
 
 
 class Stacked(nn.Module):
@@ -112,33 +122,12 @@ def _mapped(layer: nn.Module, bank: Bank) -> Apply:
     return apply
 
 
-class _Linear(torch.autograd.Function):
-    """Linear layers of several networks, with gradients in the order of the weights.
-
-    Those of autograd are transposed, and would be copied.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        return (
-            torch.bmm(grad, weight) if needs_x else None,
-            torch.bmm(grad.transpose(1, 2), x) if needs_weight else None,
-            grad.sum(1) if needs_bias else None,
-        )
-
-
 def _linear(layer: Any, bank: Bank) -> Apply:
     def apply(x: Tensor) -> Tensor:
+        weight = bank[layer.weight].mT
         if layer.bias is None:
-            return torch.bmm(x, bank[layer.weight].transpose(1, 2))
-        return _Linear.apply(x, bank[layer.weight], bank[layer.bias])
+            return torch.bmm(x, weight)
+        return torch.baddbmm(bank[layer.bias].unsqueeze(1), x, weight)
 
     return apply
 

@@ -6,8 +6,8 @@ from itertools import compress
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from skae._stacked.weights import StackedWeights
 from skae._training.fused_adam import (
     call_kernel,
     is_plain_fused_adam,
@@ -18,15 +18,15 @@ from skae._training.fused_adam import (
 _AVERAGES = ("exp_avg", "exp_avg_sq")
 
 
-def make_steps(nets: list[Any], weights: dict[str, Tensor]) -> Any:
+def make_steps(nets: list[Any], weights: StackedWeights) -> Any:
     """Return the steps of the optimizers of several nets.
 
     Parameters
     ----------
     nets : list of AutoencoderNet
         The nets.
-    weights : dict of str to Tensor of shape (n_nets, ...)
-        Their weights, of which those of each net are views.
+    weights : StackedWeights
+        Their weights.
     """
     is_adam = all(is_plain_fused_adam(net.optimizer_) for net in nets)
     return (AdamSteps if is_adam else OwnSteps)(nets, weights)
@@ -47,7 +47,7 @@ class OwnSteps:
         As for `make_steps`.
     """
 
-    def __init__(self, nets: list[Any], weights: dict[str, Tensor]) -> None:
+    def __init__(self, nets: list[Any], weights: StackedWeights) -> None:
         self.nets = nets
         self.weights = weights
         self._own = [dict(net.module_.named_parameters()) for net in nets]
@@ -60,8 +60,9 @@ class OwnSteps:
         """Make a step with the gradients of the stacked weights."""
         for k, (net, step) in enumerate(zip(self.nets, self._steps, strict=True)):
             own = self._own[k]
-            for name, x in self.weights.items():
-                own[name].grad = None if x.grad is None else x.grad[k]
+            for name, x in self.weights.leaves.items():
+                if x.grad is not None:
+                    own[name].grad = self.weights.as_in_layer(name, x.grad[k])
             net.learning_rate_.advance()
             step()
             for x in own.values():
@@ -82,13 +83,13 @@ class AdamSteps:
         As for `make_steps`.
     """
 
-    def __init__(self, nets: list[Any], weights: dict[str, Tensor]) -> None:
+    def __init__(self, nets: list[Any], weights: StackedWeights) -> None:
         self.nets = nets
         self.weights = weights
         self._names = names_in_groups(nets[0])
         self._own = [dict(net.module_.named_parameters()) for net in nets]
         self._averages = {
-            kind: {name: torch.zeros_like(x) for name, x in weights.items()}
+            kind: {name: torch.zeros_like(x) for name, x in weights.leaves.items()}
             for kind in _AVERAGES
         }
 
@@ -125,7 +126,8 @@ class AdamSteps:
             if not state:
                 state["step"] = torch.zeros((), device=x.device)
             for kind in _AVERAGES:
-                view, found = self._averages[kind][name][k], state.get(kind)
+                view = self.weights.as_in_layer(name, self._averages[kind][name][k])
+                found = state.get(kind)
                 if found is None:
                     view.zero_()
                 elif found.data_ptr() != view.data_ptr():
@@ -146,7 +148,7 @@ class AdamSteps:
     def of_group(self, i: int, span: slice) -> tuple[Any, ...]:
         """Return the weights in a group of some nets, and their averages."""
         names = self._names[i]
-        weights = [self.weights[name] for name in names]
+        weights = [self.weights.leaves[name] for name in names]
         views = [x.detach()[span] for x in weights]
         means, squares = (
             [self._averages[kind][name][span] for name in names] for kind in _AVERAGES

@@ -15,6 +15,7 @@ from skae._data.batches import Batch, split_batch
 from skae._stacked.layers import Bank
 from skae._stacked.objective import StackedObjective
 from skae._stacked.optimizer import make_steps
+from skae._stacked.weights import StackedWeights
 from skae._training.divergence import check_start
 from skae._training.history import EpochTerms
 from skae._training.passes import Pass
@@ -52,10 +53,10 @@ class Stack:
         modules = [net.module_ for net in nets]
         self.device = next(modules[0].parameters()).device
         template = _outline(modules[0])
-        self.weights = _joined([dict(x.named_parameters()) for x in modules])
+        self.weights = StackedWeights(modules)
         buffers = [dict(x.named_buffers()) for x in modules]
         fixed = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
-        self._bank = Bank(template, {**self.weights, **fixed})
+        self._bank = Bank(template, self.weights, fixed)
         self._template = template
         self._objective = StackedObjective(nets, template, self._bank)
         self._steps = make_steps(nets, self.weights)
@@ -63,7 +64,7 @@ class Stack:
     @property
     def is_valid(self) -> bool:
         """Whether the weights of all nets are still views of the stacked ones."""
-        first = next(iter(self.weights.values()))
+        first = next(iter(self.weights.leaves.values()))
         return all(
             next(net.module_.parameters()).data_ptr() == view.data_ptr()
             for net, view in zip(self.nets, first, strict=True)
@@ -78,7 +79,7 @@ class Stack:
             averages = [x for state in states for x in state.values()]
             for x in [*each.module_.parameters(), *averages]:
                 if torch.is_tensor(x) and x.untyped_storage().nbytes() > x.nbytes:
-                    x.data = x.data.clone()
+                    x.data = x.data.clone(memory_format=torch.contiguous_format)
 
     # A pass over data -------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Stack:
         if training:
             torch.cat(losses).sum().backward()
             self._steps.step()
-            for x in self.weights.values():
+            for x in self.weights.leaves.values():
                 x.grad = None
 
     def _measure(self, part: _Part) -> tuple[Tensor, dict[str, Tensor], Tensor]:
@@ -268,19 +269,6 @@ def _outline(module: nn.Module) -> Any:
     for x in module.buffers():
         memo[id(x)] = x.to("meta")
     return copy.deepcopy(module, memo)
-
-
-@torch.no_grad()
-def _joined(modules: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return stacked weights, of which those of each module become views."""
-    joined: dict[str, Tensor] = {}
-    for name, first in modules[0].items():
-        own: Any = [weights[name] for weights in modules]
-        whole: Any = torch.stack([x.detach() for x in own])
-        for mine, view in zip(own, whole, strict=True):
-            mine.data = view
-        joined[name] = whole.requires_grad_(first.requires_grad)  # a leaf
-    return joined
 
 
 def _first_batch(each: Pass) -> Any:
