@@ -17,16 +17,14 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from numbers import Integral
-from types import FunctionType
 from typing import Any
 
 import joblib
 from joblib import Parallel, delayed
-from joblib.hashing import NumpyHasher
 from numpy.random import RandomState
-from torch import nn
 
 from skae._distributed.group import refuse_many
+from skae._stacked.parts import hash_of
 from skae._stacked.together import Fit, train_together
 from skae._training.passes import Passes, run_alone
 
@@ -157,10 +155,6 @@ class Gathering:
         self, owner: Any, fit: Callable[..., Passes], X: Any, given: dict[str, Any]
     ) -> None:
         """Gather a call, and end it."""
-        params = owner.get_params(deep=False).values()
-        if any(isinstance(value, nn.Module) for value in params):
-            self._unknown["a module of your own"] += 1
-            raise _Gathered  # copies of it have different hashes
         key, hash_of_x = _key(owner, X, given)
         if key is None:
             self._unknown["an X or a parameter that cannot be pickled"] += 1
@@ -258,21 +252,12 @@ def _find(owner: Any, X: Any, given: dict[str, Any]) -> Job | None:
         return found.pop(0) if found else None
 
 
-class _Hasher(NumpyHasher):
-    """joblib's hash, but functions and classes may be defined anywhere."""
-
-    def save(self, obj: Any) -> None:
-        """Save an object, or what stands for it if its identity is what counts."""
-        is_known = isinstance(obj, (FunctionType, type))
-        super().save(("identity", id(obj)) if is_known else obj)
-
-
 def _key(owner: Any, X: Any, given: dict[str, Any]) -> tuple[str | None, str]:
     """Return hashes of a call of `fit`, None if it has none, and of X."""
     call = (type(owner), owner.get_params(deep=False), given)
     try:
         hash_of_x = joblib.hash(X)
-        return _Hasher(hash_name="md5").hash((call, hash_of_x)), hash_of_x
+        return hash_of(call, hash_of_x), hash_of_x
     except Exception:  # whatever a part raises
         return None, ""
 

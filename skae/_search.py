@@ -145,8 +145,10 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     :class:`~sklearn.model_selection.GridSearchCV`, to about 1e-8 in float64 and up to
     rounding, which training amplifies, in float32. Networks that fill the processor by
     themselves, as wide ones and convolutions do, are trained one by one, and so are
-    those with batch normalisation, or with a module, loss, penalty, transformation or
-    callback of your own, which may do something else when stacked.
+    those with batch normalisation, with callbacks of your own, or with layers, losses
+    and penalties of your own that torch's ``vmap`` does not take or that keep something
+    from one call to the next. A warning names the reason. The training rows of all
+    folds are in memory at once.
 
     Parameters
     ----------

@@ -147,6 +147,7 @@ TAKES_ESTIMATORS = {"_data.rows", "_training.callbacks"}
 # and scikit-learn, and the answers of an estimator, which the base class asks for.
 PRIVATE_HOOKS = {
     *("_forward_hooks", "_forward_pre_hooks", "_getframe", "_foreach_add_"),
+    *("_backward_hooks", "_post_accumulate_grad_hooks"),
     *("_fused_adam_", "_fused_adamw_", "_global_optimizer_pre_hooks"),
     *("_global_optimizer_post_hooks", "_optimizer_step_pre_hooks"),
     *("_optimizer_step_post_hooks", "_init_callback_context", "_validate_params"),

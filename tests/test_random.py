@@ -7,8 +7,10 @@ import threading
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from torch import nn
 
+from skae import AutoencoderTransformer
 from skae._random import RandomStream
 
 
@@ -153,3 +155,20 @@ def test_a_stream_of_a_gpu_is_loaded_without_one(monkeypatch):
     assert torch.equal(_draw(stream), expected)
     again = pickle.loads(pickle.dumps(stream))
     assert not torch.equal(_draw(again), expected)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_augmentations_that_draw_from_the_global_generator_are_seeded(early_stopping):
+    X = np.random.RandomState(0).standard_normal((80, 5))
+    before = torch.get_rng_state()
+
+    def fit(noise):
+        ae = AutoencoderTransformer(
+            2, augmentation=noise, max_epochs=2, early_stopping=early_stopping
+        )
+        return ae.set_params(random_state=0).fit(X).transform(X)
+
+    first = fit(lambda x, generator: x + torch.randn_like(x))
+    assert_array_equal(torch.get_rng_state(), before)
+    torch.manual_seed(3)
+    assert_array_equal(fit(lambda x, generator: x.add_(torch.randn_like(x))), first)

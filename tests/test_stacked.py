@@ -3,6 +3,7 @@
 import copy
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -225,12 +226,55 @@ def test_conditions_and_augmentation(stacks):
     assert stacks == [2, 2]
 
 
-def _penalty(x, output, module):
-    return 0.1 * output["code"].abs().sum(1)
+def _penalty(x, output, module, weight=0.1):
+    return weight * output["code"].abs().sum(1)
+
+
+class _Smooth:
+    """A penalty of the user's with a weight."""
+
+    def __init__(self, weight=0.1):
+        self.weight = weight
+
+    def __call__(self, x, output, module):
+        change = module.encoder(x + 1) - output["code"]
+        return self.weight * (change**2).sum(1)
+
+
+class _Warming(_Smooth):
+    """A penalty that counts its calls."""
+
+    n_calls = 0
+
+    def __call__(self, x, output, module):
+        self.n_calls += 1
+        return self.n_calls * super().__call__(x, output, module)
+
+
+class _Branching(_Smooth):
+    """A penalty that looks at values."""
+
+    def __call__(self, x, output, module):
+        large = output["code"].abs().sum() > 1
+        return self.weight * output["code"].abs().sum(1) if large else 0 * x.sum(1)
 
 
 def _loss(reconstruction, x):
     return (reconstruction - x).abs()
+
+
+def _detached(x, output, module):
+    return 0.1 * output["code"].detach().abs().sum(1)
+
+
+class _InPlace(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+        self.shift = torch.linspace(0, 1, n_in, dtype=torch.float64)
+
+    def forward(self, x):
+        return self.layer(x.add_(self.shift).relu_())
 
 
 def _masked(n_in, n_out):
@@ -249,25 +293,92 @@ class _Counts(nn.Module):
         return self.layer(x) * (1 + 0.1 * self.n_calls * self.training)
 
 
+class _Running(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+        self.register_buffer("mean", torch.zeros(n_in, dtype=torch.float64))
+
+    def forward(self, x):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return self.layer(x - self.mean)
+
+
+def _dropping(n_in, n_out):
+    return nn.Sequential(nn.Dropout(0.2), nn.Linear(n_in, n_out))
+
+
+def _jitter(x, generator):
+    return x + 0.1 * torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
+
+def _jitter_globally(x, generator):
+    return x.mul_(1 + 0.1 * torch.randn_like(x))
+
+
+def _normed(n_in, n_out):
+    layers = [nn.Linear(n_in, 7), nn.LayerNorm(7), nn.GELU(), nn.Linear(7, n_out)]
+    return nn.Sequential(*layers)
+
+
 OWN_PARTS = {
     "loss": {"loss": _loss},
+    "a loss of torch": {"loss": nn.SmoothL1Loss(reduction="none")},
     "penalty": {"penalty": _penalty},
-    "a hook on gradients": {"encoder": _masked, "decoder": nn.Linear},
-    "a counter": {"encoder": _Counts, "decoder": nn.Linear},
+    "a penalty without gradient": {"penalty": _detached},
+    "a penalty of the module": {"penalty": _Smooth(0.5)},
+    "two penalties": {"penalty": [("own", _penalty), ("l1", L1Sparsity(0.1))]},
     "a module": {"encoder": nn.Linear(9, 3), "decoder": nn.Linear(3, 9)},
-    "a callback": {"callbacks": [Freezer("encoder*"), Unfreezer("encoder*", at=4)]},
+    "builders": {"encoder": _normed, "decoder": _normed},
+    "work in place": {"encoder": _InPlace, "decoder": nn.Linear},
+    "augmentation": {"augmentation": _jitter},
+    "augmentation in place": {"augmentation": _jitter_globally},
+    "with loss": {"augmentation": _jitter, "loss": _loss, "penalty": _Smooth(0.5)},
 }
 
 
 @pytest.mark.parametrize("part", OWN_PARTS)
-def test_parts_of_a_user_are_trained_alone(part, stacks):
-    settings = {**_without(early_stopping=False), **OWN_PARTS[part]}
+def test_parts_of_a_user_are_stacked(part, stacks):
+    settings = {**OWN_PARTS[part]}
+    if "encoder" in settings:
+        settings["hidden_layer_sizes"] = None
+    make = _made(AutoencoderTransformer, "lr", **settings)
+    _assert_equal_fits(*_both(make, [1e-3, 2e-3]), X)
+    assert set(stacks) == {2}
+
+
+@pytest.mark.parametrize("kind", [_Smooth, lambda x: partial(_penalty, weight=x)])
+def test_weights_of_a_penalty_of_the_user_differ(kind, stacks):
+    settings = {**FAST, "early_stopping": False}
+    aes = [
+        AutoencoderTransformer(3, penalty=kind(x), **settings) for x in (0.1, 1.0, 9.0)
+    ]
+    found = fit_many(aes, X)
+    _assert_equal_fits(found, [clone(ae).fit(X) for ae in aes], X)
+    assert stacks[0] == 3
+    assert found[0].score(X) > found[2].score(X) + 1e-3
+
+
+OWN_ALONE = {
+    "a hook on gradients": {"encoder": _masked, "decoder": nn.Linear},
+    "a counter": {"encoder": _Counts, "decoder": nn.Linear},
+    "a buffer that changes": {"encoder": _Running, "decoder": nn.Linear},
+    "random layers": {"encoder": _dropping, "decoder": nn.Linear},
+    "a penalty that counts": {"penalty": _Warming()},
+    "a penalty that branches": {"penalty": _Branching()},
+    "a callback": {"callbacks": [Freezer("encoder*"), Unfreezer("encoder*", at=4)]},
+}
+
+
+@pytest.mark.parametrize("part", OWN_ALONE)
+def test_what_would_differ_is_trained_alone(part, stacks):
+    settings = {**_without(early_stopping=False), **OWN_ALONE[part]}
     aes = [AutoencoderTransformer(3, **settings, lr=lr) for lr in (1e-3, 2e-3)]
-    with pytest.warns(UserWarning, match="2 because of .* of your own"):
+    with pytest.warns(UserWarning, match="2 because of "):
         found = fit_many(aes, X)
     for one, ae in zip(found, aes, strict=True):
         assert_array_equal(one.transform(X), clone(ae).fit(X).transform(X))
-    assert stacks == []
 
 
 def test_folds_with_and_without_weights():

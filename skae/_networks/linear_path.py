@@ -16,6 +16,7 @@ from skae._data.sparse import SparseRows
 from skae._data.statistics import Statistics
 from skae._networks.layers import LinearPath, PrincipalMap, ShiftByCondition
 from skae._networks.tracing import is_plain, leaves, run
+from skae._random import RandomStream
 
 # Up to this width PCA is computed from the covariance, else by iteration: of all rows,
 # unless that takes more products than these.
@@ -188,8 +189,9 @@ class AugmentedRows:
         taken = self.rows.take(indices // self.n_views, axis=0)
         x = torch.from_numpy(np.asarray(taken, dtype=np.float32))
         if not self.has_views:
-            generator = torch.Generator().manual_seed(self.seed + int(indices[0]))
-            return self.augment(x, generator).numpy()
+            stream = RandomStream(self.seed + int(indices[0]))
+            with stream.as_global():  # the user's code may draw from it
+                return self.augment(x, stream.on()).numpy()
         views = torch.from_numpy(indices % self.n_views)
         for view in views.unique().tolist():
             x[views == view] = self.augment.view(x[views == view], view)

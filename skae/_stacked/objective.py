@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral
+from types import FunctionType
 from typing import Any
 
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -18,7 +21,8 @@ from skae._networks.quadratic import mapped
 from skae._objective.losses import can_average, stacked_average, stacked_loss
 from skae._objective.objective import Objective
 from skae._objective.penalties import KLDivergence, KLSparsity, L1Sparsity
-from skae._random import RandomStream, Recorder, Replay
+from skae._random import RandomStream, Replay
+from skae._stacked.alone import recorded_draws
 from skae._stacked.layers import Bank, Stacked
 
 # Penalties that need the output alone, not the weights of a module.
@@ -68,13 +72,13 @@ class StackedObjective:
     ) -> None:
         self.template = template
         self.bank = bank
-        self._criterion = copy.copy(nets[0].criterion_)
+        self._criterion = copy.deepcopy(nets[0].criterion_)
         self._numbers, self._plain_scale = _differing(nets), template.scale
         penalties = [penalty for _, penalty in self._criterion.penalties]
         self._is_whole = any(type(penalty) not in _OF_OUTPUT for penalty in penalties)
         self._is_known = can_average(self._criterion.loss)
         if self._is_whole:
-            self._draws = _recorded_draws(nets[0])
+            self._draws = recorded_draws(nets[0])
         else:
             template.encoder = Stacked(template.encoder, bank)
             template.decoder = Stacked(template.decoder, bank)
@@ -188,14 +192,40 @@ class _Whole(nn.Module):
 
 
 def numbers_of(penalty: Any) -> dict[str, float]:
-    """Return the parameters of a penalty that may differ between stacked nets."""
+    """Return the parameters of a penalty that may differ between stacked nets.
+
+    Of a penalty of the user's, these are its attributes that are floats, or arguments
+    of a :class:`functools.partial`.
+    """
+    if not isinstance(penalty, BaseEstimator):
+        own = penalty.keywords if isinstance(penalty, partial) else _attributes(penalty)
+        return {name: value for name, value in own.items() if type(value) is float}
+    constraints = getattr(penalty, "_parameter_constraints", {})
     return {
         name: value
         for name, value in penalty.get_params(deep=False).items()
         if isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and not _counts(penalty._parameter_constraints[name])
+        and not _counts(constraints.get(name, ()))
     }
+
+
+def fixed_of(penalty: Any) -> Any:
+    """Return what else a penalty consists of."""
+    numbers = numbers_of(penalty)
+    if isinstance(penalty, BaseEstimator):
+        own = {**_attributes(penalty), **penalty.get_params(deep=False)}
+    elif isinstance(penalty, partial):
+        own = {**penalty.keywords, "": (penalty.func, penalty.args)}
+    elif isinstance(penalty, FunctionType):
+        return penalty
+    else:
+        own = _attributes(penalty)
+    return type(penalty), {k: v for k, v in own.items() if k not in numbers}
+
+
+def _attributes(penalty: Any) -> dict[str, Any]:
+    return getattr(penalty, "__dict__", {})
 
 
 def _counts(constraints: Any) -> bool:
@@ -223,6 +253,8 @@ def _replaced(penalty: Any, i: int, numbers: Mapping[Any, Tensor]) -> Any:
     own = {key[1]: x for key, x in numbers.items() if key[0] == i}
     if not own:
         return penalty
+    if isinstance(penalty, partial):
+        return partial(penalty.func, *penalty.args, **{**penalty.keywords, **own})
     penalty = copy.copy(penalty)
     vars(penalty).update(own)
     return penalty
@@ -231,21 +263,3 @@ def _replaced(penalty: Any, i: int, numbers: Mapping[Any, Tensor]) -> Any:
 def _placeholder(x: Tensor) -> _Numbers:
     """Return numbers for vmap, which takes no empty dictionary, that nothing reads."""
     return {"unused": x.new_zeros(len(x))}
-
-
-def _recorded_draws(net: Any) -> list[Any]:
-    """Return what a net draws for a batch, by running it on two rows."""
-    module = net.module_
-    width = net.module.layout.n_features
-    rows = next(module.parameters()).new_zeros(2, width)
-    batch = Batch(rows, condition=rows.new_zeros(2, module.n_condition))
-    if not module.n_condition:
-        batch = Batch(rows)
-    before = module.stream
-    module.stream = recorder = Recorder(0)
-    try:
-        output = module(batch.with_condition(rows))
-        net.criterion_(output, batch, module)
-    finally:
-        module.stream = before
-    return recorder.draws

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skae._data.batches import Batch, split_batch
+from skae._stacked.alone import objective_alone
 from skae._stacked.layers import Bank
 from skae._stacked.objective import StackedObjective
 from skae._stacked.optimizer import make_steps
@@ -136,8 +137,7 @@ class Stack:
         if training:
             torch.cat(losses).sum().backward()
             self._steps.step()
-            for x in self.weights.leaves.values():
-                x.grad = None
+            self._drop_gradients()
 
     def _measure(self, part: _Part) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return the objective of some nets, its terms, and the reconstructions."""
@@ -156,6 +156,8 @@ class Stack:
         if self._template.takes_gaps:
             data["mask"] = ~data["x"].isnan()
         x = _each(data["x"], chosen, "corruption")
+        if chosen[0].has_user_code:
+            x = x.clone()  # it may work in place, and x is the target as well
         if n_condition:
             x = torch.cat([x, data["condition"]], dim=-1)
         return self._objective(x, data, streams)
@@ -164,6 +166,9 @@ class Stack:
 
     def check(self, passes: list[Pass]) -> None:
         """Compare objectives of the first rows with those of each net alone.
+
+        Where the user's code is run, gradients are compared as well, and it may have no
+        state that a call changes.
 
         Parameters
         ----------
@@ -179,22 +184,34 @@ class Stack:
         batches = [Batch.of(_first_batch(each)) for each in passes]
         n_rows = min(len(batch.x) for batch in batches)
         first = [_map(lambda x: x[:n_rows], batch) for batch in batches]
-        part = _Part(None, _stacked(first))
-        with ExitStack() as stack, torch.no_grad():
+        with_gradients = any(net.has_user_code for net in self.nets)
+        with ExitStack() as stack, torch.set_grad_enabled(with_gradients):
             for each in passes:
                 stack.enter_context(validation_noise(each.net))
             self._template.train(training)
             self._template.n_epochs = self.nets[0].module_.n_epochs
-            found, *_ = self._measure(part)
-        expected = []
-        for net, own in zip(self.nets, first, strict=True):
-            with validation_noise(net), torch.no_grad():
-                net.mode_.set(training)
-                net.epoch_terms_ = EpochTerms()
-                expected.append(net.evaluate(net.receive(own.pair()))["loss"])
-        torch.testing.assert_close(
-            found, torch.stack(expected), rtol=_TOLERANCE, atol=_TOLERANCE
-        )
+            found, *_ = self._measure(_Part(None, _stacked(first)))
+        if with_gradients:
+            found.sum().backward()
+        for k, (net, own) in enumerate(zip(self.nets, first, strict=True)):
+            expected, gradients = objective_alone(net, own, training, with_gradients)
+            _assert_close(found[k].detach(), expected)
+            for name, gradient in gradients.items():
+                mine = self.weights.leaves[name].grad
+                stacked = torch.zeros_like(gradient) if mine is None else mine[k]
+                _assert_close(self.weights.as_in_layer(name, stacked), gradient)
+        self._drop_gradients()
+
+    def _drop_gradients(self) -> None:
+        for x in self.weights.leaves.values():
+            x.grad = None
+
+
+def _assert_close(found: Tensor, expected: Tensor) -> None:
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(
+        found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * max(largest, _TOLERANCE)
+    )
 
 
 class _Sums:
@@ -250,13 +267,16 @@ def _check_first(
 
 def _each(x: Tensor, nets: Sequence[Any], name: str) -> Tensor:
     """Transform the rows of each net, where one has a transformation."""
-    functions = [getattr(net, name) for net in nets]
-    if all(function is None for function in functions):
+    if all(getattr(net, name) is None for net in nets):
         return x
-    parts = [
-        part if function is None else function(part, net.module_.stream.on(x.device))
-        for part, function, net in zip(x, functions, nets, strict=True)
-    ]
+    parts = []
+    for part, net in zip(x, nets, strict=True):
+        function = getattr(net, name)
+        if function is not None:
+            part = part.clone() if net.has_user_code else part
+            with net.own_global_generator():
+                part = function(part, net.module_.stream.on(x.device))
+        parts.append(part)
     return torch.stack(parts)
 
 

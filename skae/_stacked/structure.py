@@ -11,15 +11,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from skae._data.batches import BatchIterator, RowDataset
-from skae._stacked.objective import numbers_of
+from skae._stacked.objective import fixed_of
 from skae._stacked.optimizer import names_in_groups
+from skae._stacked.parts import OF_RUN, attributes_of, hash_of, is_own
 from skae._training.passes import FROM_START, Pass
 
 # Floats that the weights and the widest activation of a net may have, for a batch. Nets
 # with more were measured to take as long stacked as one after another.
 _MOST_FLOATS = 2**18
 _SIMPLE = (int, float, str, bool, tuple, type(None))
-_OF_RUN = {"training", "scale", "n_epochs", "T_destination", "call_super_init"}
 
 
 def reason_against(each: Pass) -> str | None:
@@ -44,12 +44,20 @@ def reason_against(each: Pass) -> str | None:
         return f"precision={net.precision!r}"
     if not _is_ours(each.iterator):
         return "rows that are not in memory, or batches of your own"
-    if net.has_user_code:
-        # Hooks, counters and branches of it may do something else when stacked.
-        return "a module, loss, penalty or transformation of your own"
+    if net.has_user_code and any(map(_has_hooks, layers)):
+        return "a hook of your own"
     if any(not _only_watches(callback) for _, callback in net.callbacks_):
         return "a callback of your own"
     return None
+
+
+def _has_hooks(layer: nn.Module) -> bool:
+    """Tell whether code is called when a layer, or a gradient, is computed."""
+    weights = layer.parameters(recurse=False)
+    found = [v for k, v in vars(layer).items() if k.endswith("_hooks") and v]
+    return bool(found) or any(
+        x._backward_hooks or x._post_accumulate_grad_hooks for x in weights
+    )
 
 
 def _only_watches(callback: Any) -> bool:
@@ -86,7 +94,7 @@ def structure_of(net: Any) -> tuple[Any, ...]:
         tuple((name, *_kind(layer)) for name, layer in module.named_modules()),
         weights,
         _kind_of_loss(criterion.loss),
-        tuple((name, *_kind_of_part(p)) for name, p in criterion.penalties),
+        tuple((name, hash_of(fixed_of(p))) for name, p in criterion.penalties),
         type(net.optimizer_),
         str(names_in_groups(net)),
     )
@@ -121,21 +129,15 @@ def _kind(layer: nn.Module) -> tuple[Any, ...]:
     settings = {
         name: value
         for name, value in vars(layer).items()
-        if isinstance(value, _SIMPLE) and name not in _OF_RUN
+        if isinstance(value, _SIMPLE) and name not in OF_RUN
     }
-    return type(layer), str(sorted(settings.items(), key=lambda item: item[0]))
+    others = hash_of(attributes_of(layer)) if is_own(layer) else None
+    return type(layer), str(sorted(settings.items(), key=lambda item: item[0])), others
 
 
 def _kind_of_loss(loss: Any) -> Any:
     """Return what two equal losses share; those of one function may be equal."""
     function = loss.function
-    own = (getattr(function, "func", function), *getattr(function, "args", ()))
-    return own, loss.degree, loss.profile, loss.fused
-
-
-def _kind_of_part(part: Any) -> tuple[Any, ...]:
-    """Return the type of a penalty and all its parameters but numbers."""
-    numbers = numbers_of(part)
-    params = part.get_params(deep=False)
-    fixed = {name: value for name, value in params.items() if name not in numbers}
-    return type(part), str(fixed)
+    parts = ("func", "args", "keywords")
+    own = [getattr(function, name, None) for name in parts]
+    return hash_of(own if own[0] else function), loss.degree, loss.profile, loss.fused

@@ -142,7 +142,11 @@ class _Together:
             self._drop_those_of(set(key))
             stack = self._stacks[key] = Stack([each.net for each in passes])
             if not self._checked.issuperset(key):
-                stack.check(passes)
+                try:
+                    stack.check(passes)
+                except Exception:
+                    self._drop_those_of(set(key))
+                    raise
                 self._checked.update(key)
         return stack
 
