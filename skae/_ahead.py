@@ -123,6 +123,7 @@ class Gathering:
         self._n_jobs = joblib.effective_n_jobs(n_jobs)
         self._parallel = Parallel(n_jobs=n_jobs)
         self.jobs: list[Job] = []
+        self._waiting: list[Job] = []  # those that are not trained yet
         self._samples: dict[str, Any] = {}  # equal ones are kept once
         self._repeated: dict[str, Job] = {}  # those whose result is determined
         self._unknown: Counter[str] = Counter()  # those without a key
@@ -164,6 +165,7 @@ class Gathering:
             X = self._samples.setdefault(hash_of_x, X)
             self._last = Job(owner, fit, X, given, key)
             self.jobs.append(self._last)
+            self._waiting.append(self._last)
             if isinstance(owner.random_state, Integral):
                 self._repeated[key] = self._last
         else:
@@ -172,21 +174,22 @@ class Gathering:
         raise _Gathered
 
     def train(self) -> None:
-        """Train all, and let calls of `fit` find the results."""
-        n_jobs = max(min(self._n_jobs, len(self.jobs)), 1)
+        """Train all that were gathered, and let calls of `fit` find the results."""
+        jobs, self._waiting = self._waiting, []
+        n_jobs = max(min(self._n_jobs, len(jobs)), 1)
         self._samples.clear()
         if n_jobs == 1:
-            _train(self.jobs)
+            _train(jobs)
         else:
-            size = -(-len(self.jobs) // n_jobs)
-            parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)]
+            size = -(-len(jobs) // n_jobs)
+            parts = [jobs[i : i + size] for i in range(0, len(jobs), size)]
             for part, found in zip(
                 parts, self._parallel(delayed(_train)(x) for x in parts), strict=True
             ):
                 for job, trained in zip(part, found, strict=True):
                     vars(job).update(vars(trained))
         with _LOCK:
-            for job in self.jobs:
+            for job in jobs:
                 _FITTED.setdefault(job.key, []).extend([job] * job.n_calls)
 
     def __enter__(self) -> Gathering:
@@ -203,8 +206,10 @@ class Gathering:
     @property
     def reasons(self) -> list[str]:
         """Why some were trained alone."""
-        counts = Counter(job.reason for job in self.jobs if job.reason is not None)
-        counts += self._unknown
+        counts = Counter(self._unknown)
+        for job in self.jobs:
+            if job.reason is not None:
+                counts[job.reason] += job.n_calls
         return [f"{n} because of {reason}" for reason, n in counts.items()]
 
 

@@ -40,6 +40,7 @@ from skae import (
     StackedRandomizedSearchCV,
     VariationalAutoencoder,
     _ahead,
+    _search,
     fit_many,
 )
 from skae._stacked import together
@@ -657,3 +658,12 @@ def test_a_search_takes_a_fraction_of_the_time():
     seconds(StackedGridSearchCV)
     ratios = [seconds(GridSearchCV) / seconds(StackedGridSearchCV) for _ in range(3)]
     assert np.median(ratios) > 1.2
+
+
+def test_folds_are_trained_in_turn_where_their_rows_are_many(monkeypatch, stacks):
+    monkeypatch.setattr(_search, "_MOST_BYTES", 2 * X.nbytes)
+    ae = SparseAutoencoder(3, **FAST)
+    grid = {"sparsity": [0.01, 0.1]}
+    _assert_equal_searches(*_searched(ae, grid, cv=3, refit=False))
+    assert stacks[0] == 4
+    assert 2 in stacks

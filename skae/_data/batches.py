@@ -241,8 +241,8 @@ class HoldOut:
         if len(held_out) == 0:
             return dataset, None
         return (
-            Subset(dataset, training),  # type: ignore[arg-type]
-            Subset(dataset, held_out),  # type: ignore[arg-type]
+            Subset(dataset, _smallest(training)),  # type: ignore[arg-type]
+            Subset(dataset, _smallest(held_out)),  # type: ignore[arg-type]
         )
 
 
@@ -332,16 +332,26 @@ class BatchIterator:
         n_rows = len(self.dataset)  # type: ignore[arg-type]
         stored = _as_stored(self.dataset)
         if stored is None:
-            order = np.arange(n_rows)
-            if self.shuffle:
-                order = torch.randperm(n_rows, generator=generator).numpy()
-            yield *_taker(self.dataset, order), True
+            yield *_taker(self.dataset, _order(n_rows, self.shuffle, generator)), True
             return
         own = None
         if self.shuffle:  # all orders of an epoch follow from one number of the stream
             own = torch.Generator()
             own.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         yield from stored.in_buffers(self.batch_size, own)
+
+
+def _order(n_rows: int, shuffle: bool, generator: torch.Generator | None) -> np.ndarray:
+    """Return the indices of rows, shuffled or not."""
+    if not shuffle:
+        return _smallest(np.arange(n_rows))
+    return _smallest(torch.randperm(n_rows, generator=generator).numpy())
+
+
+def _smallest(indices: np.ndarray) -> np.ndarray:
+    """Return indices in four bytes each where these suffice."""
+    is_small = len(indices) == 0 or indices.max() <= np.iinfo(np.int32).max
+    return indices.astype(np.int32) if is_small else indices
 
 
 def split_batch(batch: Batch, sizes: Sequence[int], dim: int = 0) -> Iterator[Batch]:
