@@ -1,7 +1,10 @@
 """What sphinx needs to know to build this site; nothing is fetched while it builds."""
 
+import inspect
 import sys
+import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 
@@ -9,6 +12,9 @@ import skae
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "_ext")]
+
+PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
+URLS = PROJECT["urls"]
 
 project = "skae"
 author = "The skae developers"
@@ -20,23 +26,41 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode",
+    "notfound.extension",
     "numpydoc",
     "_tables",
     "defaults",
     "mathml",
     "measured",
     "reference",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinx_llms_txt",
+    "sphinx_sitemap",
+    "sphinxext.opengraph",
 ]
 
 exclude_patterns = ["_build", "gallery", "generated/backreferences"]
 templates_path = ["_templates"]
 nitpicky = True
-# What others document is named and not linked: the build needs no network.
-nitpick_ignore_regex = [
+nitpick_ignore_regex = [  # in docstrings that are inherited
     (r"py:.*", r"(joblib|sklearn|skorch|torch|numpy|collections|typing)\..*"),
-    ("term", "fit"),  # of scikit-learn's glossary, in docstrings that are inherited
 ]
+
+# Links to what others document. The inventories are lists that are kept here, of the
+# names that these pages use, so that the build needs no network.
+_SITES = {
+    "joblib": "https://joblib.readthedocs.io/en/stable/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "sklearn": "https://scikit-learn.org/stable/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+}
+intersphinx_mapping = {
+    name: (site, f"_inventories/{name}.txt") for name, site in _SITES.items()
+}
 
 # Code -------------------------------------------------------------------------------
 
@@ -55,6 +79,23 @@ extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
 }
 extlinks_detect_hardcoded_links = False
+
+
+
+def linkcode_resolve(domain, info):
+    """Return the address of the source of an object."""
+    found = sys.modules.get(info["module"])
+    for name in info["fullname"].split("."):
+        found = getattr(found, name, None)
+    try:
+        found = inspect.unwrap(getattr(found, "fget", found))
+        path = Path(inspect.getsourcefile(found)).relative_to(HERE.parent)
+        lines, start = inspect.getsourcelines(found)
+    except (TypeError, ValueError, OSError):
+        return None  # of scikit-learn, or a value
+    stop = start + len(lines) - 1
+    return f"{URLS['Source']}/blob/main/{path.as_posix()}#L{start}-L{stop}"
+
 
 # Gallery ----------------------------------------------------------------------------
 
@@ -78,7 +119,31 @@ sphinx_gallery_conf = {
 # Pages ------------------------------------------------------------------------------
 
 html_theme = "furo"
-html_title = f"skae {release}"
+html_title = "skae: autoencoders for scikit-learn"
+html_short_title = "skae"
+html_baseurl = URLS["Documentation"]
+html_theme_options = {
+    "source_repository": URLS["Source"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "footer_icons": [
+        {"name": name, "url": URLS[name], "html": name, "class": ""}
+        for name in ("Source", "Issues")
+    ],
+}
+sitemap_url_scheme = "{link}"
+sitemap_show_lastmod = False
+notfound_urls_prefix = urlsplit(html_baseurl).path
+ogp_site_url = html_baseurl
+ogp_site_name = "skae"
+ogp_image = "_images/card.png"
+ogp_social_cards = {"enable": False}
+ogp_enable_meta_description = True
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+llms_txt_title = "skae"
+llms_txt_summary = PROJECT["description"]
+llms_txt_exclude = ["genindex", "search", "changes", "decisions/*"]
 html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["skae.css"]
