@@ -55,7 +55,7 @@ docstrings: $(STAMP)
 	$(BIN)/python tools/docstrings.py
 
 doctest: $(STAMP)
-	$(BIN)/python -m pytest --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
+	$(PYTEST) --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -1,5 +1,6 @@
 """One torch thread for the whole suite, and data that the tests share."""
 
+import gc
 import os
 import shutil
 import sys
@@ -50,6 +51,16 @@ def digits():
 def small(digits):
     """The first 100 training digits."""
     return digits[0][:100]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_objects():
+    """Let the collector of garbage pass over what was there before a file.
+
+    It would walk through millions of objects of imported packages, time and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
