@@ -38,7 +38,7 @@ test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) .ci/lowest.py $(AT_PRESENT) > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
+	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/lowest.txt \
 		$(if $(AT_PRESENT),--constraint constraints.txt) --editable . --group test
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" \
 		$(LOWEST_WARNINGS) $(LOWEST_TESTS)

@@ -7,6 +7,8 @@ import sys
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Threads that wait let others work: tests run beside each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
@@ -61,6 +63,8 @@ def few_objects():
     """
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()  # hypothesis, which pytest may import at the end, looks for referrers
 
 
 @pytest.fixture(autouse=True)
