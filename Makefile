@@ -38,7 +38,7 @@ test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) .ci/lowest.py $(AT_PRESENT) > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
+	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/lowest.txt \
 		$(if $(AT_PRESENT),--constraint constraints.txt) --editable . --group test
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" \
 		$(LOWEST_WARNINGS) $(LOWEST_TESTS)
@@ -55,7 +55,7 @@ docstrings: $(STAMP)
 	$(BIN)/python tools/docstrings.py
 
 doctest: $(STAMP)
-	$(BIN)/python -m pytest --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
+	$(PYTEST) --doctest-glob="*.rst" --doctest-glob="README.md" docs README.md
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

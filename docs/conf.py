@@ -1,6 +1,7 @@
 """What sphinx needs to know to build this site; nothing is fetched while it builds."""
 
 import inspect
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -81,7 +82,6 @@ extlinks = {
 extlinks_detect_hardcoded_links = False
 
 
-
 def linkcode_resolve(domain, info):
     """Return the address of the source of an object."""
     found = sys.modules.get(info["module"])
@@ -99,11 +99,15 @@ def linkcode_resolve(domain, info):
 
 # Gallery ----------------------------------------------------------------------------
 
-torch.set_num_threads(1)  # networks as small as these gain nothing from a second
+# Networks as small as these gain nothing from a second thread, and lessons run beside
+# each other, in processes that do not read this file.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "generated/gallery",
+    "parallel": min(4, os.cpu_count() or 1),
     "backreferences_dir": "generated/backreferences",
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("skae",),

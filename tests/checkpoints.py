@@ -1,9 +1,8 @@
-"""A fit with a checkpoint, in a process to be killed: ``python checkpoints.py PATH``.
+"""A fit with a checkpoint, in a process to be killed.
 
 It writes between all batches, says when a batch begins, and waits a little in each.
 """
 
-import sys
 import time
 
 import numpy as np
@@ -31,16 +30,17 @@ def fitted(path=None):
     return ae.fit(rows())
 
 
-if __name__ == "__main__":
+def tell_and_fit(path, say):
+    """Fit with a checkpoint, and tell of each batch and of the end."""
     torch.set_num_threads(1)
     checkpoint._MOST_SHARE = np.inf
     advance = LearningRate.advance
 
     def slow_advance(self):
-        print("batch", flush=True)
+        say("batch")
         time.sleep(0.02)
         advance(self)
 
     LearningRate.advance = slow_advance
-    fitted(sys.argv[1])
-    print("end", flush=True)
+    fitted(path)
+    say("end")

@@ -1,11 +1,14 @@
 """One torch thread for the whole suite, and data that the tests share."""
 
+import gc
 import os
 import shutil
 import sys
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Threads that wait let others work: tests run beside each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
@@ -50,6 +53,18 @@ def digits():
 def small(digits):
     """The first 100 training digits."""
     return digits[0][:100]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_objects():
+    """Let the collector of garbage pass over what was there before a file.
+
+    It would walk through millions of objects of imported packages, time and again.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()  # hypothesis, which pytest may import at the end, looks for referrers
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """What several test files share, apart from fixtures."""
 
 import copy
+import multiprocessing
 
 import torch
 from skorch.callbacks import Callback
@@ -53,3 +54,15 @@ def trained_state(module):
 
 def weights_equal(module, state):
     return all(torch.equal(p, state[k]) for k, p in trained_state(module).items())
+
+
+def process_context():
+    """Return a context of multiprocessing whose processes are clean, and start fast.
+
+    Where there is a server of forks, it imports the package once for all of them.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["skae", "skae.tabular", "sklearn.datasets"])
+    return context

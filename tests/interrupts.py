@@ -1,4 +1,4 @@
-"""Interrupt training at random lines: ``python interrupts.py WAY FOLDER``.
+"""Interrupt training at random lines: ``python interrupts.py FOLDER``.
 
 It is a process of its own, since an interrupt can leave the contexts of other packages
 half closed.
@@ -100,4 +100,6 @@ def interrupt(way, folder, n_lines=60):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    interrupt(sys.argv[1], Path(sys.argv[2]))
+    fitted()  # the first fit imports much, which counts no lines then
+    for way in WAYS:
+        interrupt(way, Path(sys.argv[1]))

@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV
 import skae
 from skae import AutoencoderTransformer
 
-SHAPE = 2000, 300
+SHAPE = 800, 300
 _DEADLINE = 60  # seconds
 
 
@@ -93,7 +93,9 @@ def start_by(method):
     def way(folder):
         ae, X = skae.load(folder / "a.skae"), data()
         expected = ae.transform(X)
-        with multiprocessing.get_context(method).Pool(2) as pool:
+        context = multiprocessing.get_context(method)
+        context.set_forkserver_preload(["skae"])
+        with context.Pool(2) as pool:
             for found in pool.starmap(transform, [(ae, X)] * 4):
                 assert np.allclose(found, expected, atol=1e-4)
 
@@ -133,15 +135,16 @@ def use(ae, X):
 def signals_in_fit(folder):
     """Interrupt first fits and refits by the clock, from their start to their end."""
     signal.signal(signal.SIGTERM, lambda *args: sys.exit(1))
-    X, Y = data()[:500], data()[:500, :200]
-    one = AutoencoderTransformer(4, max_epochs=5, random_state=0)
+    X, Y = data()[:300, :60], data()[:300, :40]
+    one = AutoencoderTransformer(4, max_epochs=15, random_state=0)
+    clone(one).fit(X)  # the first fit imports much
     start = time.perf_counter()
     fitted = clone(one).fit(X)
     duration = time.perf_counter() - start
     codes = fitted.transform(X)
     n_in_time = 0
     for number in (signal.SIGINT, signal.SIGTERM):
-        for share in np.linspace(0.02, 1.0, 15):
+        for share in np.linspace(0.05, 1.0, 15):
             ae = clone(one)
             came = interrupted(lambda ae=ae: ae.fit(X), share * duration, number)
             n_in_time += came
@@ -162,7 +165,7 @@ def signals_in_fit(folder):
     print(n_in_time, "of 60 fits were interrupted")
 
 
-def signals_in_a_search(n_jobs):
+def signals_in_a_search(n_jobs, signals):
     """Return a way: interrupt searches by the clock, and search again."""
 
     def way(folder):
@@ -174,13 +177,12 @@ def signals_in_a_search(n_jobs):
         expected = clone(search).fit(X).cv_results_["mean_test_score"]
         duration = time.perf_counter() - start
         n_in_time = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            for share in (0.1, 0.5, 0.9):
-                one = clone(search)
-                n_in_time += interrupted(
-                    lambda one=one: one.fit(X), share * duration, number
-                )
-                assert not hasattr(one.estimator, "net_")
+        for number, share in signals:
+            one = clone(search)
+            n_in_time += interrupted(
+                lambda one=one: one.fit(X), share * duration, number
+            )
+            assert not hasattr(one.estimator, "net_")
         again = clone(search).fit(X)
         assert np.allclose(again.cv_results_["mean_test_score"], expected, atol=1e-4)
         assert n_in_time > 0
@@ -188,17 +190,31 @@ def signals_in_a_search(n_jobs):
     return way
 
 
+def in_turn(*ways):
+    """Return a way: several ones after each other."""
+
+    def way(folder):
+        for one in ways:
+            one(folder)
+
+    return way
+
+
+SIGNALS = [
+    (number, share)
+    for number in (signal.SIGINT, signal.SIGTERM)
+    for share in (0.1, 0.5, 0.9)
+]
 WAYS = {
     "train": train,
     "fork after load": fork_after(lambda folder: skae.load(folder / "a.skae")),
     "fork after a pickle": fork_after(
         lambda folder: pickle.loads((folder / "a.pickle").read_bytes())
     ),
-    "spawn": start_by("spawn"),
-    "forkserver": start_by("forkserver"),
-    "signals in fit": signals_in_fit,
-    "signals in a search": signals_in_a_search(1),
-    "signals in a search of two processes": signals_in_a_search(2),
+    "spawn and forkserver": in_turn(start_by("spawn"), start_by("forkserver")),
+    "signals": in_turn(signals_in_fit, signals_in_a_search(1, SIGNALS)),
+    # Each interrupt ends both processes, which take seconds to start again.
+    "signals in a search of two processes": signals_in_a_search(2, SIGNALS[::2]),
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Estimators that are fitted in one process, or in two that train together."""
 
 import io
-import multiprocessing
 import os
 import queue
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+from helpers import process_context
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -50,7 +50,7 @@ def start(function, folder, *args, size=2):
     folder : Path
         Where the processes find each other.
     """
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     results, place = context.Queue(), folder / f"rendezvous {function.__name__}"
     processes = [
         context.Process(target=_work, args=(function, args, rank, size, place, results))

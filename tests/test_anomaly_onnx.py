@@ -45,17 +45,17 @@ def session_of(detector):
     return onnxruntime.InferenceSession(file.getvalue())
 
 
-def run(detector, X):
+def run(detector, X, session=None):
     """Return the three outputs by name."""
-    session = session_of(detector)
+    session = session_of(detector) if session is None else session
     names = [output.name for output in session.get_outputs()]
     rows = X.reshape(len(X), -1).astype(np.float32)
     return dict(zip(names, session.run(None, {"X": rows}), strict=True))
 
 
-def assert_same(detector, X, rtol=1e-4):
+def assert_same(detector, X, rtol=1e-4, session=None):
     """Compare all outputs; ranks may differ where two scores are nearly equal."""
-    found = run(detector, X)
+    found = run(detector, X, session)
     expected, p = detector.score_samples(X), detector.p_values(X)
     atol = rtol if detector.score_by == "both" else 0
     assert_allclose(found["score"], expected, rtol=rtol, atol=atol)
@@ -123,14 +123,17 @@ def test_scalers_and_estimators_give_the_same_scores(name):
 @every_score
 def test_gaps_give_the_same_scores(score_by):
     rng = np.random.default_rng(0)
-    gaps = np.where(rng.random(TRAIN.shape) < 0.1, np.nan, TRAIN)
+    # The system that fills gaps is solved step by step: few columns make a small file.
+    train, whole = TRAIN[:, :8], NEW[:, :8]
+    gaps = np.where(rng.random(train.shape) < 0.1, np.nan, train)
     ae = DenoisingAutoencoder(4, missing="mask", max_epochs=2)
     detector = AnomalyDetector(
         make_pipeline(StandardScaler(), ae), score_by=score_by, random_state=0
     ).fit(gaps)
-    new = np.where(rng.random(NEW.shape) < 0.1, np.nan, NEW).astype(np.float32)
-    assert_same(detector, new, rtol=1e-3)
-    assert_same(detector, NEW, rtol=1e-3)
+    new = np.where(rng.random(whole.shape) < 0.1, np.nan, whole).astype(np.float32)
+    session = session_of(detector)
+    assert_same(detector, new, rtol=1e-3, session=session)
+    assert_same(detector, whole, rtol=1e-3, session=session)
 
 
 def test_a_row_of_gaps_has_the_score_of_no_error():
@@ -144,11 +147,17 @@ def test_a_row_of_gaps_has_the_score_of_no_error():
     assert_allclose(run(detector, row)["score"], expected, rtol=1e-5)
 
 
-def test_a_gap_that_is_not_taken_gives_no_score():
-    detector = AnomalyDetector(PCA(4), random_state=0).fit(TRAIN)
+@pytest.fixture(scope="module")
+def of_pca():
+    """A detector that takes no gaps, and a session of its file."""
+    detector = AnomalyDetector(PCA(4), false_positive_rate=0.1, random_state=0)
+    return detector.fit(TRAIN), session_of(detector)
+
+
+def test_a_gap_that_is_not_taken_gives_no_score(of_pca):
     rows = NEW[:2].copy()
     rows[1, 3] = np.nan
-    found = run(detector, rows)
+    found = run(of_pca[0], rows, of_pca[1])
     assert_array_equal(np.isnan(found["score"]), [False, True])
     assert found["label"][1] == -1
 
@@ -177,9 +186,8 @@ def test_codes_far_from_zero_have_exact_distances():
     assert_same(detector, np.concatenate([rows[:50] + 0.5, rows[:50] + 3]))
 
 
-def test_number_of_rows_is_free_and_label_agrees_with_p():
-    detector = AnomalyDetector(PCA(4), false_positive_rate=0.1, random_state=0)
-    session = session_of(detector.fit(TRAIN))
+def test_number_of_rows_is_free_and_label_agrees_with_p(of_pca):
+    _, session = of_pca
     all_scores, all_p, all_labels = session.run(None, {"X": NEW})
     for n_rows in (1, 7):
         scores, p, labels = session.run(None, {"X": NEW[:n_rows]})

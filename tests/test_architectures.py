@@ -768,7 +768,11 @@ def test_a_users_architecture_may_draw_from_the_global_generator():
 def test_the_default_network_learns_with_saturating_activations(activation, sizes):
     X = load_digits().data / 16
     vae = VariationalAutoencoder(
-        16, hidden_layer_sizes=sizes, activation=activation, random_state=0
+        16,
+        hidden_layer_sizes=sizes,
+        activation=activation,
+        max_epochs=10,
+        random_state=0,
     )
     assert vae.fit(X).score(X) > 0.75
 

@@ -3,17 +3,17 @@
 import errno
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
 from checkpoints import fitted as fitted_alone
+from checkpoints import tell_and_fit
 from conftest import ESTIMATORS
-from helpers import ShiftOutput
+from helpers import ShiftOutput, process_context
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -381,17 +381,19 @@ def test_written_seldom_by_default(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_another_process_resumes_for_a_killed_one(kind, tmp_path):
     path = tmp_path / "fit.checkpoint"
-    script = Path(__file__).with_name("checkpoints.py")
-    with subprocess.Popen(
-        [sys.executable, str(script), str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        for _ in range(17):
-            assert process.stdout.readline().strip() == b"batch"
-        process.send_signal(getattr(signal, kind))
-        assert b"end" not in process.stdout.read()
-    assert process.returncode != 0
+    context = process_context()
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=tell_and_fit, args=(path, there.send))
+    process.start()
+    there.close()
+    for _ in range(17):
+        assert here.recv() == "batch"
+    os.kill(process.pid, getattr(signal, kind))
+    with suppress(EOFError):
+        while True:
+            assert here.recv() == "batch"
+    process.join(60)
+    assert process.exitcode != 0
     assert path.exists()
     assert_same_fit(fitted_alone(path), fitted_alone(), X[:, :6])
     assert os.listdir(tmp_path) == []

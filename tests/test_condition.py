@@ -137,10 +137,11 @@ def test_columns_that_are_known_come_back_as_they_are(of_columns, frame):
     assert (of_columns.reconstruct(some, new_condition=[0.5])[:, -1] == 0.5).all()
 
 
-def test_names_and_positions_are_the_same(of_columns, frame):
-    by_position = make(condition=[-1]).fit(frame[TRAIN].to_numpy())
+def test_names_and_positions_are_the_same(frame):
+    by_name = quick(condition=["batch"]).fit(frame[TRAIN])
+    by_position = quick(condition=[-1]).fit(frame[TRAIN].to_numpy())
     assert_array_equal(
-        by_position.transform(frame[TEST].to_numpy()), of_columns.transform(frame[TEST])
+        by_position.transform(frame[TEST].to_numpy()), by_name.transform(frame[TEST])
     )
 
 

@@ -7,12 +7,14 @@ import time
 import joblib
 import numpy as np
 import pytest
+from helpers import process_context
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, SparseAutoencoder, StackedGridSearchCV
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 pytestmark = [
     pytest.mark.slow,
@@ -29,7 +31,9 @@ X = np.random.RandomState(0).normal(size=(120, 12))
 
 @pytest.fixture(scope="module")
 def client():
+    method = process_context().get_start_method()
     with (
+        dask.config.set({"distributed.worker.multiprocessing-method": method}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,

@@ -79,7 +79,7 @@ def test_convolution_learns_sines_of_random_phase_and_frequency():
     X_train, X_test = draw(1000, 0), draw(300, 1)
     pca = PCA(4).fit(X_train[:, 0])
     by_pca = pca.inverse_transform(pca.transform(X_test[:, 0]))
-    ae = skae.ConvAutoencoder(4, layout="signal", max_epochs=50, random_state=0)
+    ae = skae.ConvAutoencoder(4, layout="signal", max_epochs=20, random_state=0)
     error = ((ae.fit(X_train).reconstruct(X_test) - X_test) ** 2).mean()
     print(f"convolution {error:.4f}, PCA {((by_pca - X_test[:, 0]) ** 2).mean():.4f}")
     assert error < ((by_pca - X_test[:, 0]) ** 2).mean() / 2

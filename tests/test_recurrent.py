@@ -106,13 +106,14 @@ def test_sensitivity_is_the_norm_of_differences():
 def test_the_encoder_becomes_onnx(tmp_path):
     pytest.importorskip("onnx", reason="needs onnx")
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    ae = AutoencoderTransformer(**SMALL, encoder=Recurrent(8)).fit(X)
+    signals = X[:, :, :6]  # each step makes the file longer
+    ae = AutoencoderTransformer(**SMALL, encoder=Recurrent(8)).fit(signals)
     ae.to_onnx(tmp_path / "encoder.onnx")
     session = runtime.InferenceSession(tmp_path / "encoder.onnx")
     for n in (1, 5):
-        rows = X[:n].reshape(n, -1)
+        rows = signals[:n].reshape(n, -1)
         (codes,) = session.run(None, {"X": rows})
-        assert_allclose(codes, ae.transform(X[:n]), atol=1e-5)
+        assert_allclose(codes, ae.transform(signals[:n]), atol=1e-5)
 
 
 def test_pipelines_become_onnx():

@@ -718,4 +718,4 @@ def test_memory_does_not_grow_with_the_rows():
         return most
 
     peak(20_000)
-    assert peak(800_000) < peak(200_000) + 2**22  # 120 MB more rows
+    assert peak(400_000) < peak(100_000) + 2**22  # 60 MB more rows

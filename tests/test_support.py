@@ -259,7 +259,7 @@ def test_new_digits_pass_at_the_promised_rate():
     """Of calls with normal rows, at most the rate is stopped; one row or many."""
     pixels = PCA(5).fit(DIGITS)
     n_stopped, n_calls = {1: 0, 30: 0}, dict.fromkeys((1, 30), 0)
-    for seed in range(40):
+    for seed in range(20):
         order = np.random.default_rng(seed).permutation(len(DIGITS))
         guard = AnomalyDetector(
             FrozenEstimator(pixels), out_of_domain="warn", random_state=seed

@@ -183,7 +183,7 @@ def main():
     args = parse(parser)
     if args.quick:
         args.epochs, args.long, args.denoising = [1], [], [1]
-    X_train, X_test = (X.reshape(-1, 28, 28) for X in load_images(args)[:2])
+    X_train, X_test = (X.reshape(-1, 28, 28) for X in load_images(args, 200)[:2])
     rows = []
 
     def train(epochs, seed):

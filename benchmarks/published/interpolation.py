@@ -43,7 +43,7 @@ steps none came below 3.5e-3, nor, where nearer than the baseline, below .73.
 Run: ``python -m benchmarks.published.interpolation`` (twenty minutes on one core).
 """
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -153,6 +153,13 @@ def mean_smoothness(angles):
     return float(excess.sum() / len(angles))
 
 
+@cache
+def true_lines():
+    """Return the angles of the true lines, and their rows of length one."""
+    angles = np.linspace(0, 2 * np.pi, N_TRUE, endpoint=False)
+    return angles, unit_rows(draw_lines(angles))
+
+
 def measure(walks, train):
     """Return mean distance, mean smoothness and distance to training lines of walks.
 
@@ -163,8 +170,7 @@ def measure(walks, train):
     train : ndarray of shape (n_train, height * width)
         The training lines.
     """
-    true_angles = np.linspace(0, 2 * np.pi, N_TRUE, endpoint=False)
-    true_rows = unit_rows(draw_lines(true_angles))
+    true_angles, true_rows = true_lines()
     chunks = np.array_split(unit_rows(walks), max(1, walks.shape[0] // 32))
     found = [nearest_lines(rows, true_rows) for rows in chunks]
     distances, indices = map(np.concatenate, zip(*found, strict=True))
@@ -282,7 +288,7 @@ def rows_of(name, path, figures, minutes, epochs):
     ]
 
 
-def plot(canvas, models):
+def plot(canvas, models, n_train):
     """Show the same walk by each model, between two test lines."""
     first, last = draw_lines(np.array([5 / 7, 3 / 2]) * np.pi)
     truth = draw_lines(np.linspace(5 / 7, 3 / 2, 7) * np.pi)
@@ -293,9 +299,9 @@ def plot(canvas, models):
         walks[name] = walk(model, first[np.newaxis], last[np.newaxis], 7)[0]
     spherical = walk(models[NEAR], first[np.newaxis], last[np.newaxis], 7, "spherical")
     walks["the same,\nspherical path"] = spherical[0]
-    ends, X = (first[np.newaxis], last[np.newaxis]), random_lines(N_TRAIN, 0, 0)
+    ends, X = (first[np.newaxis], last[np.newaxis]), random_lines(n_train, 0, 0)
     name = "AutoencoderTransformer"
-    by_data = walk(models[name], *ends, 7, "data", X.reshape(N_TRAIN, -1))
+    by_data = walk(models[name], *ends, 7, "data", X.reshape(n_train, -1))
     walks["AutoencoderTransformer,\npath through data"] = by_data[0]
     grid = canvas.subplots(len(walks), 7)
     for axes, (name, steps) in zip(grid, walks.items(), strict=True):
@@ -313,7 +319,7 @@ def plot(canvas, models):
 
 def main():
     args = parse(options(__doc__))
-    n_train, n_pairs = (512, 32) if args.quick else (N_TRAIN, N_PAIRS)
+    n_train, n_pairs = (160, 4) if args.quick else (N_TRAIN, N_PAIRS)
     names = ["content blend", "pixels", "PCA", *CONTESTANTS]
     epochs = {name: 1 if args.quick else n for name, n in EPOCHS.items()}
     figures = {}
@@ -341,7 +347,9 @@ def main():
         for row in rows_of(name, path, values, minutes[name], epochs.get(name, ""))
     ]
     write_figures(QUESTION, rows, args)
-    save_plot(QUESTION, lambda canvas: plot(canvas, models), args, size=(7.5, 8))
+    save_plot(
+        QUESTION, lambda canvas: plot(canvas, models, n_train), args, size=(7.5, 8)
+    )
 
 
 if __name__ == "__main__":

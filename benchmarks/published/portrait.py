@@ -295,7 +295,7 @@ def panels(true, reconstructed, shape):
 def main():
     """Train on digits, then on photographs, and reconstruct the portrait."""
     args = parse(options(__doc__, epochs=15))
-    n_rows = 1_000 if args.quick else N_ROWS
+    n_rows = 200 if args.quick else N_ROWS
     if args.quick:
         args.epochs = 2
     X, X_test, _, _ = load_images(args)

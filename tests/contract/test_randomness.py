@@ -3,15 +3,13 @@
 import os
 import pickle
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from cases import ALL, IMAGES, NAMED, OTHERS, ROWS, SMALL, codes_of, every, fitted
+from helpers import process_context
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
@@ -117,24 +115,19 @@ def test_custom_parts_may_draw_from_the_global_generator(slot):
     assert np.isfinite(valid)
 
 
-_PROCESS = """
-import sys
-import numpy as np, torch
-sys.path[:0] = {paths!r}
-torch.set_num_threads(1)
-torch.manual_seed(1234)
-from cases import ALL, codes_of
-np.savez({path!r}, **{{name: codes_of(make()) for name, make in ALL.items()}})
-"""
+def _save_codes(path):
+    torch.set_num_threads(1)
+    torch.manual_seed(1234)
+    np.savez(path, **{name: codes_of(make()) for name, make in ALL.items()})
 
 
 @pytest.mark.slow
 def test_another_process_gives_equal_bits(tmp_path):
     path = str(tmp_path / "codes.npz")
-    folder = Path(__file__).parent  # of cases.py, and beneath that of conftest.py
-    paths = [str(folder), str(folder.parent)]
-    code = _PROCESS.format(paths=paths, path=path)
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    process = process_context().Process(target=_save_codes, args=(path,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
     codes = np.load(path)
     for name in ALL:
         assert_array_equal(codes[name], fitted(name).transform(IMAGES), name)

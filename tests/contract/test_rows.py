@@ -157,7 +157,12 @@ for dtype in ("float32", "float64"):
             k, p = (3, 9) if hidden else (width, max(width, 9))
             rows = X[:, :p].astype(dtype)
             ae = AutoencoderTransformer(
-                k, hidden_layer_sizes=hidden, dtype=dtype, max_epochs=1, random_state=0
+                k,
+                hidden_layer_sizes=hidden,
+                dtype=dtype,
+                max_epochs=1,
+                batch_size=70,
+                random_state=0,
             ).fit(rows)
             codes, decoded = ae.transform(rows), ae.reconstruct(rows)
             alone = [ae.transform(rows[i : i + 1]) for i in range(0, 70, 7)]
