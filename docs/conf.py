@@ -49,6 +49,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [  # in docstrings that are inherited
     (r"py:.*", r"(joblib|sklearn|skorch|torch|numpy|collections|typing)\..*"),
+    ("term", "fit"),
 ]
 
 # Links to what others document. The inventories are lists that are kept here, of the
@@ -152,7 +153,7 @@ html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["skae.css"]
 html_math_renderer = "mathml"
-html_copy_source = False
+html_copy_source = True  # llms.txt is made of them
 html_show_sourcelink = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"

@@ -13,7 +13,8 @@ class Measured(SphinxRole):
     """Read one number."""
 
     def run(self):
-        name, column, *conditions = self.text.split(maxsplit=2)
+        text = " ".join(self.text.split())  # it may go over several lines
+        name, column, *conditions = text.split(maxsplit=2)
         wanted = dict(
             condition.strip().split("=", 1)
             for condition in "".join(conditions).split(";")

@@ -2,7 +2,7 @@
 
 import statistics
 
-from _tables.results import read, save_circumstances, save_table
+from _tables.results import read, save, save_circumstances, save_table
 
 _NAME = "generalisation"
 _AFTER = {"lr": "LR", "nn": "1-NN", "kmeans": "k-means"}
@@ -63,6 +63,8 @@ def _write_summary(rows):
             ]
         )
     save_table("generalisation_summary", head, body)
+    (counted,) = (x for x in body if x[0] == "AutoencoderTransformer")
+    save("generalisation_count.inc", f".. |not_below_pca| replace:: {counted[5]}\n")
 
 
 def _write_class(rows, estimator, table):
