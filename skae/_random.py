@@ -87,21 +87,30 @@ class RandomStream:
         threads of this package from using it at the same time.
         """
         on_cuda = torch.device(device).type == "cuda"
-        generators = [(torch.default_generator, self.on("cpu"))]
+        shared = [torch.default_generator]
+        self.on("cpu")
         if on_cuda:
             index = torch.device(device).index
             index = torch.cuda.current_device() if index is None else index
-            generators.append((torch.cuda.default_generators[index], self.on(device)))
+            shared.append(torch.cuda.default_generators[index])
+            self.on(f"cuda:{index}")
         with _GLOBAL_GENERATOR_LOCK:
-            before = [shared.get_state() for shared, _ in generators]
-            for shared, own in generators:
-                shared.set_state(own.get_state())
+            if all(self.on(x.device) is x for x in shared):  # in an outer block
+                yield
+                return
+            before = [generator.get_state() for generator in shared]
+            own = {str(x.device): self.on(x.device) for x in shared}
+            for generator in shared:
+                generator.set_state(self.on(generator.device).get_state())
+            # What is drawn from the stream in the block is drawn from it as well.
+            self._generators.update({str(x.device): x for x in shared})
             try:
                 yield
             finally:
-                for (shared, own), state in zip(generators, before, strict=True):
-                    own.set_state(shared.get_state())
-                    shared.set_state(state)
+                self._generators.update(own)
+                for generator, state in zip(shared, before, strict=True):
+                    self.on(generator.device).set_state(generator.get_state())
+                    generator.set_state(state)
 
 
 class Recorder(RandomStream):

@@ -172,3 +172,28 @@ def test_augmentations_that_draw_from_the_global_generator_are_seeded(early_stop
     assert_array_equal(torch.get_rng_state(), before)
     torch.manual_seed(3)
     assert_array_equal(fit(lambda x, generator: x.add_(torch.randn_like(x))), first)
+
+
+def test_a_block_goes_on_in_the_stream():
+    stream, alone = RandomStream(0), RandomStream(0)
+    with stream.as_global():
+        first = stream.normal_like(torch.zeros(3))
+        with stream.as_global():
+            second = torch.randn(3)
+        third = stream.normal_like(torch.zeros(3))
+    drawn = [first, second, third, stream.normal_like(torch.zeros(3))]
+    expected = [alone.normal_like(torch.zeros(3)) for _ in range(4)]
+    assert_array_equal(torch.stack(drawn), torch.stack(expected))
+
+
+def test_noise_is_new_in_every_batch_beside_code_of_the_user():
+    seen = []
+
+    def penalty(x, output, module):
+        seen.append(module.stream.normal_like(x[0, :1]).item())
+        return 0 * x.sum(1)
+
+    X = np.random.RandomState(0).standard_normal((300, 5))
+    ae = AutoencoderTransformer(2, penalty=penalty, batch_size=20, max_epochs=2)
+    ae.set_params(random_state=0, early_stopping=False).fit(X)
+    assert len(set(seen)) == len(seen) > 20

@@ -294,6 +294,47 @@ class _Counts(nn.Module):
         return self.layer(x) * (1 + 0.1 * self.n_calls * self.training)
 
 
+class _Shrinking(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.layer.weight.mul_(0.999)
+        return self.layer(x)
+
+
+class _Aliased(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+        self.alias = self.layer.weight.data
+
+    def forward(self, x):
+        return x @ self.alias.T.to(x) + self.layer(x)
+
+
+def _drawing(x, output, module):
+    if not module.training:
+        return 0 * x.sum(1)
+    return 0.1 * module.stream.normal_like(x[:1]).sum() ** 2 + 0 * x.sum(1)
+
+
+def _instance_norm(n_in, n_out):
+    norm = nn.InstanceNorm1d(1, track_running_stats=True)
+    return nn.Sequential(
+        nn.Linear(n_in, n_out), nn.Unflatten(1, (1, n_out)), norm, nn.Flatten()
+    )
+
+
+class _EvaluatedByValue(nn.Linear):
+    def forward(self, x):
+        if not self.training and x.abs().max() > 100:
+            return super().forward(x / 2)
+        return super().forward(x)
+
+
 class _Running(nn.Module):
     def __init__(self, n_in, n_out):
         super().__init__()
@@ -323,7 +364,43 @@ def _normed(n_in, n_out):
     return nn.Sequential(*layers)
 
 
+class _Hinge:
+    __slots__ = ("at",)
+
+    def __init__(self, at):
+        self.at = at
+
+    def __call__(self, x, output, module):
+        return (output["code"].abs() - self.at).clamp(min=0).sum(1)
+
+
+def _rising(x, output, module):
+    weight = 0.3 * min(1, module.n_epochs / 12)
+    return weight * output["code"].abs().sum(1)
+
+
+def _repeating(n_in, n_out):
+    twice = nn.Hardtanh(-1.2, 1.2)
+    return nn.Sequential(nn.Linear(n_in, 6), twice, nn.Linear(6, n_out), twice)
+
+
+class _Bounded(nn.Module):
+    """A network of the user's with weights that are not used, or fixed."""
+
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.first, self.last = nn.Linear(n_in, 10), nn.Linear(10, n_out)
+        self.spare = nn.Linear(2, 2)
+        self.first.bias.requires_grad_(False)
+
+    def forward(self, x):
+        return self.last(self.first(x).tanh())
+
+
 OWN_PARTS = {
+    "weights without gradient": {"encoder": _Bounded, "decoder": _Bounded},
+    "a layer twice": {"encoder": _repeating, "decoder": _repeating},
+    "a penalty that rises": {"penalty": _rising, "n_iter_no_change": 2},
     "loss": {"loss": _loss},
     "a loss of torch": {"loss": nn.SmoothL1Loss(reduction="none")},
     "penalty": {"penalty": _penalty},
@@ -362,6 +439,15 @@ def test_weights_of_a_penalty_of_the_user_differ(kind, stacks):
 
 
 OWN_ALONE = {
+    "weights that a call changes": {"encoder": _Shrinking, "decoder": nn.Linear},
+    "an alias of a weight": {
+        "encoder": _Aliased,
+        "decoder": nn.Linear,
+        "dtype": "float32",
+    },
+    "running statistics": {"encoder": _instance_norm, "decoder": nn.Linear},
+    "a penalty that draws": {"penalty": _drawing},
+    "a branch in evaluation": {"encoder": _EvaluatedByValue, "decoder": nn.Linear},
     "a hook on gradients": {"encoder": _masked, "decoder": nn.Linear},
     "a counter": {"encoder": _Counts, "decoder": nn.Linear},
     "a buffer that changes": {"encoder": _Running, "decoder": nn.Linear},
@@ -667,3 +753,42 @@ def test_folds_are_trained_in_turn_where_their_rows_are_many(monkeypatch, stacks
     _assert_equal_searches(*_searched(ae, grid, cv=3, refit=False))
     assert stacks[0] == 4
     assert 2 in stacks
+
+
+@pytest.mark.parametrize("kind", [_Hinge, lambda at: _Hinge(at).__call__])
+def test_penalties_that_hide_their_numbers_are_not_mixed_up(kind):
+    settings = {**FAST, "early_stopping": False}
+    aes = [AutoencoderTransformer(3, penalty=kind(at), **settings) for at in (0.5, 2.0)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = fit_many(aes, X)
+    _assert_equal_fits(found, [clone(ae).fit(X) for ae in aes], X)
+
+
+@pytest.mark.parametrize(
+    "cls", [VariationalAutoencoder, DenoisingAutoencoder, ContractiveAutoencoder]
+)
+def test_noise_of_networks_of_the_user(cls):
+    own = {"encoder": _Bounded, "decoder": _Bounded, "hidden_layer_sizes": None}
+    _assert_equal_fits(*_both(_made(cls, "lr", **own), [1e-3, 2e-3]), X)
+
+
+OPTIMIZERS = {
+    "amsgrad": {"net_params": {"optimizer__amsgrad": True}},
+    "momentum": {
+        "optimizer": "sgd",
+        "net_params": {"optimizer__momentum": 0.9, "optimizer__fused": True},
+    },
+    "adam": {},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_as_after_an_ordinary_fit(name):
+    make = _made(AutoencoderTransformer, "lr", early_stopping=False, **OPTIMIZERS[name])
+    found, expected = _both(make, [1e-3, 2e-3])
+    for ae in (*found, *expected):
+        assert all(x.is_contiguous() for x in ae.net_.module_.parameters())
+        for _ in range(3):
+            ae.partial_fit(X)
+    _assert_equal_fits(found, expected, X, 1e-6)

@@ -64,20 +64,33 @@ def recorded_draws(net: Any) -> list[Any]:
     net : AutoencoderNet
         The net. It is left as it was.
     """
+    if any(is_own(penalty) for _, penalty in net.criterion_.penalties):
+        for training in (True, False):
+            with_own, without = (_record(net, training, own) for own in (True, False))
+            if len(with_own) > len(without):
+                raise ValueError("a penalty of your own that draws random numbers")
+    return _record(net, net.module_.training, True)
+
+
+def _record(net: Any, training: bool, with_own: bool) -> list[Any]:
     with _borrowed(net):
-        module = net.module_
+        module, criterion = net.module_, copy.copy(net.criterion_)
+        criterion.penalties = [
+            each for each in criterion.penalties if with_own or not is_own(each[1])
+        ]
         rows = next(module.parameters()).new_zeros(2, net.module.layout.n_features)
         batch = Batch(rows)
         if module.n_condition:
             batch = Batch(rows, condition=rows.new_zeros(2, module.n_condition))
-        before, recorder = module.stream, Recorder(0)
+        before, recorder = (module.stream, module.training), Recorder(0)
         module.stream = recorder
         try:
+            module.train(training)
             with net.own_global_generator():
-                output = module(batch.with_condition(rows))
-                net.criterion_(output, batch, module)
+                criterion(module(batch.with_condition(rows)), batch, module)
         finally:
-            module.stream = before
+            module.stream = before[0]
+            module.train(before[1])
     return recorder.draws
 
 
@@ -100,9 +113,8 @@ def _borrowed(net: Any) -> Iterator[None]:
 
 def _states(net: Any) -> str:
     """Return a hash of what code of the user's keeps."""
-    layers = [x for x in net.module_.modules() if is_own(x)]
-    attributes = [attributes_of(x) for x in layers]
-    buffers = [dict(x.named_buffers(recurse=False)) for x in layers]
+    attributes = [attributes_of(x) for x in net.module_.modules() if is_own(x)]
     parts = [net.criterion_.loss.function, net.augmentation, net.corruption]
     parts += [penalty for _, penalty in net.criterion_.penalties]
-    return hash_of(attributes, buffers, [x for x in parts if is_own(x)])
+    own = [x for x in parts if is_own(x)]
+    return hash_of(attributes, own, dict(net.module_.state_dict()))

@@ -94,8 +94,8 @@ def stacked(layer: nn.Module, bank: Bank) -> Apply:
     """
     if type(layer) in _ELEMENTWISE:
         return layer
-    if is_plain(layer, nn.Sequential):
-        return _in_turn([stacked(x, bank) for x in layer.children()])
+    if isinstance(layer, nn.Sequential) and is_plain(layer, nn.Sequential):
+        return _in_turn([stacked(x, bank) for x in layer])
     make = _KNOWN.get(type(layer))
     return _mapped(layer, bank) if make is None else make(layer, bank)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -198,7 +198,7 @@ def numbers_of(penalty: Any) -> dict[str, float]:
     of a :class:`functools.partial`.
     """
     if not isinstance(penalty, BaseEstimator):
-        own = penalty.keywords if isinstance(penalty, partial) else _attributes(penalty)
+        own = _own_numbers(penalty)
         return {name: value for name, value in own.items() if type(value) is float}
     constraints = getattr(penalty, "_parameter_constraints", {})
     return {
@@ -213,18 +213,24 @@ def numbers_of(penalty: Any) -> dict[str, float]:
 def fixed_of(penalty: Any) -> Any:
     """Return what else a penalty consists of."""
     numbers = numbers_of(penalty)
-    if isinstance(penalty, BaseEstimator):
-        own = {**_attributes(penalty), **penalty.get_params(deep=False)}
-    elif isinstance(penalty, partial):
-        own = {**penalty.keywords, "": (penalty.func, penalty.args)}
-    elif isinstance(penalty, FunctionType):
+    if not numbers:
         return penalty
+    if isinstance(penalty, partial):
+        own = {**penalty.keywords, "": (penalty.func, penalty.args)}
     else:
-        own = _attributes(penalty)
+        own = vars(penalty)
     return type(penalty), {k: v for k, v in own.items() if k not in numbers}
 
 
-def _attributes(penalty: Any) -> dict[str, Any]:
+def _own_numbers(penalty: Any) -> dict[str, Any]:
+    """Return what may be numbers of a penalty of the user's."""
+    if isinstance(penalty, partial):
+        return penalty.keywords
+    is_other = isinstance(penalty, (FunctionType, MethodType))
+    if is_other or any(
+        hasattr(kind, "__slots__") for kind in type(penalty).__mro__[:-1]
+    ):
+        return {}
     return getattr(penalty, "__dict__", {})
 
 

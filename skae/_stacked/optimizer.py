@@ -28,8 +28,12 @@ def make_steps(nets: list[Any], weights: StackedWeights) -> Any:
     weights : StackedWeights
         Their weights.
     """
-    is_adam = all(is_plain_fused_adam(net.optimizer_) for net in nets)
-    return (AdamSteps if is_adam else OwnSteps)(nets, weights)
+    return (AdamSteps if have_fused_steps(nets) else OwnSteps)(nets, weights)
+
+
+def have_fused_steps(nets: list[Any]) -> bool:
+    """Tell whether all optimizers are torch's fused Adam and nothing else."""
+    return all(is_plain_fused_adam(net.optimizer_) for net in nets)
 
 
 def names_in_groups(net: Any) -> list[list[str]]:
@@ -88,6 +92,7 @@ class AdamSteps:
         self.weights = weights
         self._names = names_in_groups(nets[0])
         self._own = [dict(net.module_.named_parameters()) for net in nets]
+        self.used: set[str] = set()  # weights that had a gradient
         self._averages = {
             kind: {name: torch.zeros_like(x) for name, x in weights.leaves.items()}
             for kind in _AVERAGES
@@ -112,11 +117,14 @@ class AdamSteps:
     def end(self) -> None:
         """Leave each optimizer as after steps of its own."""
         for run in self._runs:
-            for net in self.nets[run.span]:
+            for k, net in enumerate(self.nets[run.span], run.span.start):
                 if net is not run.first:
                     net.learning_rate_.follow(run.first.learning_rate_)
-                for state in net.optimizer_.state.values():
-                    state["step"].fill_(run.n_steps)
+                for name, x in self._own[k].items():
+                    if name in self.used:
+                        net.optimizer_.state[x]["step"].fill_(run.n_steps)
+                    else:
+                        del net.optimizer_.state[x]
 
     @torch.no_grad()
     def _take_over(self, k: int, net: Any) -> None:
@@ -146,14 +154,14 @@ class AdamSteps:
         return type(optimizer), settings, counts, net.learning_rate_.facts
 
     def of_group(self, i: int, span: slice) -> tuple[Any, ...]:
-        """Return the weights in a group of some nets, and their averages."""
+        """Return names and weights in a group of some nets, and their averages."""
         names = self._names[i]
         weights = [self.weights.leaves[name] for name in names]
         views = [x.detach()[span] for x in weights]
         means, squares = (
             [self._averages[kind][name][span] for name in names] for kind in _AVERAGES
         )
-        return weights, views, means, squares
+        return names, weights, views, means, squares
 
 
 class _Run:
@@ -164,8 +172,9 @@ class _Run:
         self.first = steps.nets[span.start]
         self.is_all = span == slice(0, len(steps.nets))
         optimizer = self.first.optimizer_
-        state = next(iter(optimizer.state.values()))
-        self._count = state["step"].clone()
+        counts = [state["step"] for state in optimizer.state.values()]
+        self._count = max(counts, key=float).clone()
+        self._steps = steps
         self._groups = [
             (kernel_of(optimizer, group), group, *steps.of_group(i, span))
             for i, group in enumerate(optimizer.param_groups)
@@ -181,8 +190,9 @@ class _Run:
         """Make a step."""
         self.first.learning_rate_.advance()
         self._count += 1
-        for kernel, group, weights, *lists in self._groups:
+        for kernel, group, names, weights, *lists in self._groups:
             used = [x.grad is not None for x in weights]
+            self._steps.used.update(compress(names, used))
             if not all(used):
                 weights, *lists = (list(compress(x, used)) for x in (weights, *lists))
             views, means, squares = lists

@@ -15,7 +15,7 @@ from skae._data.batches import Batch, split_batch
 from skae._stacked.alone import objective_alone
 from skae._stacked.layers import Bank
 from skae._stacked.objective import StackedObjective
-from skae._stacked.optimizer import make_steps
+from skae._stacked.optimizer import have_fused_steps, make_steps
 from skae._stacked.weights import StackedWeights
 from skae._training.divergence import check_start
 from skae._training.history import EpochTerms
@@ -54,13 +54,17 @@ class Stack:
         modules = [net.module_ for net in nets]
         self.device = next(modules[0].parameters()).device
         template = _outline(modules[0])
-        self.weights = StackedWeights(modules)
+        self.weights = StackedWeights(modules, turned=have_fused_steps(nets))
         buffers = [dict(x.named_buffers()) for x in modules]
         fixed = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
         self._bank = Bank(template, self.weights, fixed)
         self._template = template
-        self._objective = StackedObjective(nets, template, self._bank)
-        self._steps = make_steps(nets, self.weights)
+        try:
+            self._objective = StackedObjective(nets, template, self._bank)
+            self._steps = make_steps(nets, self.weights)
+        except Exception:
+            self.release()
+            raise
 
     @property
     def is_valid(self) -> bool:
@@ -180,27 +184,40 @@ class Stack:
         Exception
             If the networks cannot be stacked, or compute something else then.
         """
-        training = passes[0].training
         batches = [Batch.of(_first_batch(each)) for each in passes]
         n_rows = min(len(batch.x) for batch in batches)
         first = [_map(lambda x: x[:n_rows], batch) for batch in batches]
+        modes = {passes[0].training}
+        if any(net.has_user_code for net in self.nets):
+            modes = {True, False}
+        for training in modes:
+            self._check_mode(training, first)
+        self._drop_gradients()
+
+    def _check_mode(self, training: bool, batches: list[Batch]) -> None:
+        """Compare the objectives of some batches in one mode of layers."""
         with_gradients = any(net.has_user_code for net in self.nets)
+        expected = [  # at first: what would change a net is found on a copy
+            objective_alone(net, _map(torch.clone, batch), training, with_gradients)
+            for net, batch in zip(self.nets, batches, strict=True)
+        ]
         with ExitStack() as stack, torch.set_grad_enabled(with_gradients):
-            for each in passes:
-                stack.enter_context(validation_noise(each.net))
+            for net in self.nets:
+                stack.enter_context(validation_noise(net))
             self._template.train(training)
             self._template.n_epochs = self.nets[0].module_.n_epochs
-            found, *_ = self._measure(_Part(None, _stacked(first)))
+            found, *_ = self._measure(_Part(None, _stacked(batches)))
+        self._drop_gradients()
         if with_gradients:
             found.sum().backward()
-        for k, (net, own) in enumerate(zip(self.nets, first, strict=True)):
-            expected, gradients = objective_alone(net, own, training, with_gradients)
-            _assert_close(found[k].detach(), expected)
+        for k, (objective, gradients) in enumerate(expected):
+            _assert_close(found[k].detach(), objective)
             for name, gradient in gradients.items():
                 mine = self.weights.leaves[name].grad
-                stacked = torch.zeros_like(gradient) if mine is None else mine[k]
-                _assert_close(self.weights.as_in_layer(name, stacked), gradient)
-        self._drop_gradients()
+                of_net = torch.zeros_like(gradient)
+                if mine is not None:
+                    of_net = self.weights.as_in_layer(name, mine[k])
+                _assert_close(of_net, gradient)
 
     def _drop_gradients(self) -> None:
         for x in self.weights.leaves.values():

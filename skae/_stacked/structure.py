@@ -46,6 +46,8 @@ def reason_against(each: Pass) -> str | None:
         return "rows that are not in memory, or batches of your own"
     if net.has_user_code and any(map(_has_hooks, layers)):
         return "a hook of your own"
+    if net.has_user_code and any(map(_has_alias, layers)):
+        return "a tensor of your own that shares memory with a weight"
     if any(not _only_watches(callback) for _, callback in net.callbacks_):
         return "a callback of your own"
     return None
@@ -57,6 +59,15 @@ def _has_hooks(layer: nn.Module) -> bool:
     found = [v for k, v in vars(layer).items() if k.endswith("_hooks") and v]
     return bool(found) or any(
         x._backward_hooks or x._post_accumulate_grad_hooks for x in weights
+    )
+
+
+def _has_alias(layer: nn.Module) -> bool:
+    """Tell whether a tensor that is no weight lies in the memory of one."""
+    weights = {x.untyped_storage().data_ptr() for x in layer.parameters()}
+    return any(
+        torch.is_tensor(x) and x.untyped_storage().data_ptr() in weights
+        for x in attributes_of(layer).values()
     )
 
 
@@ -104,7 +115,9 @@ def kind_of_pass(each: Pass) -> tuple[Any, ...]:
     """Return what the next passes of all nets of a stack have in common."""
     penalties = each.net.criterion_.penalties
     warmup = max((getattr(p, "warmup", 0) for _, p in penalties), default=0)
-    n_epochs = min(each.net.module_.n_epochs, warmup)
+    n_epochs = each.net.module_.n_epochs
+    if not each.net.has_user_code:
+        n_epochs = min(n_epochs, warmup)
     iterator = each.iterator
     has_weights = _source_of(iterator).weight is not None
     sizes = iterator.batch_size, len(iterator)

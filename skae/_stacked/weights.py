@@ -14,17 +14,17 @@ from skae._networks.layers import PrincipalMap
 class StackedWeights:
     """Stacked weights of modules of one structure, of which their own become views.
 
-    Matrices of linear layers are kept as (n_networks, n_in, n_out): autograd computes
-    their gradients in this order, and has nothing to copy.
-
     Parameters
     ----------
     modules : sequence of torch.nn.Module
         The modules.
+    turned : bool
+        Whether matrices of linear layers are kept as (n_networks, n_in, n_out): then
+        autograd computes their gradients in this order, and has nothing to copy.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._turned = _linear_matrices(modules[0])
+    def __init__(self, modules: Sequence[nn.Module], turned: bool) -> None:
+        self._turned = _linear_matrices(modules[0]) if turned else set()
         each = [dict(x.named_parameters()) for x in modules]
         self.leaves = {
             name: self._joined(name, [w[name] for w in each]) for name in each[0]
