@@ -150,6 +150,7 @@ llms_txt_title = "skae"
 llms_txt_summary = PROJECT["description"]
 llms_txt_exclude = ["genindex", "search", "changes", "decisions/*"]
 html_static_path = ["_static"]
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_favicon = "_static/icon.svg"
 html_css_files = ["skae.css"]
 html_math_renderer = "mathml"

@@ -12,12 +12,14 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
 
 SITE = Path(os.environ.get("SKAE_SITE", "docs/_build/html")).resolve()
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
+NOT_FOUND = "404.html"  # it is shown in any folder, and links to the site's own address
+PAGES = [name for name in PAGES if name != NOT_FOUND]
 GALLERY = "generated/gallery/index.html"
 DESKTOP, TELEPHONE = 1280, 360  # pixels across
 
@@ -100,6 +102,15 @@ def test_every_link_anchor_and_image_exists():
     assert not broken, "\n".join(broken)
 
 
+def test_links_of_the_page_for_what_is_missing():
+    references = [urlsplit(x) for x in Page(NOT_FOUND).references]
+    local = [x.path for x in references if not x.scheme and x.path]
+    assert local
+    for path in local:
+        assert path.startswith("/skae/")
+        assert (SITE / unquote(path).removeprefix("/skae/")).exists(), path
+
+
 def test_a_half_is_a_one_above_a_two():
     above = re.compile(r"<mfrac[^>]*>\s*<m\w>(.*?)</m\w>\s*<m\w>(.*?)</m\w>")
     first = (SITE / "generated/skae.AutoencoderTransformer.html").read_text("utf-8")
@@ -158,6 +169,55 @@ def test_search_finds_a_class(browser, address):
         "return [...document.querySelectorAll('#search-results li a')]"
         ".some(link => link.href.includes('skae.ContractiveAutoencoder.html'))",
     )
+
+
+ANSWERS = {
+    "embedding": "faq|glossary",
+    "dimensionality reduction": "glossary|choosing|basics|index",
+    "outlier": "faq|novelty|anomal|AnomalyDetector",
+    "novelty detection": "faq|novelty|anomal",
+    "missing values": "missing_values|imputation|faq",
+    "imputation": "imputation|missing_values|faq",
+    "NaN": "missing_values|faq",
+    "categorical": "faq|tables|TableEncoder|data|glossary",
+    "time series": "faq|networks|signals",
+    "bottleneck": "glossary|basics",
+    "cite": "faq",
+    "install": "install",
+    "GPU": "faq",
+    "early stopping": "glossary|training|faq|defaults",
+    "onnx": "deployment|faq|export",
+    "save": "deployment|faq|load|[.]save$",
+    "image": "faq|ConvAutoencoder|networks|choosing|glossary",
+    "large data": "faq|training|scaling",
+    "how many components": "faq|model_selection",
+    "reproducible": "faq|training|policy|reliability",
+    "interpolation": "blending|glossary|interpolate|walk",
+    "sparse": "penalties|SparseAutoencoder|plot_03|glossary",
+    "grid search": "model_selection|StackedGridSearchCV|machines|faq",
+    "glossary": "glossary",
+    "variational autoencoder": "variational|VariationalAutoencoder|glossary|plot_08",
+}
+
+
+@pytest.mark.parametrize("query", ANSWERS)
+def test_the_first_three_hits_answer(browser, address, query):
+    visit(browser, f"{address}search.html?q={quote(query)}")
+    wait_for(browser, "return document.querySelector('#search-results ul.search li a')")
+    finished = (
+        "return /found/.test(document.querySelector('#search-results').innerText)"
+    )
+    wait_for(browser, finished)
+    hits = browser.execute_script(
+        "return [...document.querySelectorAll('#search-results ul.search li > a')]"
+        ".slice(0, 3).map(link => link.href)"
+    )
+    assert any(re.search(ANSWERS[query], hit.split("/", 3)[3]) for hit in hits), hits
+
+
+def test_code_is_copied_without_prompts(browser, address):
+    visit(browser, address + "install.html")
+    wait_for(browser, "return document.querySelectorAll('button.copybtn').length > 2")
 
 
 def test_gallery_shows_a_thumbnail_for_each_lesson(browser, address):
