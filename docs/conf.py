@@ -124,8 +124,7 @@ sphinx_gallery_conf = {
 # Pages ------------------------------------------------------------------------------
 
 html_theme = "furo"
-html_title = "skae: autoencoders for scikit-learn"
-html_short_title = "skae"
+html_title = "skae"
 html_baseurl = URLS["Documentation"]
 html_theme_options = {
     "source_repository": URLS["Source"],
