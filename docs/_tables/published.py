@@ -5,11 +5,13 @@ A row with epochs was trained and is ours; a row without epochs is a baseline.
 
 import math
 import re
+from collections import Counter
 
 from _tables.results import (
     RESULTS,
     plain,
     read,
+    save,
     save_circumstances,
     save_table,
     small,
@@ -308,7 +310,17 @@ def write():
         crossed = question in WITH_A_COLUMN_FOR_EACH_METRIC
         table = cross_metrics(rows) if crossed else list_rows(rows)
         save_table(f"published_{question}", *table)
-    save_table("published_summary", *summarise(results))
+    head, body = summarise(results)
+    save_table("published_summary", head, body)
+    verdicts = Counter(line[head.index("ours is")].split()[0] for line in body)
+    counts = {
+        "count": len(body),
+        **{x: verdicts[x] for x in ("better", "tie", "worse")},
+    }
+    save(
+        "published_counts.inc",
+        "".join(f".. |n_{name}| replace:: {n}\n" for name, n in counts.items()),
+    )
     save_table("published_behind", *behind_published(results))
     save_table("published_behind_baselines", *behind_baselines(results))
     files = [f"published_{question}" for question in HEADLINES]
