@@ -1,6 +1,7 @@
 """The progress bar of a fit: what it shows, and that callbacks work beside it."""
 
 import pickle
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,39 +11,72 @@ from skorch.callbacks import Callback, EpochScoring, PrintLog
 from skorch.callbacks import ProgressBar as BatchBar
 
 import skae
+from skae._training import callbacks
 
 X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def terminal(capsys, monkeypatch):
+    """Somebody is at a terminal of 80 columns."""
+    monkeypatch.setattr(callbacks, "is_at_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    return capsys
 
 
 def last_line(text):
     return text.rsplit("\r", 1)[-1].strip()
 
 
-def test_bar_shows_the_loss_once_where_it_has_one_term(capsys):
+def test_bar_shows_the_loss_once_where_it_has_one_term(terminal):
     skae.AutoencoderTransformer(2, max_epochs=3, verbose=1, random_state=0).fit(X)
-    line = last_line(capsys.readouterr().err)
+    line = last_line(terminal.readouterr().err)
     assert "reconstruction" not in line
     assert "3/3" in line
 
 
-def test_bar_shows_every_term_of_training_and_validation(capsys):
+def test_losses_and_the_time_left_fit_into_80_columns(terminal, monkeypatch):
     vae = skae.VariationalAutoencoder(
         2, max_epochs=3, validation_fraction=0.25, verbose=1, random_state=0
     ).fit(X)
-    line = last_line(capsys.readouterr().err)
-    for name, value in vae.history_[-1].items():
-        if name != "epoch":
-            assert f"{name.removeprefix('train_')}={value:.4g}" in line
+    lines = re.split("[\r\n]", terminal.readouterr().err)
+    epoch = vae.history_[-1]
+    losses = f"left, loss {epoch['train_loss']:.4g}, val {epoch['valid_loss']:.4g}"
+    assert losses in "".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert all(line.count("█") > 4 for line in lines if "3/3" in line)
+    monkeypatch.setenv("COLUMNS", "160")
+    vae.fit(X)
+    assert f"kl {epoch['train_kl']:.4g}" in terminal.readouterr().err
 
 
-def test_bar_ends_where_training_does(capsys):
+def test_lines_where_nobody_is_at_a_terminal(capsys):
+    ae = skae.AutoencoderTransformer(2, max_epochs=40, verbose=1, random_state=0)
+    ae.set_params(early_stopping=False).fit(X)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert re.fullmatch(
+        r"AutoencoderTransformer: 4/40, loss [\d.e-]+, \d+ s left", lines[0]
+    )
+    ae.set_params(early_stopping=True, n_iter_no_change=2, tol=1e3).fit(X)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"{ae.n_iter_}/{ae.n_iter_}" in last
+
+
+def test_lines_of_epochs_have_no_colours_in_a_file(capsys):
+    ae = skae.AutoencoderTransformer(2, max_epochs=3, verbose=2, random_state=0).fit(X)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert f"{ae.history_[-1]['train_loss']:.4f}" in shown
+
+
+def test_bar_ends_where_training_does(terminal):
     ae = skae.AutoencoderTransformer(
         2, max_epochs=50, n_iter_no_change=2, tol=1e3, verbose=1, random_state=0
     ).fit(X)
     assert 1 < ae.n_iter_ < 50
-    assert f"100%|██████████| {ae.n_iter_}/{ae.n_iter_}" in last_line(
-        capsys.readouterr().err
-    )
+    line = last_line(terminal.readouterr().err)
+    assert re.search(rf": {ae.n_iter_}/{ae.n_iter_} \|█+\| ", line)
 
 
 def test_bar_of_a_warm_start_counts_its_own_epochs(capsys):
@@ -71,7 +105,7 @@ class _Counter(Callback):
 
 
 def test_callbacks_of_skorch_work_beside_the_bar(capsys):
-    callbacks = [
+    own = [
         _Counter(),
         BatchBar(batches_per_epoch=2, detect_notebook=False),
         EpochScoring(lambda net, X, y: 0.5, name="valid_half", use_caching=False),
@@ -81,13 +115,13 @@ def test_callbacks_of_skorch_work_beside_the_bar(capsys):
         2,
         max_epochs=3,
         validation_fraction=0.25,
-        callbacks=callbacks,
+        callbacks=own,
         verbose=1,
         random_state=0,
     ).fit(X)
     shown = capsys.readouterr()
     assert shown.out.split("\n")[:3] == ["epoch 1", "epoch 2", "epoch 3"]
-    assert "3/3" in last_line(shown.err)
+    assert "3/3" in shown.err
     assert ae.history_[-1]["valid_half"] == 0.5
 
 
@@ -134,6 +168,7 @@ def test_the_bar_of_a_notebook_is_full_where_training_ends(monkeypatch):
     class NotebookBar(tqdm.auto.tqdm):
         container = SimpleNamespace(children=(None, widget, None))
 
+    NotebookBar.__module__ = "tqdm.notebook"
     monkeypatch.setattr(tqdm.auto, "tqdm", NotebookBar)
     ae = skae.AutoencoderTransformer(
         2, max_epochs=50, n_iter_no_change=2, tol=1e3, verbose=1, random_state=0

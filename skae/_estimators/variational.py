@@ -235,8 +235,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         an int for reproducible results.
 
     verbose : int, default=0
-        0 prints nothing; 1 shows a progress bar with the epochs, the terms of the
-        objective and the time left; 2 prints a line for each epoch.
+        0 prints nothing; 1 shows a progress bar with the epochs, the time left and the
+        losses, or about ten lines where nobody is at a terminal; 2 prints a line for
+        each epoch.
 
     Attributes
     ----------

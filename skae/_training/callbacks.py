@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dis
+import re
+import shutil
 import signal
+import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,9 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         return method
 
 
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+_BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}"
+_WIDTH_OF_BAR, _WIDE = 40, 200  # of the bar, and what stands beside it; of a notebook
 _PRINT = print  # as skorch has it: Ray Train replaces the builtin function
 
 
@@ -67,6 +74,10 @@ class PrintLog(_PrintLog):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if net.verbose or self.sink is not _PRINT:
             super().on_epoch_end(net, **kwargs)
+
+    def format_row(self, row: Any, key: str, color: str) -> Any:
+        text = super().format_row(row, key, color)
+        return text if sys.stdout.isatty() else _COLORS.sub("", str(text))
 
 
 class EpochLoss(PassthroughScoring):
@@ -166,23 +177,79 @@ def reported_epochs(
 # Progress -----------------------------------------------------------------------------
 
 
-class _Bar(PassingCallback):
-    """A skorch callback that updates a tqdm progress bar after each epoch."""
+class _Progress(PassingCallback):
+    """A skorch callback that shows the terms of each epoch."""
 
-    def __init__(self, bar: Any, n_before: int) -> None:
-        self.bar = bar
-        self.n_before = n_before  # epochs of earlier fits
+    def __init__(self, name: str, n_epochs: int, net: Any) -> None:
+        self.name = name
+        self.n_epochs = n_epochs
+        self.n_before = len(net.history)  # epochs of earlier fits
+        self.n_shown = 0
+        self.began = time.monotonic()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         terms = terms_of(net.history[-1])
         del terms["epoch"]
-        if sum(name.startswith("train_") for name in terms) == 2:
-            # A single term is the loss.
-            terms = {name: x for name, x in terms.items() if name.endswith("_loss")}
-        shown = {name.removeprefix("train_"): f"{x:.4g}" for name, x in terms.items()}
-        self.bar.set_postfix(shown, refresh=False)
+        losses = {"train_loss": "loss", "valid_loss": "val"}  # these come first
+        first = {losses[k]: terms.pop(k) for k in losses if k in terms}
+        if sum(name.startswith("train_") for name in terms) < 2:
+            terms = {}  # a single term is the loss
         # A resumed fit has run some of its epochs before.
-        self.bar.update(len(net.history) - self.n_before - self.bar.n)
+        self.show(len(net.history) - self.n_before, first, terms)
+
+    def show(self, n: int, losses: dict[str, float], terms: dict[str, float]) -> None:
+        """Show a line for about every tenth of the epochs."""
+        self.last = n, losses
+        if n < self.n_epochs and 10 * (n - self.n_shown) < self.n_epochs:
+            return
+        self.n_shown = n
+        left = (time.monotonic() - self.began) / n * (self.n_epochs - n)
+        parts = [f"{self.name}: {n}/{self.n_epochs}", *_written(losses)]
+        parts.append(f"{left:.0f} s left")
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Show where training has ended."""
+        n, losses = getattr(self, "last", (0, {}))
+        if n > self.n_shown:
+            self.n_epochs = n
+            self.show(n, losses, {})
+
+
+class _Bar(_Progress):
+    """One that updates a progress bar of tqdm."""
+
+    def __init__(self, bar: Any, name: str, n_epochs: int, net: Any) -> None:
+        super().__init__(name, n_epochs, net)
+        self.bar = bar
+
+    def show(self, n: int, losses: dict[str, float], terms: dict[str, float]) -> None:
+        room = shutil.get_terminal_size().columns - len(self.name) - _WIDTH_OF_BAR
+        if hasattr(self.bar, "container"):
+            room = _WIDE
+        text = ", ".join(_written(losses))
+        for part in _written(terms):
+            if len(text) + len(part) + 2 > room:
+                break
+            text += f", {part}"
+        self.bar.set_postfix_str(text, refresh=False)
+        self.bar.update(n - self.bar.n)
+
+    def close(self) -> None:
+        bar = self.bar
+        bar.total = bar.n  # so that the bar is full after early stopping
+        if hasattr(bar, "container"):  # the widgets of a notebook
+            bar.container.children[1].max = bar.n
+        bar.refresh()
+
+
+def is_at_terminal() -> bool:
+    """Tell whether progress is shown on a terminal."""
+    return sys.stderr.isatty()
+
+
+def _written(terms: dict[str, float]) -> list[str]:
+    return [f"{name.removeprefix('train_')} {x:.4g}" for name, x in terms.items()]
 
 
 @contextmanager
@@ -194,7 +261,8 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
     name : str
         Label of the progress bar.
     verbose : int
-        1 for a progress bar, more for lines.
+        1 for a progress bar, or a few lines where nobody is at a terminal; more for a
+        line for each epoch.
     net : AutoencoderNet
         The initialised net that runs the epochs.
     n_epochs : int
@@ -208,17 +276,21 @@ def shown_epochs(name: str, verbose: int, net: Any, n_epochs: int) -> Iterator[N
     # Imported here, as it takes time to detect a notebook.
     from tqdm.auto import tqdm
 
-    with tqdm(total=n_epochs, desc=name, unit="epoch", dynamic_ncols=True) as bar:
-        callback = ("progress", _Bar(bar, len(net.history)))
+    is_notebook = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
+    with ExitStack() as stack:
+        shown = _Progress(name, n_epochs, net)
+        if is_notebook or is_at_terminal():
+            bar = tqdm(
+                total=n_epochs, desc=name, dynamic_ncols=True, bar_format=_BAR_FORMAT
+            )
+            shown = _Bar(stack.enter_context(bar), name, n_epochs, net)
+        callback = ("progress", shown)
         net.callbacks_.insert(0, callback)  # before one that ends training
         try:
             yield
         finally:
             net.callbacks_.remove(callback)
-        bar.total = bar.n  # so that the bar is full after early stopping
-        if hasattr(bar, "container"):  # the widgets of a notebook
-            bar.container.children[1].max = bar.n
-        bar.refresh()
+        shown.close()
 
 
 # Settings -----------------------------------------------------------------------------
