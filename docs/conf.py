@@ -32,7 +32,9 @@ extensions = [
     "notfound.extension",
     "numpydoc",
     "_tables",
+    "class_pages",
     "defaults",
+    "explorer_page",
     "mathml",
     "measured",
     "reference",
@@ -134,6 +136,16 @@ html_theme_options = {
         {"name": name, "url": URLS[name], "html": name, "class": ""}
         for name in ("Source", "Issues")
     ],
+}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
 }
 sitemap_url_scheme = "{link}"
 sitemap_show_lastmod = False

@@ -36,6 +36,8 @@ def blend(
     Representation blending mixes their codes and decodes the mixture, so that its
     ends are the reconstructions of the samples.
 
+    Read more in the :ref:`user guide <guide-blending>`.
+
     Parameters
     ----------
     transformer : estimator
@@ -96,6 +98,8 @@ def interpolate(
     return_support: bool = False,
 ) -> Any:
     """Interpolate between samples in the latent space.
+
+    Read more in the :ref:`user guide <guide-blending>`.
 
     Parameters
     ----------
@@ -160,6 +164,8 @@ def interpolate(
 def mix(transformer: Any, X: Any, weights: Any, *, return_support: bool = False) -> Any:
     r"""Decode weighted sums of the codes of several samples.
 
+    Read more in the :ref:`user guide <guide-blending>`.
+
     Parameters
     ----------
     transformer : estimator
@@ -206,6 +212,68 @@ def real_steps(transformer: Any) -> list[Any]:
         return [transformer]
     steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]
     return [real for step in steps for real in real_steps(step)]
+
+
+def find_autoencoder(estimator: Any, caller: str) -> tuple[list[Any], BaseAutoencoder]:
+    """Return the fitted steps before an autoencoder, and the autoencoder.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An autoencoder, a Pipeline or a search that ends with one, or what holds one of
+        these as `estimator_`, as detectors and densities do.
+    caller : str
+        Name of the public function, for the TypeError that is raised for others.
+    """
+    if hasattr(estimator, "fit"):
+        check_is_fitted(estimator)
+    steps = real_steps(estimator)
+    while steps and (is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
+        inner = getattr(steps[-1], "estimator_", None)
+        if inner is None:
+            break
+        steps = [*steps[:-1], *real_steps(inner)]
+    if not steps or not isinstance(steps[-1], BaseAutoencoder):
+        last = type(steps[-1] if steps else estimator).__name__
+        raise TypeError(
+            f"{caller} takes an autoencoder of skae, or a Pipeline that ends with one, "
+            f"but got {last}. Of a Pipeline with steps after the autoencoder, pass "
+            f"those before them: {caller}(pipe[:-1], X)."
+        )
+    check_is_fitted(steps[-1])
+    return steps[:-1], steps[-1]
+
+
+def transform_before(steps: list[Any], autoencoder: BaseAutoencoder, X: Any) -> Any:
+    """Return what an autoencoder takes.
+
+    Parameters
+    ----------
+    steps : list of transformer
+        Those before it. Within a detector, they were fitted without names of columns.
+    autoencoder : BaseAutoencoder
+        The autoencoder.
+    X : array-like
+        What the first step takes.
+    """
+    for step in steps:
+        X = step.transform(_without_names(step, X))
+    return _without_names(autoencoder, X)
+
+
+def _without_names(step: Any, X: Any) -> Any:
+    """Return X as an array where a step was fitted to one."""
+    is_fitted_to_array = hasattr(step, "n_features_in_") and (
+        getattr(step, "feature_names_in_", None) is None
+    )
+    return as_floats(X) if is_fitted_to_array and hasattr(X, "columns") else X
+
+
+def as_floats(X: Any) -> np.ndarray:
+    """Return an array or a frame of numbers in float64, with NaN at gaps."""
+    if hasattr(X, "iloc"):
+        return X.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(X, dtype=np.float64)
 
 
 def find_blender(transformer: Any) -> Blender:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.base import MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._documented import DocumentedEstimator
 from skae._estimators.opening import open_model
 from skae._sources.lazy import lazy
 
 
-class DeepFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class DeepFeatures(MetaEstimatorMixin, TransformerMixin, DocumentedEstimator):
     """Code and hidden activations of an autoencoder as features.
 
     What predicts a target may be among what the code leaves out. The activations of
     the hidden layers are wider, and linear models of them can follow curves. They
     have been used in this way with a denoising autoencoder of a wide table [1]_.
+
+    Read more in the :ref:`user guide <guide-pretraining>`.
 
     Parameters
     ----------

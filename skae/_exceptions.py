@@ -11,6 +11,8 @@ class DivergenceError(ValueError):
 
     The estimator that raises it is fitted with the last finite weights, so
     ``transform`` and the other methods can be called afterwards.
+
+    Read more in the :ref:`user guide <guide-errors>`.
     """
 
 
@@ -27,6 +29,8 @@ class CollapsedCodeWarning(UserWarning):
       A custom loss need not make the squared error small, so this is not checked there.
 
     Constant data gives no warning.
+
+    Read more in the :ref:`user guide <guide-errors>`.
     """
 
 
@@ -47,6 +51,8 @@ class FitWarning(UserWarning):
 
     It is issued during a `fit` if its `checkpoint` cannot be written any more.
 
+    Read more in the :ref:`user guide <guide-errors>`.
+
     Examples
     --------
     >>> import warnings
@@ -56,11 +62,17 @@ class FitWarning(UserWarning):
 
 
 class OutOfDomainWarning(UserWarning):
-    """More rows are unlike those of `fit` than normal rows would be by chance."""
+    """More rows are unlike those of `fit` than normal rows would be by chance.
+
+    Read more in the :ref:`user guide <guide-errors>`.
+    """
 
 
 class LayoutWarning(UserWarning):
-    """The axes of images or signals were inferred, or may have been confused."""
+    """The axes of images or signals were inferred, or may have been confused.
+
+    Read more in the :ref:`user guide <guide-errors>`.
+    """
 
 
 def warn(message: str, category: type[Warning]) -> None:

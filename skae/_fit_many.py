@@ -32,6 +32,8 @@ def fit_many(
     stopping of its own, and ends as after `fit` up to rounding. Others are trained one
     after another.
 
+    Read more in the :ref:`user guide <guide-many-fits>`.
+
     Parameters
     ----------
     estimators : estimator or sequence of estimator

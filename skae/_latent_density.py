@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.random import RandomState
 from sklearn import config_context
-from sklearn.base import BaseEstimator, DensityMixin, MetaEstimatorMixin, clone
+from sklearn.base import DensityMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state, check_scalar, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skae._blending import coders_of
+from skae._documented import DocumentedEstimator
 from skae._estimators.opening import is_frozen
 from skae._random import seeded
 from skae._sources.lazy import lazy
@@ -28,7 +29,7 @@ _ROUNDING = 1e-6  # part of the largest variance, or of the size of equal codes
 _PATIENCE = 2  # sizes without an improvement
 
 
-class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
+class LatentDensity(DensityMixin, MetaEstimatorMixin, DocumentedEstimator):
     r"""A density of the codes of an autoencoder, to sample from.
 
     The codes of an autoencoder fill only a part of their space, and what is decoded
@@ -38,6 +39,8 @@ class LatentDensity(DensityMixin, MetaEstimatorMixin, BaseEstimator):
     It can be fitted to any code, and does not need the prior of a
     :class:`VariationalAutoencoder`, which its codes do not match well: see
     :doc:`/sampling`.
+
+    Read more in the :ref:`user guide <guide-sampling>`.
 
     Parameters
     ----------

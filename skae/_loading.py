@@ -45,6 +45,8 @@ def load(
     trusted. Custom modules, losses, penalties and callbacks are stored by the names of
     their functions and classes; the error lists those that are not trusted.
 
+    Read more in the :ref:`user guide <guide-saving>`.
+
     Parameters
     ----------
     path : str or path-like

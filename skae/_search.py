@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from skae._ahead import Gathering, Job
+from skae._documented import DOC_PAGES
 from skae._fit_many import warn_of_alone
 
 _Params = dict[str, Any]
@@ -22,6 +23,9 @@ _MOST_BYTES = 2**28  # of training rows of several folds at once
 
 class _StackedSearch:
     """A search whose fits are trained at once, before scikit-learn scores each."""
+
+    _doc_link_module = "skae"
+    _doc_link_template = DOC_PAGES
 
     n_jobs: int | None
 
@@ -157,6 +161,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     from one call to the next. A warning names the reason. The training rows of
     several folds are in memory at once as far as they have 256 MiB.
 
+    Read more in the :ref:`user guide <guide-many-fits>`.
+
     Parameters
     ----------
     estimator : estimator
@@ -249,6 +255,8 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     """Search as RandomizedSearchCV does, with small autoencoders trained as one.
 
     It trains as :class:`StackedGridSearchCV` does.
+
+    Read more in the :ref:`user guide <guide-many-fits>`.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from skae._blending import find_autoencoder, transform_before
 from skae._data.statistics import compute_statistics
 from skae._estimators.fitting import checked_rows
 from skae._estimators.opening import open_model
@@ -24,6 +25,8 @@ _ACTIVE_VARIANCE = 0.01
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
     r"""The diagnostics that `report` returns; printing them shows a table.
+
+    Read more in the :ref:`user guide <guide-diagnosing>`.
 
     Parameters
     ----------
@@ -171,10 +174,14 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     fixes the scale of the code, it is active if the variance of its posterior mean is
     above 0.01 [1]_.
 
+    Read more in the :ref:`user guide <guide-diagnosing>`.
+
     Parameters
     ----------
     estimator : estimator
-        A fitted autoencoder of skae.
+        A fitted autoencoder of skae, or a :class:`~sklearn.pipeline.Pipeline` that ends
+        with one. R² and the sensitivity of a Pipeline are those of its last step, in
+        the units of what the other steps return.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples in the layout that `fit` saw, or flattened. Preferably rows that `fit`
@@ -202,7 +209,7 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     Raises
     ------
     TypeError
-        If `estimator` is not an autoencoder of skae, such as a Pipeline that contains
+        If `estimator` is neither an autoencoder of skae nor a Pipeline that ends with
         one.
 
     References
@@ -222,7 +229,12 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
     True
     """
-    model = open_model(estimator, "report(pipe[-1], pipe[:-1].transform(X))")
+    steps, estimator = find_autoencoder(estimator, "report")
+    X, X_train = (
+        None if array is None else transform_before(steps, estimator, array)
+        for array in (X, X_train)
+    )
+    model = open_model(estimator)
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
     rows = checked_rows(X, estimator, model)
     codes = model.encode(rows)

@@ -17,6 +17,8 @@ def register_converters():
     `transform`: its encoder, in float32 whatever the type of the input. Custom
     subclasses are registered as well, if they are defined before the call.
 
+    Read more in the :ref:`user guide <guide-onnx>`.
+
     Returns
     -------
     None

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -330,15 +331,32 @@ def test_a_report_cannot_be_changed():
 
 @pytest.mark.parametrize("other", [PCA(2).fit(X), None, AutoencoderTransformer])
 def test_only_autoencoders_of_ours_are_reported_on(other):
-    with pytest.raises(TypeError, match=r"takes an autoencoder of skae, but got"):
+    with pytest.raises(TypeError, match=r"with one, but got|is a class, not"):
         report(other, X)
 
 
-def test_the_error_for_a_pipeline_names_its_last_step():
-    pipe = make_pipeline(StandardScaler(), known()).fit(X)
-    with pytest.raises(TypeError, match=r"report\(pipe\[-1\], pipe\[:-1\].transform"):
+def test_of_a_pipeline_the_last_step_is_reported():
+    scaler = StandardScaler()
+    ae = known().fit(scaler.fit_transform(X))
+    pipe = make_pipeline(scaler, FrozenEstimator(ae)).fit(X)
+    whole, last = report(pipe, X, X_train=X), report(ae, pipe[0].transform(X))
+    for name, value in last.to_dict().items():
+        if name != "pca_fitted_on":
+            assert whole.to_dict()[name] == value, name
+
+
+def test_of_a_detector_its_estimator_is_reported():
+    frame = pd.DataFrame(np.tile(X, (8, 1))).add_prefix("x")
+    pipe = make_pipeline(StandardScaler(), skae.AutoencoderTransformer(2, max_epochs=1))
+    detector = skae.AnomalyDetector(pipe, random_state=0).fit(frame)
+    assert report(detector, frame).n_components == 2
+
+
+def test_what_ends_with_no_autoencoder_is_refused():
+    pipe = make_pipeline(known(), StandardScaler()).fit(X)
+    with pytest.raises(TypeError, match=r"got StandardScaler.*report\(pipe\[:-1\], X"):
         report(pipe, X)
-    assert report(pipe[-1], pipe[:-1].transform(X)).n_samples == 4
+    assert report(pipe[:-1], X).n_samples == 4
 
 
 def test_an_unfitted_autoencoder_is_refused():

@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the lowest layer to the highest: a file may import from its own layer and from
 # those before it.
 LAYERS = [
-    {"_exceptions", "_random"},
+    {"_documented", "_exceptions", "_random"},
     {"_distributed"},
     {"_sources"},
     {"_data"},

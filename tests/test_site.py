@@ -15,12 +15,20 @@ from threading import Thread
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
+from conftest import ESTIMATORS
+
+import skae
 
 SITE = Path(os.environ.get("SKAE_SITE", "docs/_build/html")).resolve()
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
 NOT_FOUND = "404.html"  # it is shown in any folder, and links to the site's own address
 PAGES = [name for name in PAGES if name != NOT_FOUND]
 GALLERY = "generated/gallery/index.html"
+WITH_EXPLORER = [
+    "index.html",
+    "generated/gallery/plot_08_gaps.html",
+    "generated/gallery/plot_21_deployment.html",
+]
 DESKTOP, TELEPHONE = 1280, 360  # pixels across
 
 pytestmark = pytest.mark.skipif(
@@ -229,3 +237,57 @@ def test_gallery_shows_a_thumbnail_for_each_lesson(browser, address):
     lessons = (Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py")
     assert len(widths) == len(list(lessons))
     assert min(widths) > 0
+
+
+@pytest.mark.parametrize("name", WITH_EXPLORER)
+def test_the_explorer_is_loaded_on_a_click(browser, address, name):
+    visit(browser, address + name)
+    wait_for(browser, "return document.querySelector('a.explorer img')?.naturalWidth")
+    assert not browser.execute_script("return document.querySelector('iframe')")
+    loaded = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    assert not any("explorer.html" in url for url in loaded)
+    link = browser.find_element("css selector", "a.explorer")
+    browser.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", link)
+    ready = (
+        "return document.querySelector('iframe.explorer')?.contentWindow.skae?.ready"
+    )
+    assert wait_for(browser, ready)
+
+
+def test_the_version_switch_shows_the_version_and_leads_to_others(browser, address):
+    visit(browser, address + "generated/skae.load.html")
+    wait_for(browser, "return document.querySelector('#version').options.length")
+    shown = "return document.querySelector('#version').selectedOptions[0].text"
+    assert browser.execute_script(shown) == skae.__version__
+    # As if there were an older version, in a folder of its own.
+    browser.execute_script(
+        "SITE_VERSIONS['0.0.1'] = '0.0.1';"
+        "const select = document.querySelector('#version');"
+        "select.append(new Option('0.0.1'));"
+        "select.value = '0.0.1';"
+        "select.onchange();"
+    )
+    leads_there = f"return location.href === '{address}0.0.1/index.html'"
+    assert wait_for(browser, leads_there)
+
+
+def test_the_list_of_versions_begins_with_this_one():
+    text = (SITE / "_static/versions.js").read_text("utf-8")
+    names = re.findall(r'^  "([^"]+)": "', text, re.MULTILINE)
+    assert names[0] == skae.__version__
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_the_page_of_a_class_has_groups_of_parameters_and_its_methods(cls):
+    name = cls.__name__
+    page = (SITE / f"generated/skae.{name}.html").read_text("utf-8")
+    signature = re.search(r'<dt class="sig sig-object py" id="skae.*?</dt>', page, re.S)
+    assert re.sub("<[^>]*>", "", signature[0]).count("=") == 1
+    listed = re.findall(r'<p class="parameters rubric">(.*?)</p>', page)
+    assert listed == ["Code and network", "Objective", "Training", "Computing"]
+    methods = page[page.index(">Methods</p>") : page.index(f'id="skae.{name}.')]
+    for method in ("fit", "transform", "inverse_transform", "blend", "interpolate"):
+        assert f'href="#skae.{name}.{method}"' in methods
+    assert 'Read more in the <a class="reference internal"' in page

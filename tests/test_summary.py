@@ -1,6 +1,8 @@
 """The HTML of an estimator: its parameters, then its layers."""
 
 import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import skae
+import skae.tabular
 
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+DOCUMENTATION = PROJECT["project"]["urls"]["Documentation"]
 IMAGES = np.random.default_rng(0).random((40, 8, 8)).astype(np.float32)
 ROWS = IMAGES.reshape(40, 64)
 
@@ -100,9 +105,45 @@ def test_showing_layers_draws_nothing_and_changes_nothing():
 
 
 @pytest.mark.parametrize("name", ["AutoencoderTransformer", "VariationalAutoencoder"])
-def test_no_link_leads_to_the_pages_of_scikit_learn(name):
+def test_the_question_mark_leads_to_the_page_of_the_class(name):
     ae = getattr(skae, name)(3, max_epochs=1).fit(ROWS)
-    assert f"generated/skae.{name}" not in ae._repr_html_()
+    page = f"{DOCUMENTATION}generated/skae.{name}.html"
+    assert f'href="{page}"' in ae._repr_html_()
+
+
+def test_public_estimators_link_to_their_pages_and_those_of_users_do_not():
+    class Own(skae.AutoencoderTransformer):
+        pass
+
+    estimators = [
+        (module, getattr(module, name))
+        for module in (skae, skae.tabular)
+        for name in module.__all__
+        if hasattr(getattr(module, name), "get_params")
+    ]
+    assert len(estimators) > 25
+    for module, cls in estimators:
+        page = f"generated/{module.__name__}.{cls.__name__}.html"
+        assert cls._get_doc_link(cls.__new__(cls)) == DOCUMENTATION + page
+    assert Own()._get_doc_link() == ""
+
+
+def test_the_size_of_an_image_and_how_the_fit_went_are_shown(tmp_path):
+    ae = skae.ConvAutoencoder(5, max_epochs=2, random_state=0).fit(IMAGES)
+    page = ae._repr_html_()
+    assert "encoder: 1 × 8 × 8 → 5" in page
+    assert "decoder: 5 → 1 × 8 × 8" in page
+    (r2,) = set(re.findall(r"R² (-?[.\d]+), 2 epochs, [.\d]+ s", page))
+    assert float(r2) == pytest.approx(ae.score(IMAGES), abs=6e-4)
+    ae.save(tmp_path / "ae.skae")
+    assert f"R² {r2}, 2 epochs" in skae.load(tmp_path / "ae.skae")._repr_html_()
+    assert all("r2" not in epoch for epoch in ae.history_)
+
+
+def test_the_r2_of_a_stream_is_not_shown():
+    ae = skae.AutoencoderTransformer(5).partial_fit(ROWS)
+    assert "R²" not in ae._repr_html_()
+    assert "1 epoch, " in ae._repr_html_()
 
 
 class _LastState(nn.Module):

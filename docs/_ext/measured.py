@@ -1,10 +1,11 @@
 """The role ``measured``: one number of the results of benchmarks, in a sentence.
 
 ``:measured:`bench_growth seconds grows=batch_size; batch_size=128``` names a file, a
-column and conditions on the row. Other than one value is an error.
+column and conditions on the row. Other than one value is an error. ``1/speed_up`` is
+the inverse of a column: a ratio of times, as on all pages.
 """
 
-from _tables.results import RESULTS, number, read, seconds, unique
+from _tables.results import RESULTS, number, ratio, read, seconds, unique
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
@@ -15,6 +16,7 @@ class Measured(SphinxRole):
     def run(self):
         text = " ".join(self.text.split())  # it may go over several lines
         name, column, *conditions = text.split(maxsplit=2)
+        is_inverse, column = column.startswith("1/"), column.removeprefix("1/")
         wanted = dict(
             condition.strip().split("=", 1)
             for condition in "".join(conditions).split(";")
@@ -29,7 +31,8 @@ class Measured(SphinxRole):
             error = self.inliner.reporter.error(message, line=self.lineno)
             return [], [error]
         write = seconds if column == "seconds" else number
-        return [nodes.Text(write(values[0]))], []
+        value = ratio(1 / float(values[0])) if is_inverse else write(values[0])
+        return [nodes.Text(value)], []
 
 
 def setup(app):

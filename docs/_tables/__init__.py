@@ -1,15 +1,15 @@
 """A Sphinx extension that writes the tables of measurements before a build.
 
 It reads ``benchmarks/results/*.csv``. The pages show ``docs/generated/*.csv`` with
-``csv-table``, and the figure of ``bench_growth`` with ``raw``.
+``csv-table``, and figures with ``raw``.
 """
 
 from _tables import (
     anomalies,
     conditions,
     defaults,
+    figures,
     generalisation,
-    growth,
     imputation,
     paths,
     performance,
@@ -20,9 +20,9 @@ from _tables import (
 
 
 def write(app):
-    """Write all tables and the figure."""
+    """Write all tables and figures."""
     performance.write()
-    growth.write()
+    figures.write()
     published.write()
     defaults.write()
     generalisation.write()

@@ -94,6 +94,15 @@ def value_and_range(row, column, write):
     return write(row[column]) + small(f"({low}–{high})")
 
 
+def inverse(row, column):
+    """Return a row with the inverse of one of its columns, and of its range."""
+    ends = {"": "", "_min": "_max", "_max": "_min"}
+    return row | {
+        f"{column}{end}": f"{1 / float(row[f'{column}{other}']):.4g}"
+        for end, other in ends.items()
+    }
+
+
 # How it was measured ------------------------------------------------------------------
 
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.random import RandomState
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     OutlierMixin,
     TransformerMixin,
@@ -37,6 +36,7 @@ from skae._anomaly.onnx import build_score
 from skae._anomaly.scores import SCORES, Scorer, fit_scorer
 from skae._anomaly.stored import Part, Samples
 from skae._data.rows import as_frame, check_rows, first_rows
+from skae._documented import DocumentedEstimator
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._exceptions import OutOfDomainWarning, warn
 from skae._persistence.onnx import write_exported
@@ -75,7 +75,7 @@ def _cross_fitted(
 
 
 class AnomalyDetector(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, DocumentedEstimator
 ):
     r"""Anomaly detection at a false positive rate that is asked for.
 
@@ -97,6 +97,8 @@ class AnomalyDetector(
     selected [2]_, and :meth:`explain` says what each column contributes.
     :meth:`transform` returns the code, so that a detector can guard what follows in a
     Pipeline: see `out_of_domain`.
+
+    Read more in the :ref:`user guide <guide-novelty>`.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from skae._data.transforms import FRACTION, Noise
+from skae._documented import TABULAR_PAGES
 
 _ENTRIES = 2**22  # of rows that are looked at together
 
@@ -19,6 +20,8 @@ _ENTRIES = 2**22  # of rows that are looked at together
 @dataclass(frozen=True)
 class Block:
     """The columns of an array that stand for one column of a table.
+
+    Read more in the :ref:`user guide <guide-tables>`.
 
     Parameters
     ----------
@@ -159,6 +162,8 @@ class BlockSwapNoise(Noise):
     The noise of :class:`~skae.SwapNoise` in the columns of a table instead of those of
     an array: a category is replaced by a category, and a gap may be swapped as well.
 
+    Read more in the :ref:`user guide <guide-tables>`.
+
     Parameters
     ----------
     blocks : list of Block or None, default=None
@@ -181,6 +186,8 @@ class BlockSwapNoise(Noise):
     >>> dae = DenoisingAutoencoder(2, noise=BlockSwapNoise(level=0.1), max_epochs=2)
     >>> pipe = make_pipeline(TableEncoder(), dae).fit(frame)
     """
+
+    _doc_link_template = TABULAR_PAGES
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "blocks": [list, None],

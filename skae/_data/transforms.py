@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skae._data.layout import Layout
+from skae._documented import DocumentedEstimator
 
 FRACTION = Interval(Real, 0, 1, closed="both")
 
@@ -24,7 +25,7 @@ def _chance(x: Tensor, probability: float, generator: torch.Generator) -> Tensor
     return draws.uniform_(generator=generator) < probability
 
 
-class Noise(BaseEstimator):
+class Noise(DocumentedEstimator):
     """What the shipped noises share: the highest level, and the units of training."""
 
     highest_level: ClassVar[float] = 1.0  # a fraction of the entries
@@ -68,6 +69,8 @@ class DropEntries:
 
 class GaussianNoise(Noise):
     r"""Add normal noise, :math:`\tilde x = x + \sigma s \epsilon`.
+
+    Read more in the :ref:`user guide <guide-denoising>`.
 
     Parameters
     ----------
@@ -126,6 +129,8 @@ class GaussianNoise(Noise):
 class MaskingNoise(Noise):
     """Hide entries: set them to the training mean of their feature, or to a value.
 
+    Read more in the :ref:`user guide <guide-denoising>`.
+
     Parameters
     ----------
     level : float, default=0.3
@@ -171,6 +176,8 @@ class MaskingNoise(Noise):
 
 class SaltAndPepperNoise(Noise):
     """Set entries to the lowest or to the highest value, with equal chance.
+
+    Read more in the :ref:`user guide <guide-denoising>`.
 
     Parameters
     ----------
@@ -220,6 +227,8 @@ class SwapNoise(Noise):
     It keeps the distribution of each feature, which suits tables whose columns
     differ in kind.
 
+    Read more in the :ref:`user guide <guide-denoising>`.
+
     Parameters
     ----------
     level : float, default=0.3
@@ -254,12 +263,14 @@ class SwapNoise(Noise):
         return torch.where(_chance(x, self.level, generator), x.gather(0, donors), x)
 
 
-class DynamicBinarization(BaseEstimator):
+class DynamicBinarization(DocumentedEstimator):
     r"""Draw each entry from a Bernoulli distribution, :math:`x_i \sim B(x_i)`.
 
     Grey values are read as probabilities, and other binary images are drawn in every
     epoch. Likelihoods of binary images are trained and compared in this way [1]_. X
     has to lie in [0, 1].
+
+    Read more in the :ref:`user guide <guide-augmentation>`.
 
     References
     ----------
@@ -286,12 +297,14 @@ class DynamicBinarization(BaseEstimator):
             ) from error
 
 
-class RandomFlip(BaseEstimator):
+class RandomFlip(DocumentedEstimator):
     """Flip images at random, an augmentation that shows a network more of them.
 
     Each image of a batch is flipped with a chance of one half along each direction that
     is switched on. PCA, from which the shipped networks start, is computed from flipped
     images, too.
+
+    Read more in the :ref:`user guide <guide-augmentation>`.
 
     Parameters
     ----------

@@ -24,6 +24,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     hidden layers it can follow curved surfaces [2]_. Training starts at PCA, and
     returns to it unless the hidden layers help on rows that are held out.
 
+    Read more in the :ref:`user guide <guide-basics>`.
+
     Parameters
     ----------
     n_components : int, default=16

@@ -11,12 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from torch.optim import Optimizer
@@ -24,6 +19,7 @@ from torch.optim import Optimizer
 from skae._ahead import fitted
 from skae._data.rows import as_frame, check_rows
 from skae._data.weights import WeightedRows, check_weight
+from skae._documented import DocumentedEstimator
 from skae._estimators.checks import check_parameters
 from skae._estimators.files import document_of, restore
 from skae._estimators.fitting import (
@@ -91,7 +87,7 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    BaseEstimator,
+    DocumentedEstimator,
 ):
     """Base class of all autoencoders. A subclass overrides one or more of four hooks.
 

@@ -25,6 +25,8 @@ class ContractiveAutoencoder(BaseAutoencoder):
     units of its standard deviation over the batch: otherwise shrinking the code and
     enlarging the decoder weights would reduce it. `sensitivity` returns its norm.
 
+    Read more in the :ref:`user guide <guide-contractive-codes>`.
+
     Parameters
     ----------
     n_components : int, default=16

@@ -24,6 +24,8 @@ class ConvAutoencoder(BaseAutoencoder):
     parameters than dense layers [1]_. As there, linear maps that start as PCA are added
     to encoder and decoder, so that the convolutions learn what PCA leaves.
 
+    Read more in the :ref:`user guide <guide-networks>`.
+
     Parameters
     ----------
     n_components : int, default=16

@@ -27,6 +27,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
     with :math:`s` the training scale of X. Held-out rows get the same noise in every
     epoch; `transform` adds none.
 
+    Read more in the :ref:`user guide <guide-denoising>`.
+
     Parameters
     ----------
     n_components : int, default=16

@@ -41,6 +41,8 @@ class SparseAutoencoder(BaseAutoencoder):
         every sample, which suits a code larger than X. `transform` returns the whole
         ReLU code.
 
+    Read more in the :ref:`user guide <guide-sparse-codes>`.
+
     Parameters
     ----------
     n_components : int, default=16

@@ -52,6 +52,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     at its optimum, the mean squared error [2]_, so that `beta` has the same effect at
     every scale of X. `transform` returns the mean :math:`\mu`, without sampling.
 
+    Read more in the :ref:`user guide <guide-variational>`.
+
     Parameters
     ----------
     n_components : int, default=16

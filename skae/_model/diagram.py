@@ -1,7 +1,8 @@
-"""The layers of a network and their sizes, in the diagram that notebooks show."""
+"""The diagram that notebooks show: how a fit went, layers and their sizes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from skae._model.model import TrainedModel
 from skae._networks.tracing import leaves, run
 from skae._random import RandomStream
+from skae._training.history import R2, SECONDS
 
 try:
     from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -35,16 +37,41 @@ def draw(model: TrainedModel) -> Any:
     # Two rows: layers that compute statistics of a batch refuse one.
     mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
     x = mean.to(net.device).expand(2, -1).clone()
-    titles, blocks = [], []
+    row, titles = _join(model.layout.input_shape), [_summary(model)]
+    blocks = [_block(None, titles[0], _last_epoch(model))]
     with net.own_global_generator(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
             out, table = _trace(getattr(model, part), x)
-            titles.append(f"{part}: {_shape(x)} → {_shape(out)}")
-            blocks.append(
-                _VisualBlock("single", part, names=titles[-1], name_details=table)
-            )
+            code = _join((out if part == "encoder" else x).shape[1:])
+            sizes = (row, code) if part == "encoder" else (code, row)
+            titles.append(f"{part}: {' → '.join(sizes)}")
+            blocks.append(_block(part, titles[-1], table))
             x = out
     return _VisualBlock("serial", blocks, names=titles)
+
+
+def _block(part: Any, title: str, details: str) -> Any:
+    return _VisualBlock("single", part, names=title, name_details=details)
+
+
+def _summary(model: TrainedModel) -> str:
+    """Return R² of training rows, the number of epochs, and their time."""
+    epochs = model.net.history
+    if not epochs:
+        return "not trained"
+    r2, n_epochs = epochs[-1].get(R2), len(epochs)
+    parts = [] if r2 is None else [f"R² {r2:.3f}"]
+    parts.append(f"{n_epochs} epoch{'s' * (n_epochs != 1)}")
+    if all(SECONDS in epoch for epoch in epochs):
+        parts.append(f"{sum(epoch[SECONDS] for epoch in epochs):.1f} s")
+    return ", ".join(parts)
+
+
+def _last_epoch(model: TrainedModel) -> str:
+    """Return the terms of the objective in the last epoch."""
+    last = model.history[-1] if model.history else {}
+    width = max(map(len, last), default=0)
+    return "\n".join(f"{name:<{width}}  {value:.6g}" for name, value in last.items())
 
 
 def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
@@ -55,7 +82,7 @@ def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
         n_weights = sum(weight.numel() for weight in layer.parameters())
         shown = f"{n_weights:,}" if n_weights else ""
         name = " + ".join(type(part).__name__ for part in leaves(layer))
-        rows.append((name, _shape(output), shown))
+        rows.append((name, _join(output.shape[1:]), shown))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"{name:<{widths[0]}}  {shape:>{widths[1]}}  {n_weights:>{widths[2]}}"
@@ -64,5 +91,5 @@ def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
     return out, "\n".join(lines)
 
 
-def _shape(x: Tensor) -> str:
-    return " × ".join(map(str, x.shape[1:]))
+def _join(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))

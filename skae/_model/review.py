@@ -15,6 +15,7 @@ from skae._exceptions import CollapsedCodeWarning, DivergenceError, FitWarning, 
 from skae._model.collapse import detect_collapse
 from skae._model.model import TrainedModel
 from skae._networks.linear_path import compute_principal_axes
+from skae._training.history import R2
 
 _N_CHECKED = 32  # rows whose output has to be finite after training
 _FEWEST_EPOCHS = 10  # fewer do not show how well a network can be trained
@@ -67,6 +68,8 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
 def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     """Return what a user should know of a fit, one sentence or two for each finding.
 
+    R² of the training rows is recorded in the last epoch of the history.
+
     Parameters
     ----------
     model : TrainedModel
@@ -83,7 +86,8 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     if not variance.any():
         return []
     error = _error_of_columns(model, some, weight)
-    r2 = 1 - error.sum() / variance.sum()
+    r2 = float(1 - error.sum() / variance.sum())
+    model.net.history.record(R2, r2)
     findings = [
         _below_pca(model, data, r2),
         _channels_in_other_units(model, data),

@@ -8,12 +8,13 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from skae._data.layout import Layout
 from skae._data.statistics import Statistics
+from skae._documented import DocumentedEstimator
 from skae._networks.layers import GELU, ClippedReLU, Hardsigmoid
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -33,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class Architecture(BaseEstimator, ABC):
+class Architecture(DocumentedEstimator, ABC):
     """Builds an encoder and its mirror; its parameters can be tuned.
 
     A new architecture is a subclass in a separate file, and a name in the dictionary of

@@ -41,6 +41,8 @@ class Conv(Architecture):
     that a large image gets a deeper network and not a wider one. Signals are convolved
     along their one axis.
 
+    Read more in the :ref:`user guide <guide-networks>`.
+
     Parameters
     ----------
     channels : int or array-like of int, default=(16, 32)

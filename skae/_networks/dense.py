@@ -36,6 +36,8 @@ _MAX_WEIGHTS = 2**22
 class Dense(Architecture):
     r"""Fully connected layers; the decoder mirrors the encoder.
 
+    Read more in the :ref:`user guide <guide-networks>`.
+
     Parameters
     ----------
     hidden_layer_sizes : int, array-like of int or None, default=None

@@ -92,6 +92,8 @@ class Recurrent(Architecture):
     than some hundreds of signals it overfits, and on aligned signals a dense network is
     as good. Training takes about ten times as long as that of a dense network.
 
+    Read more in the :ref:`user guide <guide-networks>`.
+
     Parameters
     ----------
     hidden_size : int, default=64

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from torch import Tensor
 
 from skae._data.batches import Batch
 from skae._data.blocks import Block, check_blocks
+from skae._documented import TABULAR_PAGES, DocumentedEstimator
 from skae._networks.layers import BlockSoftmax
 from skae._objective.losses import (
     Loss,
@@ -27,7 +28,7 @@ _ROUNDING = 1e-6
 _SUM = 1e-3  # above 1, of a row of probabilities
 
 
-class BlockLoss(BaseEstimator):
+class BlockLoss(DocumentedEstimator):
     r"""Cross-entropy of categories, and half the squared error of all other columns.
 
     A category is a block B of columns, of which a row has a one in a single one. The
@@ -45,6 +46,8 @@ class BlockLoss(BaseEstimator):
     In a :class:`~skae.VariationalAutoencoder` the numbers are Gaussian, with one
     variance that is estimated, and ``sample(noise=True)`` draws one category of each
     block.
+
+    Read more in the :ref:`user guide <guide-tables>`.
 
     Parameters
     ----------
@@ -71,6 +74,8 @@ class BlockLoss(BaseEstimator):
     >>> bool(abs(probabilities.sum(axis=1) - 1).max() < 1e-6)
     True
     """
+
+    _doc_link_template = TABULAR_PAGES
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"blocks": [list, None]}
 

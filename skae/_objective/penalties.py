@@ -6,13 +6,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skae._data.weights import mean_over_rows, variance_over_rows
 from skae._distributed.share import n_rows_of_batch
+from skae._documented import DocumentedEstimator
 from skae._networks.jacobian import (
     exact_squared_norm,
     has_closed_form,
@@ -23,13 +23,15 @@ _TINY = 1e-12
 _WEIGHT = Interval(Real, 0, None, closed="left")
 
 
-class L1Sparsity(BaseEstimator):
+class L1Sparsity(DocumentedEstimator):
     r"""The sum of the absolute values of the code, :math:`\lambda \sum_i |z_i|`.
 
     On its own this penalty could be reduced to zero by shrinking the code and enlarging
     the decoder weights. Each unit is therefore divided by its root mean square over the
     batch (gradients flow through the divisor), so that only sparsity lowers the
     penalty: units that are rarely active.
+
+    Read more in the :ref:`user guide <guide-sparse-codes>`.
 
     Parameters
     ----------
@@ -71,12 +73,14 @@ class L1Sparsity(BaseEstimator):
         return (self.weight * size.sum(-1, keepdim=True)).squeeze(-1)
 
 
-class KLSparsity(BaseEstimator):
+class KLSparsity(DocumentedEstimator):
     r"""The divergence of the mean activation of each unit from a small target.
 
     :math:`\lambda \sum_i \rho \log\frac{\rho}{\hat\rho_i} + (1 - \rho)
     \log\frac{1 - \rho}{1 - \hat\rho_i}`, where :math:`\hat\rho_i` is the mean of unit
     i over the batch and :math:`\rho` the target. The code has to lie in [0, 1].
+
+    Read more in the :ref:`user guide <guide-sparse-codes>`.
 
     Parameters
     ----------
@@ -119,7 +123,7 @@ class KLSparsity(BaseEstimator):
         return value.squeeze(-1).expand(code.shape[:-1])
 
 
-class Contraction(BaseEstimator):
+class Contraction(DocumentedEstimator):
     r"""The squared Jacobian of the code, :math:`\lambda \sum_i \|\nabla_x z_i\|^2`.
 
     X is taken in units of its training scale. On its own this penalty could be reduced
@@ -127,6 +131,8 @@ class Contraction(BaseEstimator):
     therefore divided by its standard deviation over the batch (gradients flow through
     the divisor), so that only invariance lowers the penalty: a code that ignores
     directions in which the data do not vary.
+
+    Read more in the :ref:`user guide <guide-contractive-codes>`.
 
     Parameters
     ----------
@@ -211,10 +217,12 @@ class Contraction(BaseEstimator):
         return self.weight * norm
 
 
-class KLDivergence(BaseEstimator):
+class KLDivergence(DocumentedEstimator):
     r"""The divergence of the posterior of each row from the standard normal prior.
 
     :math:`\beta \sum_i \tfrac12 (\mu_i^2 + \sigma_i^2 - \log\sigma_i^2 - 1)`.
+
+    Read more in the :ref:`user guide <guide-variational>`.
 
     Parameters
     ----------

@@ -29,6 +29,8 @@ class ColumnScoresDisplay:
     :class:`~skae.tabular.TableEncoder`, x is its array, and the sums are over all
     columns of a block. Gaps are left out.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     r2 : ndarray of shape (n_columns,)

@@ -2,8 +2,8 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_is_fitted
 
+from skae._blending import find_autoencoder, transform_before
 from skae._estimators.fitting import checked_rows
 from skae._estimators.opening import open_model
 from skae._plot.axes import (
@@ -23,6 +23,8 @@ class ComponentsDisplay:
     leaves: an autoencoder that is fitted with k components reconstructs more. PCA of k
     components is the best linear code of each size. Where the curves level off, more
     components add little.
+
+    Read more in the :ref:`user guide <guide-plotting>`.
 
     Parameters
     ----------
@@ -110,8 +112,9 @@ class ComponentsDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted autoencoder of skae whose code is ordered by variance: with shipped
-            networks, a linear code, and no penalty on single units.
+            A fitted autoencoder of skae, or a Pipeline that ends with one, whose code
+            is ordered by variance: with shipped networks, a linear code, and no penalty
+            on single units.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples to reconstruct, best held out of training.
@@ -133,8 +136,13 @@ class ComponentsDisplay:
             The display.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator)
-        model = open_model(estimator, f"{cls.__name__}.from_estimator(pipe[-1], ...)")
+        caller = f"{cls.__name__}.from_estimator"
+        steps, estimator = find_autoencoder(estimator, caller)
+        X, X_train = (
+            None if array is None else transform_before(steps, estimator, array)
+            for array in (X, X_train)
+        )
+        model = open_model(estimator)
         rows = model.without_gaps(checked_rows(X, estimator, model))
         fitted = rows
         if X_train is not None:

@@ -35,6 +35,8 @@ class InterpolationDisplay(_GridDisplay):
     beside its name. Of more than 30 columns, those 15 are drawn in which the kinds of
     interpolation differ most.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     walks : dict of str to array-like of shape (n_pairs, n_steps, ...)
@@ -319,6 +321,8 @@ class BlendDisplay(_GridDisplay):
     """Grid of blends between four samples, one at each corner.
 
     It is best made by :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Read more in the :ref:`user guide <guide-plotting>`.
 
     Parameters
     ----------

@@ -24,6 +24,8 @@ class LatentDiagnosticsDisplay:
     a variational autoencoder the divergence of each unit from the prior; and, if any
     unit is ever exactly zero, the fraction of samples for which each unit is.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     report : Report

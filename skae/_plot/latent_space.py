@@ -29,12 +29,20 @@ from skae._plot.projection import (
     find_classes,
     find_extent,
     find_places,
+    merge_rare,
 )
 
 _TWO_PANELS = (11.5, 5.6)  # inches
 _PALE = 0.35  # opacity of decoded images at no code
 _NAMES_IN_COLUMN = 16  # of the legend
-_MOST_NAMES = 64  # most classes that a readable legend holds
+
+# Colours of Okabe and Ito and a dark grey, told apart with any colour vision. With five
+# shapes they are 35 marks; of more classes, the rarest share the last.
+_COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5a5a5a"]
+_SHAPES = "o^sPD"
+_MOST_MARKS = len(_COLORS) * len(_SHAPES)
+_COLOR_OF_OTHERS = "#d0d4da"
+_MOST_LABELS = 20  # classes whose names stand at their points
 
 
 class LatentSpaceDisplay:
@@ -50,6 +58,8 @@ class LatentSpaceDisplay:
     points and on the same scale. They are pale where no code lies: many of them next to
     each other are a gap.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     codes : array-like of shape (n_samples, n_components)
@@ -57,8 +67,9 @@ class LatentSpaceDisplay:
 
     y : array-like of shape (n_samples,), default=None
         Label of each sample. Strings and booleans are classes, and so are whole numbers
-        of at most 20 different values: they get a legend. Other numbers get a colour
-        bar.
+        of at most 20 different values: they get a legend, and names at the medians of
+        their points. Of more than 35 classes, the rarest share a grey mark. Other
+        numbers get a colour bar.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
         The samples, for the thumbnails.
@@ -91,7 +102,11 @@ class LatentSpaceDisplay:
         The points.
 
     legend_ : matplotlib Legend or None
-        Colours of the classes, of 64 at most; None if there is no legend.
+        Marks of the classes; None if there is no legend.
+
+    texts_ : list of matplotlib Text
+        Names of the classes at the medians of their points, if there are at most 20
+        classes, two units and no thumbnails.
 
     colorbar_ : matplotlib Colorbar or None
         Colours of the numbers; None if there is no colour bar.
@@ -161,7 +176,7 @@ class LatentSpaceDisplay:
         values, classes = _find_colours(self.y, len(codes))
         title = getattr(self.y, "name", None)
         is_new = ax is None
-        names = classes if classes and len(classes) <= _MOST_NAMES else []
+        names = classes or []
         n_columns = -(-len(names) // _NAMES_IN_COLUMN)
         wide = (5.2 + 1.2 * n_columns, 4.8) if n_columns > 1 else None
         if self.decoded is None:
@@ -172,7 +187,7 @@ class LatentSpaceDisplay:
             ax = self.axes_[0]
         self.figure_ = ax.figure
         self.legend_ = self.colorbar_ = None
-        self.thumbnails_ = []
+        self.thumbnails_, self.texts_ = [], []
         labels, points, self.explained_variance_ratio_ = find_places(codes)
         if codes.shape[1] == 1 and values is not None:
             jitter = 0 if classes is None else 0.7 * (points[:, 1] - 0.5)
@@ -180,12 +195,14 @@ class LatentSpaceDisplay:
             labels[1] = title or ""
         ax.set(xlabel=labels[0], ylabel=labels[1])
         self.plane_ = self._draw_plane(points, sample_kw)
-        self._scatter(points, values, classes, scatter_kw)
+        shapes = self._scatter(points, values, classes, scatter_kw)
         if codes.shape[1] == 1:
             if classes is not None or values is None:
                 ax.set_yticks(np.arange(len(names)), names)
         elif names:
-            self._add_legend(names, title, n_columns, is_new)
+            self._add_legend(names, shapes, title, n_columns, is_new)
+            if thumbnails is None and len(names) <= _MOST_LABELS:
+                self._add_names(points, values, names)
         elif classes is None and values is not None:
             self.colorbar_ = self._add_colorbar(title)
         if thumbnails is not None:
@@ -238,7 +255,6 @@ class LatentSpaceDisplay:
         return ax.imshow(to_pixels(to_mosaic(images), limits), **style)
 
     def _scatter(self, points, values, classes, scatter_kw):
-        import matplotlib as mpl
         from matplotlib.collections import PathCollection
         from matplotlib.colors import ListedColormap
 
@@ -253,21 +269,49 @@ class LatentSpaceDisplay:
                 )
         if classes is not None:
             n = len(classes)
-            name = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
-            colors = mpl.colormaps[name](
-                np.arange(n) if n <= 20 else np.linspace(0, 1, n)
-            )
-            style |= {"cmap": ListedColormap(colors)}
+            colors = [_COLORS[k % len(_COLORS)] for k in range(n)]
+            if n == _MOST_MARKS and classes[-1].endswith(" others"):
+                colors[-1] = _COLOR_OF_OTHERS
+            style |= {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": n - 0.5}
         style = merge_style(PathCollection, style, scatter_kw)
         self.scatter_ = self.axes_[0].scatter(*points.T, **style)
+        n = len(classes or [])
+        if "marker" in style:
+            return [style["marker"]] * n
+        shapes = [_SHAPES[k // len(_COLORS)] for k in range(n)]
+        if n > len(_COLORS):
+            paths = np.array([_path(shape) for shape in shapes], dtype=object)
+            self.scatter_.set_paths(paths[values])
+        return shapes
 
-    def _add_legend(self, names, title, n_columns, is_new):
-        handles, _ = self.scatter_.legend_elements(num=None)
+    def _add_legend(self, names, shapes, title, n_columns, is_new):
+        from matplotlib.lines import Line2D
+
+        handles = [
+            Line2D([], [], color=self.scatter_.to_rgba(k), marker=shape, linestyle="")
+            for k, shape in enumerate(shapes)
+        ]
         # Beside new axes: on them it would hide points.
         place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if is_new else {}
         self.legend_ = self.axes_[-1 if is_new else 0].legend(
             handles, names, title=title, ncols=n_columns, **place
         )
+
+    def _add_names(self, points, values, names):
+        from matplotlib.patheffects import withStroke
+
+        ax = self.axes_[0]
+        outline = [withStroke(linewidth=3, foreground=ax.get_facecolor())]
+        style = {"ha": "center", "va": "center", "weight": "bold"}
+        self.texts_ = [
+            ax.text(
+                *np.median(points[values == k], axis=0),
+                name,
+                path_effects=outline,
+                **style,
+            )
+            for k, name in enumerate(names)
+        ]
 
     def _add_colorbar(self, title):
         if self.plane_ is None:
@@ -324,8 +368,9 @@ class LatentSpaceDisplay:
 
         y : array-like of shape (n_samples,), default=None
             Label of each sample. Strings and booleans are classes, and so are whole
-            numbers of at most 20 different values: they get a legend. Other numbers get
-            a colour bar.
+            numbers of at most 20 different values: they get a legend, and names at the
+            medians of their points. Of more than 35 classes, the rarest share a grey
+            mark. Other numbers get a colour bar.
 
         thumbnails : int, default=None
             Number of samples that are drawn as thumbnails at their codes. They are
@@ -416,4 +461,15 @@ def _find_colours(y, n_samples):
     y = column_or_1d(np.asarray(y))
     if len(y) != n_samples:
         raise ValueError(f"y has {len(y)} values, but there are {n_samples} codes.")
-    return find_classes(y)
+    values, classes = find_classes(y)
+    if classes is None:
+        return values, None
+    return merge_rare(values, classes, _MOST_MARKS)
+
+
+def _path(shape):
+    """Return the outline of a mark."""
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(shape)
+    return style.get_path().transformed(style.get_transform())

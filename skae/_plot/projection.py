@@ -145,6 +145,37 @@ def find_classes(labels: np.ndarray) -> tuple[np.ndarray, list[str] | None]:
     return numbers, [f"{value:.0f}" for value in found]
 
 
+def merge_rare(
+    values: np.ndarray, names: list[str], n_most: int
+) -> tuple[np.ndarray, list[str]]:
+    """Merge the rarest classes into one, the last, so that there are at most `n_most`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        Index of the class of each sample.
+    names : list of str
+        Names of the classes.
+    n_most : int
+        The largest number of classes.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples,)
+        Index of the class of each sample.
+    names : list of str
+        Names of the classes. Those that remain are in the given order.
+    """
+    if len(names) <= n_most:
+        return values, names
+    counts = np.bincount(values, minlength=len(names))
+    kept = np.sort(np.argsort(-counts, kind="stable")[: n_most - 1])
+    index = np.full(len(names), len(kept))
+    index[kept] = np.arange(len(kept))
+    n_others = len(names) - len(kept)
+    return index[values], [*(names[k] for k in kept), f"{n_others} others"]
+
+
 def natural_order(names: list[str]) -> np.ndarray:
     """Return the indices that sort names as people do: "a 2" before "a 10".
 

@@ -34,6 +34,8 @@ class ReconstructionDisplay(_GridDisplay):
     reconstructions. Each column is in units of its standard deviation, around its mean,
     and so is the mean squared error. Of more than 30 columns, 15 are drawn.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)

@@ -23,6 +23,8 @@ class TrainingHistoryDisplay:
     last is less than a twentieth of the first. If the loss has a single term, only this
     term is drawn.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     history : list of dict

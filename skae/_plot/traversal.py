@@ -40,6 +40,8 @@ class TraversalDisplay(_GridDisplay):
     step, filled ones the highest. Each column is in units of its standard deviation,
     around its mean, and so are the effects. Of more than 30 columns, 15 are drawn.
 
+    Read more in the :ref:`user guide <guide-plotting>`.
+
     Parameters
     ----------
     traversals : array-like of shape (n_units, n_steps, ...)

@@ -13,6 +13,11 @@ from skae._data.batches import Batch
 from skae._distributed.group import current_group
 from skae._distributed.share import current_share
 
+# Entries of an epoch that are no term of the objective: its seconds, and in the last
+# epoch R² of training rows.
+SECONDS = "dur"
+R2 = "r2"
+
 
 class EpochHistory(History):
     """skorch's history, without a copy of the list for each epoch that is read.
@@ -126,4 +131,4 @@ def _is_term(name: str, value: Any, epoch: dict[str, Any]) -> bool:
     marks_best = name.endswith("_best") and name.removesuffix("_best") in epoch
     counts = name.endswith(("_batch_size", "_batch_count"))
     is_number = isinstance(value, Number) and not isinstance(value, bool)
-    return is_number and not (marks_best or counts or name == "dur")
+    return is_number and not (marks_best or counts or name in (SECONDS, R2))

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from skae._blending import as_floats
 from skae._estimators.fitting import checked_rows
 from skae._estimators.opening import open_model
 from skae._model.model import TrainedModel
-from skae.explorer._steps import Affine, Steps, as_floats, find_way_back
+from skae.explorer._steps import Affine, Steps, find_way_back
 
 
 @dataclass(frozen=True)

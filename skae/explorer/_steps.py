@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from skae._blending import is_detector, real_steps
+from skae._blending import find_autoencoder, transform_before
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.opening import open_model
 from skae.tabular._base import BaseTableEncoder
@@ -47,12 +46,7 @@ class Steps:
         array : array-like
             What the steps after the encoder take.
         """
-        for step in self.before:
-            array = step.transform(array)
-        has_names = getattr(self.autoencoder, "feature_names_in_", None) is not None
-        if hasattr(array, "columns") and not has_names:  # within a detector
-            return as_floats(array)
-        return array
+        return transform_before(self.before, self.autoencoder, array)
 
 
 @dataclass(frozen=True)
@@ -81,13 +75,6 @@ class Affine:
         return moved + self.offset
 
 
-def as_floats(X: Any) -> np.ndarray:
-    """Return an array or a frame of numbers in float64, with NaN at gaps."""
-    if hasattr(X, "iloc"):
-        return X.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(X, dtype=np.float64)
-
-
 def open_steps(estimator: Any) -> Steps:
     """Return the autoencoder of an estimator, and the steps before it.
 
@@ -97,23 +84,7 @@ def open_steps(estimator: Any) -> Steps:
         An autoencoder, a Pipeline or a search that ends with one, or what holds one of
         these as `estimator_`, as detectors and densities do.
     """
-    if hasattr(estimator, "fit"):
-        check_is_fitted(estimator)
-    steps = real_steps(estimator)
-    while steps and (is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
-        inner = getattr(steps[-1], "estimator_", None)
-        if inner is None:
-            break
-        steps = [*steps[:-1], *real_steps(inner)]
-    if not steps or not isinstance(steps[-1], BaseAutoencoder):
-        last = type(steps[-1] if steps else estimator).__name__
-        raise TypeError(
-            "write takes an autoencoder of skae, or a Pipeline that ends with one, but "
-            f"got {last}. Of a Pipeline with steps after the autoencoder, pass those "
-            "before them: write(pipe[:-1], X, path)."
-        )
-    *before, autoencoder = steps
-    check_is_fitted(autoencoder)
+    before, autoencoder = find_autoencoder(estimator, "write")
     if open_model(autoencoder).n_condition:
         raise ValueError(
             "The decoder needs a condition beside the code, for which the page has no "

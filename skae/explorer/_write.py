@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skae._blending import as_floats
 from skae._data.layout import LAYOUTS, Layout, infer_layout
 from skae._persistence.atomic import write_whole
 from skae._plot.columns import column_units
@@ -32,7 +33,7 @@ from skae.explorer._facts import (
 )
 from skae.explorer._page import compress, fill_page, pack, pack_runtime
 from skae.explorer._samples import read_samples, take
-from skae.explorer._steps import as_floats, open_steps
+from skae.explorer._steps import open_steps
 
 _CONSTRAINTS = {
     "path": [str, os.PathLike],
@@ -71,6 +72,8 @@ def write(
     The file contains all it needs, including the decoder. It opens from disk, in
     browsers of 2023 or later, and loads nothing from the network. Its size is about
     5 MB, plus the compressed samples, codes and decoder.
+
+    Read more in the :ref:`user guide <guide-explorer>`.
 
     Parameters
     ----------

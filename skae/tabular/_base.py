@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.blocks import Block
+from skae._documented import DocumentedEstimator
 from skae._persistence.skops import is_pickled, pickled
 from skae.tabular._frames import as_pandas, as_polars, check_kinds, schema_of
 from skae.tabular._plain import from_plain, to_plain
@@ -18,7 +19,7 @@ from skae.tabular._plain import from_plain, to_plain
 _NOT_PLAIN = ("_codecs", "_schema", "blocks_")
 
 
-class BaseTableEncoder(TransformerMixin, BaseEstimator):
+class BaseTableEncoder(TransformerMixin, DocumentedEstimator):
     """Base of the encoders: a subclass answers how columns are encoded and decoded."""
 
     blocks_: list[Block]

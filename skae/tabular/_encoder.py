@@ -38,6 +38,8 @@ class TableEncoder(BaseTableEncoder):
     estimators take and fill if `missing` is ``"mask"``. Arrays without NaN give frames
     without gaps.
 
+    Read more in the :ref:`user guide <guide-tables>`.
+
     Parameters
     ----------
     max_categories : int or None, default=20

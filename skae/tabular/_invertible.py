@@ -36,6 +36,8 @@ class InvertibleColumnTransformer(BaseTableEncoder):
     encoders of categories make them a category. A :class:`TableEncoder` encodes all
     gaps as NaN, which :func:`impute` needs.
 
+    Read more in the :ref:`user guide <guide-tables>`.
+
     Parameters
     ----------
     transformer : ColumnTransformer or TableVectorizer

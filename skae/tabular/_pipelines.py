@@ -24,6 +24,8 @@ def impute(
 ) -> Any:
     """Fill the gaps of a frame.
 
+    Read more in the :ref:`user guide <guide-tables>`.
+
     Parameters
     ----------
     pipeline : Pipeline
@@ -101,6 +103,8 @@ def column_errors(pipeline: Any, X: Any) -> Any:
     If the pipeline ends with a :class:`skae.AnomalyDetector`, errors are divided by
     those of its training rows, :math:`e_{iB} / \bar e_B`: 1 is usual, and columns that
     are hard to reconstruct are not blamed for it.
+
+    Read more in the :ref:`user guide <guide-tables>`.
 
     Parameters
     ----------

@@ -66,8 +66,8 @@ def test_more_units_are_drawn_by_their_principal_components(ae):
         (pd.Series(np.where(LABELS > 4, "b", "a"), dtype="category"), ["a", "b"]),
         (np.where(LABELS > 4, "high", None), ["None", "high"]),
         (
-            np.char.add("class ", np.arange(N).astype(str)),
-            [f"class {i}" for i in range(N)],
+            np.char.add("class ", (np.arange(N) % 24).astype(str)),
+            [f"class {i}" for i in range(24)],
         ),
     ],
     ids=["ints", "floats", "booleans", "strings", "categories", "None", "many"],
@@ -77,24 +77,93 @@ def test_classes_get_a_legend(vae, y, names):
     found = texts_of(display.legend_.get_texts())
     assert found == names
     display.scatter_.update_scalarmappable()
-    colors = display.scatter_.get_facecolor()
-    of_class = {str(name): tuple(color) for name, color in zip(y, colors, strict=True)}
-    assert len(set(of_class.values())) == len(found)
+    colors, paths = display.scatter_.get_facecolor(), display.scatter_.get_paths()
+    of_class = {
+        str(name): (tuple(color), paths[i % len(paths)])
+        for i, (name, color) in enumerate(zip(y, colors, strict=True))
+    }
+    marks = {(color, path.vertices.tobytes()) for color, path in of_class.values()}
+    assert len(marks) == len(found)
     handles = display.legend_.legend_handles
     for name, handle in zip(found, handles, strict=True):
-        key = name if name in of_class else f"{float(name)}"
-        assert_allclose(of_class[key][:3], handle.get_markerfacecolor()[:3])
+        color, path = of_class[name if name in of_class else f"{float(name)}"]
+        assert_allclose(color[:3], handle.get_markerfacecolor()[:3])
+        mark = handle._marker
+        expected = mark.get_path().transformed(mark.get_transform())
+        assert_allclose(path.vertices, expected.vertices)
 
 
 def test_a_legend_leaves_space_for_the_codes():
-    codes = np.random.default_rng(0).normal(size=(65, 2))
-    names = [f"class {i}" for i in range(65)]
-    display = LatentSpaceDisplay(codes[:64], y=names[:64]).plot()
+    codes = np.random.default_rng(0).normal(size=(35, 2))
+    names = [f"class {i}" for i in range(35)]
+    display = LatentSpaceDisplay(codes, y=names).plot()
     display.figure_.canvas.draw()
-    assert len(display.legend_.get_texts()) == 64
+    assert texts_of(display.legend_.get_texts()) == names
     assert display.ax_.get_position().width * display.figure_.get_figwidth() > 3
-    assert LatentSpaceDisplay(codes, y=names).plot().legend_ is None
-    assert LatentSpaceDisplay(codes[:, :1], y=names).plot().ax_.get_yticks().size == 0
+
+
+def test_the_rarest_of_many_classes_share_a_mark():
+    # 5 samples of class 0, 4 of class 1, 1 of each of 98 others.
+    y = ["class 0"] * 5 + ["class 1"] * 4 + [f"class {i}" for i in range(2, 100)]
+    codes = np.random.default_rng(0).normal(size=(len(y), 2))
+    display = LatentSpaceDisplay(codes, y=y).plot()
+    found = texts_of(display.legend_.get_texts())
+    assert found == [*(f"class {i}" for i in range(34)), "66 others"]
+    display.scatter_.update_scalarmappable()
+    colors = display.scatter_.get_facecolor()
+    assert len(np.unique(colors[-66:], axis=0)) == 1
+    assert not (colors[:-66] == colors[-1]).all(axis=1).any()
+    assert display.texts_ == []
+    alone = LatentSpaceDisplay(codes[:, :1], y=y).plot()
+    assert texts_of(alone.ax_.get_yticklabels()) == found
+
+
+def test_names_stand_at_the_medians_of_their_points():
+    codes = np.array([[0, 0], [1, 2], [5, 1], [8, 8], [9, 9]], dtype=float)
+    display = LatentSpaceDisplay(codes, y=list("aaabb")).plot()
+    assert [text.get_text() for text in display.texts_] == ["a", "b"]
+    places = [text.get_position() for text in display.texts_]
+    assert_allclose(places, [[1, 1], [8.5, 8.5]])
+    X = np.zeros((5, 4))
+    assert (
+        LatentSpaceDisplay(codes, y=list("aaabb"), X=X).plot(thumbnails=1).texts_ == []
+    )
+
+
+def test_colours_of_classes_are_told_apart_with_any_colour_vision():
+    # Machado, Oliveira and Fernandes (2009), severity 1, on linear sRGB. Of the first
+    # seven colours of matplotlib's tab10, two have a distance of 5 with protanopia.
+    simulations = {
+        "protanopia": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deuteranopia": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+    }
+    y = [f"class {i}" for i in range(7)]
+    codes = np.random.default_rng(0).normal(size=(7, 2))
+    display = LatentSpaceDisplay(codes, y=y).plot()
+    rgb = display.scatter_.to_rgba(np.arange(7))[:, :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for matrix in simulations.values():
+        lab = _to_lab((linear @ np.transpose(matrix)).clip(0, 1))
+        distances = np.linalg.norm(lab[:, None] - lab, axis=2)
+        assert distances[~np.eye(7, dtype=bool)].min() > 15
+
+
+def _to_lab(linear):
+    xyz = linear @ np.transpose(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = xyz / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    x, y, z = f.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
 @pytest.mark.parametrize("y", [ROWS.mean(axis=1), np.arange(N)], ids=["floats", "ints"])

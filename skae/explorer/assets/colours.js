@@ -1,8 +1,9 @@
 // What the colours of the map mean, and the legend.
 
 // Okabe and Ito's colours, which readers with any colour vision can tell apart; with five
-// shapes they are 35 marks.
-const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98"];
+// shapes they are 35 marks. The last one stands out from a light or a dark ground.
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"];
+const LAST_COLOUR = { light: "#5a5a5a", dark: "#f0e442" };
 const SHAPES = ["circle", "triangle", "square", "cross", "diamond"];
 const VIRIDIS = [
   [68, 1, 84], [72, 40, 120], [62, 73, 137], [49, 104, 142], [38, 130, 142],
@@ -71,9 +72,10 @@ function colourBy(coloring) {
 const short = (value) => String(Number(value.toPrecision(3)));
 
 function paintClasses(classes, values) {
+  const palette = [...PALETTE, LAST_COLOUR[isDark() ? "dark" : "light"]];
   const mark = (k) => ({
-    colour: PALETTE[k % PALETTE.length],
-    shape: SHAPES[Math.floor(k / PALETTE.length) % SHAPES.length],
+    colour: palette[k % palette.length],
+    shape: SHAPES[Math.floor(k / palette.length) % SHAPES.length],
   });
   paint.styles = [...classes.map((_, k) => mark(k)), unknownMark()];
   paint.of = Uint16Array.from(values, (value) => value ?? classes.length);
