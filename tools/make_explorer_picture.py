@@ -23,6 +23,9 @@ const find = (digit) => facts.labels.values.findIndex((value) => value === digit
 choose([2, 8, 0].map(find));
 """
 
+# Without a window chromium has no mouse, and the page would speak of taps.
+AS_WITH_A_MOUSE = "window.matchMedia = () => ({ matches: false });"
+
 
 def main():
     from explorer_page import PICTURE, write_explorer
@@ -39,6 +42,8 @@ def main():
             browser.execute_cdp_cmd(
                 "Emulation.setDeviceMetricsOverride", {**size, "mobile": False}
             )
+            script = {"source": AS_WITH_A_MOUSE}
+            browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
             browser.get(path.as_uri())
             ready = WebDriverWait(browser, 60)
             ready.until(lambda x: x.execute_script("return window.skae?.ready"))

@@ -30,7 +30,7 @@ class Measured(SphinxRole):
             message = f"{self.text!r} has {len(values)} values and not one."
             error = self.inliner.reporter.error(message, line=self.lineno)
             return [], [error]
-        write = seconds if column == "seconds" else number
+        write = {"seconds": seconds, "ratio": ratio}.get(column, number)
         value = ratio(1 / float(values[0])) if is_inverse else write(values[0])
         return [nodes.Text(value)], []
 

@@ -98,11 +98,11 @@ def _rivals(rows):
 
     def draw(figure):
         axes = figure.subplots()
-        for rival, (color, marker) in zip(rivals, MARKS, strict=True):
+        for i, (rival, (color, marker)) in enumerate(zip(rivals, MARKS, strict=True)):
             own = [row for row in rows if row["contestant"] == rival]
             axes.semilogx(
                 [float(row["ratio"]) for row in own],
-                [cases.index(row["case"]) for row in own],
+                [cases.index(row["case"]) + 0.09 * (i - 3) for row in own],
                 marker,
                 color=color,
                 label=rival,
@@ -115,15 +115,15 @@ def _rivals(rows):
         axes.set(xlim=(0.5, 9), xlabel="time of fit, as a multiple of that of skae")
         axes.set_yticks(range(len(cases)), cases)
         axes.invert_yaxis()
-        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
-        figure.legend(loc="outside right center", frameon=False)
+        axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+        figure.legend(loc="outside upper center", ncols=4, frameon=False)
 
     ratios = [float(row["ratio"]) for row in rows if row["contestant"] != "skae"]
     label = (
         f"Times of fit of {len(rivals)} packages in {len(cases)} cases, from "
         f"{min(ratios):.2f} to {max(ratios):.2f} times that of skae"
     )
-    return _labelled(_to_svg(draw, (8, 3.4), "rivals"), label)
+    return _labelled(_to_svg(draw, (7, 4.2), "rivals"), label)
 
 
 def _gains(rows):
