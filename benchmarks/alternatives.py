@@ -13,6 +13,7 @@ sampling are "by hand". A dash means that a question does not apply.
 
 import argparse
 import inspect
+import os
 import pickletools
 import pkgutil
 import re
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -38,6 +39,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from benchmarks.common import add_results_option, results_folder, use_threads, write
 from benchmarks.speed.rivals import CONTESTANTS
 from benchmarks.speed.rivals._case import Case
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 DIGITS = load_digits()
 X, Y = (DIGITS.data[:300] / 16).astype(np.float32), DIGITS.target[:300]
@@ -53,13 +56,17 @@ class Package:
     searched: dict[str, list] | None = None  # a grid of one parameter
     is_framework: bool = False
     save: Callable[[Any, Path], Any] | None = None
+    saves_weights_only: bool = False
 
     def names(self):
         """Return the public classes of the parts, and their parameters."""
         found = set()
         for part in self.parts:
             for cls in _public_classes(part):
-                found |= {cls.__name__, *inspect.signature(cls).parameters}
+                init = (
+                    inspect.signature(cls.__init__) if "__init__" in vars(cls) else None
+                )
+                found |= {cls.__name__, *(init.parameters if init else ())}
                 found |= {name for name in vars(cls) if not name.startswith("_")}
         return found
 
@@ -99,7 +106,7 @@ def make_pyod():
     """Return a detector of PyOD."""
     from pyod.models.auto_encoder import AutoEncoder
 
-    return AutoEncoder(hidden_neuron_list=[16, 8], epoch_num=2, verbose=0)
+    return AutoEncoder(hidden_neuron_list=[16, 8], verbose=0)
 
 
 def make_pythae():
@@ -131,7 +138,7 @@ def make_mlp():
     """Return scikit-learn's network."""
     from sklearn.neural_network import MLPRegressor
 
-    return MLPRegressor((8,), max_iter=2)
+    return MLPRegressor()
 
 
 PACKAGES = [
@@ -162,7 +169,17 @@ PACKAGES = [
         is_framework=True,
         save=lambda model, folder: model.save(folder / "file.keras"),
     ),
-    Package("skorch", make_skorch, ("skorch",), {"lr": [0.01, 0.1]}, is_framework=True),
+    Package(
+        "skorch",
+        make_skorch,
+        ("skorch",),
+        searched={"lr": [0.01, 0.1]},
+        is_framework=True,
+        save=lambda net, folder: net.initialize().save_params(
+            folder / "weights", use_safetensors=True
+        ),
+        saves_weights_only=True,
+    ),
     Package(
         "MLPRegressor",
         make_mlp,
@@ -190,20 +207,36 @@ def encodes_and_decodes(package):
 
 def is_searched(package):
     """Whether GridSearchCV searches it as a step before a classifier."""
-    if package.searched is None:
+    if package.searched is None or not hasattr(package.make(), "transform"):
         return False
-    steps = [("ae", clone(package.make())), ("clf", LogisticRegression(max_iter=1000))]
+    steps = [("ae", package.make()), ("clf", LogisticRegression(max_iter=1000))]
     grid = {f"ae__{name}": values for name, values in package.searched.items()}
-    GridSearchCV(Pipeline(steps), grid, cv=2, error_score="raise").fit(X, Y)
+    search = GridSearchCV(Pipeline(steps), grid, cv=2, error_score="raise")
+    return runs(package, lambda: search.fit(X, Y))
+
+
+def runs(package, function):
+    """Tell whether a call raises no error, and print the error."""
+    try:
+        function()
+    except Exception as error:  # of any kind: that is the answer
+        print(f"  {package.name}: {type(error).__name__}: {str(error)[:200]}")
+        return False
     return True
 
 
 def passes_checks(package):
     """How many of scikit-learn's checks fail."""
-    if not isinstance(package.make(), BaseEstimator):
+    if package.is_framework or not isinstance(package.make(), BaseEstimator):
         return "–"
-    found = check_estimator(package.make(), on_skip=None, on_fail=None)
-    failed = sum(check["status"] == "failed" for check in found)
+    found = []
+
+    def check():
+        found[:] = check_estimator(package.make(), on_skip=None, on_fail=None)
+
+    if not runs(package, check):
+        return "stops with an error"
+    failed = sum(each["status"] == "failed" for each in found)
     return f"{failed} of {len(found)} fail" if failed else True
 
 
@@ -220,25 +253,43 @@ def finds_variants(package):
     return len(found) == len(VARIANTS) or ", ".join(found)
 
 
+def counts_generative(package):
+    """How many classes are generative models."""
+    if package.is_framework:
+        return FRAMEWORK
+    names = package.names()
+    if package.name == "pythae":  # each model has a configuration
+        return str(sum(f"{name}Config" in names for name in names))
+    kinds = {"VariationalAutoencoder", "LatentDensity", "VENCDR", "VAE"}
+    return str(len(kinds & names))
+
+
 def takes_gaps(package):
-    """Whether what is fitted to X with NaN gives finite reconstructions."""
+    """Whether what is fitted to X with NaN gives finite reconstructions or scores."""
     gaps = np.random.default_rng(0).random(X.shape) < 0.1
     rows = np.where(gaps, np.nan, X)
+    found = []
+    if not runs(package, lambda: found.append(reconstruct(package, rows))):
+        return False
+    return bool(np.isfinite(found).all())
+
+
+def reconstruct(package, rows):
+    """Fit to rows, and return reconstructions, or scores where there are none."""
     ae = package.make()
     if package.name == "skae":
-        found = ae.set_params(missing="mask").fit(rows).reconstruct(rows)
-    elif package.name == "pythae":
-        case = Case(rows, (16,), 8)
+        return ae.set_params(missing="mask").fit(rows).reconstruct(rows)
+    if package.name == "pythae":
         prepare = import_module("benchmarks.speed.rivals.pythae").prepare
-        found = prepare(case)().reconstruct(rows)
-    elif package.name == "Keras":
+        return prepare(Case(rows, (16,), 8))().reconstruct(rows)
+    if package.name == "Keras":
         ae.fit(rows, rows, verbose=0)
-        found = ae.predict(rows, verbose=0)
-    elif package.name == "PyOD":
-        found = ae.fit(rows).decision_function(rows)
-    else:
-        found = ae.fit(rows, rows).predict(rows)
-    return bool(np.isfinite(found).all())
+        return ae.predict(rows, verbose=0)
+    if package.name == "PyOD":
+        return ae.fit(rows).decision_function(rows)
+    if package.name == "encdr":
+        return ae.fit(rows).predict(rows)
+    return ae.fit(rows, rows).predict(rows)
 
 
 def samples(package):
@@ -255,7 +306,9 @@ def saves_without_pickle(package):
     with tempfile.TemporaryDirectory() as folder:
         package.save(package.make(), Path(folder))
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
-        return not any(holds_pickle(path) for path in files)
+        if any(holds_pickle(path) for path in files):
+            return False
+    return "weights only" if package.saves_weights_only else True
 
 
 def holds_pickle(path):
@@ -278,22 +331,19 @@ def is_pickle(content):
 
 QUESTIONS = {
     "`transform` and `inverse_transform`": encodes_and_decodes,
-    "in a `Pipeline`, searched by `GridSearchCV`": is_searched,
+    "transformer in a `Pipeline`, searched by `GridSearchCV`": is_searched,
     "passes `check_estimator`": passes_checks,
     "sparse, contractive, denoising, variational": finds_variants,
+    "generative models": counts_generative,
     "missing values in X": takes_gaps,
     "samples new rows": samples,
-    "files without pickle": saves_without_pickle,
+    "saves the model without pickle": saves_without_pickle,
 }
 
 
 def ask(question, package):
-    """Return the answer as a word; what raises an error is a "no"."""
-    try:
-        found = question(package)
-    except Exception as error:  # of any kind: that is the answer
-        print(f"  {package.name}: {type(error).__name__}: {str(error)[:200]}")
-        found = False
+    """Return the answer as words."""
+    found = question(package)
     if isinstance(found, str):
         return found or "no"
     return "yes" if found else "no"

@@ -42,3 +42,26 @@ def test_time_of_a_search():
     )
     assert "a fifth of the time of `GridSearchCV`" in README
     assert 4.5 < speed_up < 6
+
+
+def test_the_table_of_other_packages():
+    rows = _read("alternatives")
+    packages = list(dict.fromkeys(row["package"] for row in rows))
+    found = {
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    }
+    assert ("", *packages) in found
+    for question in dict.fromkeys(row["question"] for row in rows):
+        answers = [row["answer"] for row in rows if row["question"] == question]
+        assert (question, *answers) in found
+    times = {
+        row["contestant"]
+        .removesuffix(" on torch")
+        .lower(): f"{float(row['ratio']):.2f}"
+        for row in _read("bench_rivals")
+        if row["case"] == "dense, batch 128"
+    }
+    of_all = [times[package.lower()] for package in packages]
+    assert ("time of `fit`, dense network on images", *of_all) in found
