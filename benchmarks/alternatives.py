@@ -254,13 +254,15 @@ def finds_variants(package):
 
 
 def counts_generative(package):
-    """How many classes are generative models."""
+    """How many classes are generative autoencoders."""
     if package.is_framework:
         return FRAMEWORK
     names = package.names()
     if package.name == "pythae":  # each model has a configuration
-        return str(sum(f"{name}Config" in names for name in names))
-    kinds = {"VariationalAutoencoder", "LatentDensity", "VENCDR", "VAE"}
+        found = {x for x in names if {f"{x}Config", f"{x}_Config"} & names}
+        kinds = [x for x in found if re.search("AE|VAMP", x) and "Sampler" not in x]
+        return str(len(set(kinds) - {"AE", "BaseAE"}))
+    kinds = {"VariationalAutoencoder", "VENCDR", "VAE"}
     return str(len(kinds & names))
 
 
@@ -334,7 +336,7 @@ QUESTIONS = {
     "transformer in a `Pipeline`, searched by `GridSearchCV`": is_searched,
     "passes `check_estimator`": passes_checks,
     "sparse, contractive, denoising, variational": finds_variants,
-    "generative models": counts_generative,
+    "generative autoencoders": counts_generative,
     "missing values in X": takes_gaps,
     "samples new rows": samples,
     "saves the model without pickle": saves_without_pickle,
