@@ -174,3 +174,11 @@ def test_integers_among_the_weights_do_not_matter():
         3, encoder=_Counted, decoder=_Noisy, max_epochs=1, dtype="float64"
     ).fit(ROWS)
     assert tables(ae)[0][1:] == [["_Counted", "3", "196"]]
+
+
+def test_modules_that_are_not_trained_any_more_have_no_epochs():
+    first = skae.AutoencoderTransformer(3, max_epochs=1).fit(ROWS)
+    ae = skae.AutoencoderTransformer(
+        3, encoder=first.encoder_, decoder=first.decoder_, max_epochs=0
+    )
+    assert "0 epochs" in ae.fit(ROWS)._repr_html_()

@@ -58,7 +58,7 @@ def _summary(model: TrainedModel) -> str:
     """Return R² of training rows, the number of epochs, and their time."""
     epochs = model.net.history
     if not epochs:
-        return "not trained"
+        return "0 epochs"
     r2, n_epochs = epochs[-1].get(R2), len(epochs)
     parts = [] if r2 is None else [f"R² {r2:.3f}"]
     parts.append(f"{n_epochs} epoch{'s' * (n_epochs != 1)}")

@@ -87,7 +87,8 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
         return []
     error = _error_of_columns(model, some, weight)
     r2 = float(1 - error.sum() / variance.sum())
-    model.net.history.record(R2, r2)
+    if model.net.history:
+        model.net.history.record(R2, r2)
     findings = [
         _below_pca(model, data, r2),
         _channels_in_other_units(model, data),
