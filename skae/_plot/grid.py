@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from skae._plot.cells import are_images, channel_style, to_cells, to_pixels, to_
 
 _MARGIN = 0.03  # of a cell, on each side of its image or curves
 _BETWEEN_GROUPS = 0.25  # of the height of a cell
+_SMALLEST_IMAGE = 7  # pixels along a side
 _NOTE = 0.17  # of an inch: the space of a line of small text below a cell
 
 
@@ -210,6 +212,16 @@ class _GridDisplay:
             The notes of all lines.
         """
         self.ax_, self.artists_, texts = draw_lines(ax, lines, group=group)
-        label_columns(self.ax_, labels, title)
+        label_columns(self.ax_, labels, title + self._hint(lines[0].cells))
         self.figure_ = self.ax_.figure
         return texts
+
+    def _hint(self, cells: np.ndarray) -> str:
+        """Return how to draw curves of flat rows as images, if they may be images."""
+        side = math.isqrt(cells.shape[-1])
+        is_flat = self.layout is None and self.image_shape is None
+        if are_images(cells) or not is_flat or side < _SMALLEST_IMAGE:
+            return ""
+        if cells.shape[1:] != (1, side**2):
+            return ""
+        return f"\nimage_shape=({side}, {side}) draws the {side**2} values as an image"

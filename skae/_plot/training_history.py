@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skae._blending import real_steps
+from skae._estimators.opening import open_model
+from skae._objective.losses import LOSSES
 from skae._plot.axes import (
     check_matplotlib,
     few_whole_numbers,
@@ -34,6 +36,10 @@ class TrainingHistoryDisplay:
     best_epoch : int, default=None
         Epoch whose weights early stopping restored, marked by a vertical line.
 
+    pca_loss : float, default=None
+        Reconstruction loss of PCA with as many components on the training samples,
+        marked by a horizontal line.
+
     Attributes
     ----------
     axes_ : ndarray of shape (n_panels,)
@@ -51,6 +57,9 @@ class TrainingHistoryDisplay:
     best_lines_ : list of matplotlib Line2D
         The vertical line in each panel; empty without a best epoch.
 
+    pca_line_ : matplotlib Line2D or None
+        The horizontal line in the panel of the reconstruction; None without `pca_loss`.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -63,9 +72,10 @@ class TrainingHistoryDisplay:
     ['loss', 'reconstruction', 'kl']
     """
 
-    def __init__(self, history, *, best_epoch=None):
+    def __init__(self, history, *, best_epoch=None, pca_loss=None):
         self.history = history
         self.best_epoch = best_epoch
+        self.pca_loss = pca_loss
 
     def plot(self, ax=None, *, train_kw=None, valid_kw=None):
         """Draw the curves.
@@ -124,6 +134,13 @@ class TrainingHistoryDisplay:
             if np.nanmin(drawn) > 0 and drawn[0][0] > _LOGARITHMIC * drawn[0][-1]:
                 panel.set_yscale("log")
             panel.set(title=term, xlabel="epoch")
+        self.pca_line_ = None
+        if self.pca_loss is not None:
+            panel = self.axes_[terms.index("reconstruction")]
+            style = {"color": "0.6", "linestyle": ":", "label": "PCA"}
+            self.pca_line_ = panel.axhline(self.pca_loss, **style)
+            if panel is not self.axes_[0]:
+                panel.legend(handles=[self.pca_line_])
         few_whole_numbers(self.axes_)
         if len(self.axes_[0].lines) > 1:
             self.axes_[0].legend()
@@ -159,7 +176,9 @@ class TrainingHistoryDisplay:
                 f"{type(estimator).__name__} has no history_. Pass an autoencoder of "
                 "skae, or a Pipeline that holds one."
             )
-        display = cls(trained[-1].history_, best_epoch=_best_epoch(trained[-1].net_))
+        last = trained[-1]
+        best_epoch, pca_loss = _best_epoch(last.net_), _pca_loss(open_model(last))
+        display = cls(last.history_, best_epoch=best_epoch, pca_loss=pca_loss)
         return display.plot(ax, train_kw=train_kw, valid_kw=valid_kw)
 
 
@@ -173,6 +192,17 @@ def _terms(history):
     ]
     terms = list(dict.fromkeys(name.partition("_")[2] for name in names))
     return [t for t in terms if t != "loss"] if len(terms) == 2 else terms
+
+
+def _pca_loss(model):
+    """Return the loss of PCA where the loss is half the squared error, or None.
+
+    A row has on average the squared length `n_features` in units of the scale.
+    """
+    r2, loss = model.net.pca_r2_, model.loss
+    if r2 is None or loss is not LOSSES["squared_error"] or model.takes_gaps:
+        return None
+    return 0.5 * model.n_features * (1 - r2)
 
 
 def _best_epoch(net):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from drawing import IMAGES, ROWS, SMALL, fitted_plain, images_of, texts_of
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer, ConvAutoencoder, ReconstructionDisplay
 
@@ -162,3 +163,16 @@ def test_a_constant_image_is_drawn():
     X = np.ones((2, 3, 3))
     display = ReconstructionDisplay(X, X).plot()
     assert display.artists_[0, 0, 0].get_clim() == (1, 2)
+
+
+def test_flat_rows_that_may_be_images_say_how_to_draw_them():
+    pca = PCA(2).fit(ROWS)
+    hint = "image_shape=(8, 8) draws the 64 values as an image"
+    display = ReconstructionDisplay.from_estimator(pca, ROWS)
+    assert hint in display.ax_.get_xlabel()
+    for given in ({"image_shape": (8, 8)}, {"layout": "signal"}):
+        display = ReconstructionDisplay.from_estimator(pca, ROWS, **given)
+        assert hint not in display.ax_.get_xlabel()
+    few = PCA(2).fit(ROWS[:, :36])
+    display = ReconstructionDisplay.from_estimator(few, ROWS[:, :36])
+    assert "image_shape" not in display.ax_.get_xlabel()

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 import skae
 from skae import (
     AutoencoderTransformer,
+    Dense,
     LatentDiagnosticsDisplay,
     SparseAutoencoder,
     TrainingHistoryDisplay,
@@ -77,7 +78,8 @@ def test_a_single_term_is_drawn_once():
     ae = AutoencoderTransformer(4, **SMALL, early_stopping=False).fit(ROWS)
     display = TrainingHistoryDisplay.from_estimator(make_pipeline(ae))
     assert [panel.get_title() for panel in display.axes_] == ["reconstruction"]
-    assert display.axes_[0].get_legend() is None
+    legend = display.axes_[0].get_legend()
+    assert texts_of(legend.get_texts()) == ["training", "PCA"]
 
 
 def test_a_term_of_some_epochs_is_drawn_for_these():
@@ -152,3 +154,21 @@ def test_one_unit_and_one_epoch_are_counted_in_whole_numbers():
             low, high = panel.get_xlim()
             shown = [x for x in panel.get_xticks() if low <= x <= high]
             assert shown in ([0], [1])
+
+
+def test_the_loss_of_pca_is_that_of_a_linear_autoencoder():
+    linear = AutoencoderTransformer(4, hidden_layer_sizes=(), max_epochs=2)
+    display = TrainingHistoryDisplay.from_estimator(linear.fit(ROWS))
+    error = ROWS - PCA(4).fit(ROWS).inverse_transform(PCA(4).fit_transform(ROWS))
+    expected = 0.5 * (error**2).sum(axis=1).mean() / linear.scale_**2
+    assert display.pca_loss == pytest.approx(expected, rel=1e-3)
+    assert display.pca_line_.get_ydata()[0] == display.pca_loss
+    assert "PCA" in texts_of(display.axes_[0].get_legend().get_texts())
+
+
+def test_other_losses_and_random_starts_have_no_loss_of_pca():
+    for given in ({"loss": "huber"}, {"encoder": Dense(init="random")}):
+        ae = AutoencoderTransformer(4, max_epochs=1, **given).fit(ROWS)
+        display = TrainingHistoryDisplay.from_estimator(ae)
+        assert display.pca_loss is None
+        assert display.pca_line_ is None
