@@ -162,7 +162,7 @@ def find_gaps(codes):
 
 
 fig, axes = plt.subplots(
-    2, 2, figsize=(6.4, 5.6), height_ratios=[3, 1], layout="constrained"
+    2, 2, figsize=(6.4, 4.7), height_ratios=[3, 1], layout="constrained"
 )
 for (plane, strip), (name, model) in zip(axes.T, planes.items(), strict=True):
     codes = model.transform(X_train)
