@@ -6,9 +6,20 @@ An autoencoder trained on digits cannot reconstruct a photograph. Is this becaus
 layers ignore which pixels are neighbours, or because of the training data? This example
 tests both explanations.
 
-The portrait is cut into tiles of the size of a digit. Each tile is encoded and decoded,
-and the reconstructed tiles are put together again.
+The portrait is cut into tiles of the size of a digit. Each tile :math:`x` is encoded
+and decoded, :math:`\hat x = g(f(x))`, and the reconstructed tiles are put together
+again. The quality is measured over all pixels by
+
+.. math:: R^2 = 1 - \frac{\sum_x \| x - \hat x \|^2}{\sum_x \| x - \bar x \|^2}
+
+with :math:`\bar x` the mean grey level of the portrait. A negative value is worse than
+an image of this grey level.
+
+**You learn** what happens if an autoencoder encodes data unlike its training data, how
+to find the cause, and why PCA is a strong baseline for small patches of photographs.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,64 +73,70 @@ def reconstruct(X_train):
         "dense": AutoencoderTransformer(8, **settings),
         "convolutional": ConvAutoencoder(8, image_shape=(SIZE, SIZE), **settings),
     }
-    results = {"tile means": np.full(tiles.shape, tiles.mean(axis=1, keepdims=True))}
-    for name, model in models.items():
-        codes = model.fit(X_train).transform(tiles)
-        results[name] = model.inverse_transform(codes)
-    return results
+    return {
+        name: model.inverse_transform(model.fit(X_train).transform(tiles))
+        for name, model in models.items()
+    }
 
 
-def show(results):
-    """Show the portrait and its reconstructions, with R² over all pixels."""
-    layout = [
-        ["portrait", "portrait", "tile means", "PCA"],
-        ["portrait", "portrait", "dense", "convolutional"],
-    ]
-    _, axes = plt.subplot_mosaic(layout, figsize=(8, 4.8), layout="constrained")
-    for name, rows in {"portrait": tiles, **results}.items():
-        r2 = 1 - ((rows - tiles) ** 2).mean() / tiles.var()
-        image = put_together(rows, portrait.shape)
-        axes[name].imshow(image, cmap="gray", vmin=0, vmax=1)
-        axes[name].set_title(f"{name}, R² {r2:.2f}", fontsize="medium")
-        axes[name].axis("off")
+def show(ax, rows):
+    """Show the portrait made of tiles, with R² over all pixels."""
+    image = put_together(rows, portrait.shape)
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1)
+    r2 = 1 - ((rows - tiles) ** 2).mean() / tiles.var()
+    style = {"color": "white", "backgroundcolor": "black", "fontsize": 14}
+    ax.text(8, portrait.shape[0] - 12, f"R² {r2:.2f}", **style)
+    ax.set(xticks=[], yticks=[])
 
+
+_, axes = plt.subplots(1, 2, figsize=(5, 3.3), layout="constrained")
+axes[0].set_title("portrait", fontsize=16)
+axes[0].imshow(portrait, cmap="gray", vmin=0, vmax=1)
+axes[0].axis("off")
+axes[1].set_title("tile means", fontsize=16)
+show(axes[1], np.full(tiles.shape, tiles.mean(axis=1, keepdims=True)))
+plt.show()
 
 # %%
-# Trained on digits
-# -----------------
+# Digits or photographs as training data
+# --------------------------------------
+# The same models are trained, with the same settings, on digits, and on patches of two
+# other photographs.
 
 digits = load_digits().data / 16
-show(reconstruct(digits))
-
-# %%
-# The outlines of the portrait are recognisable, but every model adds the empty margin
-# of the digits to every tile, and has a lower R² than the tile means. This includes the
-# convolutional network: it uses neighbouring pixels, but it was trained only on strokes
-# on an empty background. The mean brightness of the eight columns of a digit is printed
-# below. The outer columns are almost always empty, so no model has learned to
-# reconstruct anything there:
-
-print(digits.reshape(-1, SIZE, SIZE).mean(axis=(0, 1)).round(2))
-
-# %%
-# Trained on photographs
-# ----------------------
-# Now the same models are trained, with the same settings, on patches of two other
-# photographs.
-
 patches = [
     extract_patches_2d(shrink(photo), (SIZE, SIZE), max_patches=2000, random_state=0)
     for photo in load_sample_images().images
 ]
-show(reconstruct(np.concatenate(patches).reshape(-1, SIZE * SIZE)))
+training_data = {
+    "digits": digits,
+    "photographs": np.concatenate(patches).reshape(-1, SIZE * SIZE),
+}
+
+_, axes = plt.subplots(2, 3, figsize=(6.4, 5), layout="constrained")
+for line, (source, X_train) in zip(axes, training_data.items(), strict=True):
+    for ax, (name, rows) in zip(line, reconstruct(X_train).items(), strict=True):
+        show(ax, rows)
+        ax.set_title(name, fontsize=16)
+    line[0].set_ylabel(f"trained on\n{source}", fontsize=16)
 plt.show()
 
 # %%
-# All models reconstruct the portrait and outperform the tile means, although the
-# training data contained no face. The cause was therefore the training data and not the
-# kind of layer: an autoencoder reconstructs only images that resemble its training
-# data. Here it is a limitation; anomaly detection relies on it, see
-# :doc:`plot_09_anomalies`.
+# Trained on digits, the models reconstruct recognisable outlines of the portrait, but
+# every model adds the empty margin of the digits to every tile, and has a lower R² than
+# the tile means. This includes the convolutional network: it uses neighbouring pixels,
+# but it was trained only on strokes on an empty background. The mean brightness of the
+# eight columns of a digit is printed below. The outer columns are almost always empty,
+# so no model has learned to reconstruct anything there:
+
+print(digits.reshape(-1, SIZE, SIZE).mean(axis=(0, 1)).round(2))
+
+# %%
+# Trained on photographs, all models reconstruct the portrait and outperform the tile
+# means, although the training data contained no face. The cause was therefore the
+# training data and not the kind of layer: an autoencoder reconstructs only images that
+# resemble its training data. Here it is a limitation; anomaly detection relies on it,
+# see :doc:`plot_09_anomalies`.
 #
 # The example also shows how strong a linear baseline can be. Small patches of
 # photographs are reconstructed well by a linear map, so check the R² of PCA before you

@@ -13,6 +13,10 @@ changes of the input:
 
 The code still has to reconstruct digits, so it cannot be insensitive to every change.
 It becomes insensitive to changes that do not occur between digits.
+
+**You learn** how to choose the weight of the contractive penalty by the score of a
+downstream classifier, how to find the directions that a code is sensitive to, and why
+the penalty has to be normalised.
 """
 
 import matplotlib.pyplot as plt

@@ -14,6 +14,9 @@ originals. In every epoch, for every image:
 
 Because the noise is different every time, the network cannot memorise it and has to
 learn what digits look like.
+
+**You learn** how to train a denoising autoencoder, which noise level to train on, and
+how to fill in missing pixels.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -53,8 +56,15 @@ settings = {"max_epochs": 25, "random_state": 0}
 dae = DenoisingAutoencoder(32, noise=noise, **settings).fit(X_train)
 
 X_noisy = dae.corrupt(X_test)
-X_clean = dae.denoise(X_noisy)
-ReconstructionDisplay.from_estimator(dae, X_test, corrupted=X_noisy, n_samples=6)
+X_denoised = dae.denoise(X_noisy)
+
+_, ax = plt.subplots(figsize=(8, 5.6), layout="constrained")
+rows = (X_noisy[:4], X_denoised[:4], X_test[:4])
+ax.imshow(np.block([[*row] for row in rows]), cmap="gray", vmin=0, vmax=1)
+ax.set_yticks([14, 42, 70], ["noisy", "denoised", "original"], fontsize=20)
+ax.set_xticks([])
+ax.tick_params(length=0)
+plt.show()
 
 # %%
 # Which noise to train on

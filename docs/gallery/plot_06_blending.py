@@ -15,6 +15,9 @@ decodes the mixture:
    g( (1 - \alpha) \, f(x_1) + \alpha \, f(x_2) )
 
 An overlay shows two digits at once. A decoded mixture should look like *one* digit.
+
+**You learn** how to blend samples with `blend` and `mix`, and how to measure whether
+the blends of an autoencoder look like real data.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -140,13 +143,13 @@ print(f"accuracy of the classifier: {classifier.score(X_test, y_test):.3f}")
 pd.DataFrame(table).T.round(2)
 
 # %%
-# PCA is linear: a blend of its codes is an overlay, and recognised about as rarely. By
-# the variational autoencoder, blends look like a digit most often: between its codes it
-# decodes to digits more often, as :doc:`plot_08_gaps` shows, too. But many of these are
-# a third digit, such as a 5 between a 3 and a 4. By the plain autoencoder, blends look
-# like one of the two digits about as often, and hardly ever like a third one; the
-# classifier is not certain of the others, and they are further from the training
-# images.
+# PCA is linear: a blend of its codes is an overlay, and the classifier recognises it
+# about as rarely. The variational autoencoder makes the blends that look like a digit
+# most often: its decoder returns digits more often between the codes of two images, see
+# also :doc:`plot_08_gaps`. But many of these are a third digit, such as a 5 between a 3
+# and a 4. Blends of the plain autoencoder look like one of the two digits about as
+# often, and hardly ever like a third one. The classifier is not certain of the other
+# blends, which are further from the training images.
 #
 # More than two samples
 # ---------------------

@@ -12,6 +12,9 @@ spaced points on a path between them. The default path is *linear*, the straight
 
 .. math:: g( (1 - t) \, f(x_1) + t \, f(x_2) ), \qquad
           t = 0, \tfrac16, \tfrac26, \ldots, 1
+
+**You learn** how to interpolate between two samples, how to find the steps that leave
+the data, and how to choose a path that stays within them.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -81,7 +84,7 @@ draw_lines(six, one, lines)
 
 # %%
 # The overlay shows two digits. The linear and the spherical path cross a region without
-# codes, on which the decoder was never trained, and the p-values tell where. On the
+# codes, on which the decoder was never trained, and the p-values show where. On the
 # path through data every step is a digit, though not always a 6 or a 1.
 #
 # All pairs
@@ -104,7 +107,7 @@ usual = nearest.kneighbors(X_test.reshape(-1, 784))[0].mean()
 
 
 def judge(steps, support=None):
-    """Return how realistic steps are, and how long the way is."""
+    """Return how realistic steps are, and how long the path is."""
     steps = steps.reshape(*steps.shape[:2], 784)
     between = steps[:, 1:-1].reshape(-1, 784)
     lengths = np.linalg.norm(np.diff(steps, axis=1), axis=2).sum(axis=1)
@@ -145,28 +148,29 @@ pd.DataFrame(table).T.round(2)
 # The codes of a plain autoencoder leave gaps, and the linear and the spherical path
 # cross them; the spherical path is meant for codes that are distributed around the
 # origin, and does not help here. The path through data avoids the gaps, at the price of
-# its length: it passes many digits on its way, so that seven steps skip more. The codes
-# of the variational autoencoder leave fewer gaps: few steps on its linear path have
-# left the data. Not all of them are recognised: the p-value judges a code by its
-# neighbours, not by what it decodes to. :doc:`plot_08_gaps` draws the codes of both.
+# its length: it passes many digits, so each of the seven steps is larger. The codes of
+# the variational autoencoder leave fewer gaps: few steps on its linear path leave the
+# data. The classifier does not recognise all of them, because the p-value judges a code
+# by its neighbours and not by the decoded image. :doc:`plot_08_gaps` shows the codes of
+# both models.
 #
-# The same digit, turned
-# ----------------------
-# What should be half-way is known if two images differ in a known factor. These are the
-# 4 that is turned furthest to the right and the one furthest to the left, in the same
-# font:
+# The same digit, rotated
+# -----------------------
+# If two images differ in one known factor, we know the image that should be half-way
+# between them. These are the 4 that is rotated furthest to the right and the one
+# rotated furthest to the left, in the same font:
 
 is_four = (test["label"] == 4) & (test["family"] == "DejaVu Sans")
 fours = X_test[is_four][np.argsort(test["rotation"][is_four])]
 draw_lines(fours[0], fours[-1], lines)
 
 # %%
-# The overlay shows two digits again, the interpolations show one that turns. How
-# steadily does it turn? We take pairs of held-out images of the same digit and font
-# whose rotations differ by more than 30 degrees. For each step, the table has the part
-# of the turn that is done, measured by the known rotation of the nearest training
-# image; for the step half-way also the distance to this image, divided by that of
-# held-out images.
+# The overlay shows two digits again, the interpolations show one digit that rotates.
+# How steadily does it rotate? We take pairs of held-out images of the same digit and
+# font whose rotations differ by more than 30 degrees. For each step, the table shows
+# the completed fraction of the rotation, measured by the known rotation of the nearest
+# training image. For the step half-way it also shows the distance to this image,
+# divided by that of held-out images.
 
 rotation, family = test["rotation"].to_numpy(), test["family"].to_numpy()
 is_same = (digits[:, None] == digits) & (family[:, None] == family)
@@ -177,7 +181,7 @@ X1, X2 = X_test[turns.T]
 
 
 def follow(steps):
-    """Return which part of the turn is done, and the distance from real images."""
+    """Return the fraction of the rotation, and the distance from real images."""
     distances, rows = nearest.kneighbors(steps.reshape(-1, 784))
     found = train["rotation"].to_numpy()[rows].reshape(-1, 7)
     done = ((found - start[:, None]) / (stop - start)[:, None]).mean(axis=0)
@@ -194,15 +198,15 @@ for name, model in models.items():
 pd.DataFrame(table).T.round(2)
 
 # %%
-# The overlay has hardly turned at 2/6, almost completely at 4/6, and half-way it is far
-# from all real images. Interpolations between codes turn steadily, although no model
-# was trained on rotations. Where the data lie between two images, the linear path
-# between their codes is enough.
+# The overlay has hardly rotated at 2/6 and almost completely at 4/6, and half-way it is
+# far from all real images. Interpolations between codes rotate steadily, although no
+# model was trained on rotations. If there are data between two images, the linear path
+# between their codes is sufficient.
 #
 # Moving a disc
 # -------------
 # Linear paths leave the data where the code has more dimensions than the data need.
-# Discs on an empty ground differ in their position only, so that two dimensions are
+# Discs on an empty background differ only in their position, so two dimensions are
 # sufficient. We train one autoencoder with two components and another with three.
 
 

@@ -2,10 +2,23 @@ r"""
 Anomaly detection
 =================
 
-An autoencoder reconstructs samples similar to its training data well, and unusual ones
-badly; and the codes of unusual ones are far from those of the training data.
-:class:`~skae.AnomalyDetector` makes p-values of both, and with them decisions that have
-a known rate of false positives.
+An autoencoder reconstructs samples that resemble its training data well and unusual
+samples badly. In addition, the codes of unusual samples are far from those of the
+training data. How can both be turned into decisions with a known rate of false
+positives?
+
+:class:`~skae.AnomalyDetector` computes a score :math:`s(x)` from the reconstruction
+error and from the distance of the code. It compares the score of a new sample with
+those of :math:`n` held-out training samples. The p-value is the fraction that is at
+least as unusual:
+
+.. math:: p(x) = \frac{1 + |\{ i : s(x_i) \le s(x) \}|}{n + 1}
+
+Samples with :math:`p \le 0.05` are reported as anomalies. About 5 % of the normal
+samples are then reported by mistake.
+
+**You learn** how to detect anomalies at a chosen rate of false positives, how to show
+which pixels are unusual, and how the size of the code affects the detection.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -47,9 +60,9 @@ ReconstructionDisplay.from_estimator(detector.estimator_, examples)
 # %%
 # P-values
 # --------
-# A fifth of the training digits is not trained on. The p-value of a digit is the share
-# of these that are at least as unusual. P-values of upright digits are uniform: one in
-# twenty is below 0.05. Those of anomalies are small.
+# The detector holds out a fifth of the training digits to compute p-values. The
+# p-values of upright digits are uniform: one in twenty is below 0.05. Those of
+# anomalies are small.
 
 p_values = {
     "upright": detector.p_values(X_test),
@@ -72,16 +85,17 @@ found = pd.Series(detector.predict(upside_down) == -1).groupby(y_test).mean()
 found.rename_axis("digit").to_frame("fraction detected").T.round(2)
 
 # %%
-# Among many rows, `select` bounds the expected share of mistakes among those selected.
+# If many samples are tested, `select` bounds the expected fraction of mistakes among
+# the selected ones, the false discovery rate (FDR).
 
 images = np.concatenate([X_test, upside_down])
 selected = detector.select(images, fdr=0.1)
 print(f"selected: {selected.sum()}, of which upright: {selected[: len(X_test)].sum()}")
 
 # %%
-# What is unusual
-# ---------------
-# `explain` returns the squared error of each pixel in units of its usual one.
+# Which pixels are unusual
+# ------------------------
+# `explain` returns the squared error of each pixel, divided by its usual squared error.
 
 errors = detector.explain(upside_down[:5])
 _, axes = plt.subplots(2, 5, figsize=(7, 3), layout="constrained")
@@ -97,9 +111,10 @@ plt.show()
 # ---------------------------------
 # The area under the ROC curve (AUC) does not depend on a threshold: it is the
 # probability that an upside-down digit has a lower score than an upright one. The table
-# shows it for codes of different sizes: with noise in training, without, and for PCA.
+# shows it for codes of different sizes and for three models: an autoencoder trained
+# with noise, one trained without noise, and PCA.
 
-# A code of 48 leaves out pixels that are hardly used, which is no fault here.
+# A code of 48 components ignores pixels that hardly vary. A warning reports this.
 warnings.filterwarnings("ignore", category=FitWarning)
 is_anomaly = np.repeat([0, 1], len(X_test))
 
@@ -128,9 +143,9 @@ table = pd.DataFrame(table).T.rename_axis("components")
 table.round(2)
 
 # %%
-# Without noise, the reconstruction alone needs a code of the right size: a large one
-# also reconstructs anomalies well. With noise in training, or with both scores, the
-# size matters less, so that no labelled anomalies are needed to choose it.
+# Without noise, the reconstruction error alone needs a code of the right size: a large
+# code also reconstructs anomalies well. With noise in training, or with both scores,
+# the size matters less, so you do not need labelled anomalies to choose it.
 
 print("best minus worst size:")
 print((table.max() - table.min()).round(2).to_string())

@@ -1,11 +1,20 @@
-"""
+r"""
 Signals: events at random times
 ===============================
 
 In many signals the same event occurs at different times. A dense network has to learn
 the event at each time separately. Convolutional and recurrent networks use the same
-weights at every time. This example compares the three on signals that they have not
-seen.
+weights at every time. Which of the three reconstructs new signals best?
+
+A convolution computes each value of its output from a short window of the signal,
+
+.. math:: h_t = \sum_k w_k \, x_{t + k}
+
+with the same weights :math:`w_k` at every time :math:`t`. A recurrent network updates a
+state at each time step, also with the same weights.
+
+**You learn** how to fit autoencoders to signals with ``layout="signal"``, and how to
+choose between a dense, a convolutional and a recurrent network.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +33,7 @@ from skae import AutoencoderTransformer, ReconstructionDisplay
 
 
 def make_signals(n_samples, rng, length=64):
-    """Draw signals with one bump and one step at random times."""
+    """Return signals with one bump and one step at random times."""
     time = np.arange(length)
     center = rng.uniform(8, length - 8, size=(n_samples, 1))
     width = rng.uniform(2, 5, size=(n_samples, 1))

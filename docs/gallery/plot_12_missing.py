@@ -2,9 +2,20 @@ r"""
 Filling gaps in a table
 =======================
 
-Half of the entries of a table are missing. With ``missing="mask"``
-:class:`~skae.AutoencoderTransformer` fills them: how well, and how certain is each
-value?
+Half of the entries of a table are missing. How well does an autoencoder fill them, and
+how certain is each value?
+
+With ``missing="mask"``, :class:`~skae.AutoencoderTransformer` is trained on the
+observed entries only. For a row :math:`x` with the set :math:`O` of observed entries,
+it minimises
+
+.. math:: \sum_{j \in O} \tfrac12 (x_j - \hat x_j)^2
+
+In addition, it hides some observed entries in each batch, so that the network learns to
+predict them from the others.
+
+**You learn** how to fill gaps with `impute`, how to get an interval for each value, and
+how to use rows with gaps in a classifier.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -29,16 +40,17 @@ table.iloc[:5, :4].round(2)
 
 # %%
 # The columns describe cell nuclei in thirty ways that depend on each other: radius,
-# perimeter and area, each as a mean, an error and a worst value. Where the radius is
-# missing, the area nearly gives it. Columns in different units need no scaling here.
+# perimeter and area, each as a mean, an error and a worst value. A missing radius can
+# be predicted well from the area. With ``missing="mask"``, columns in different units
+# need no scaling.
 
 ae = AutoencoderTransformer(missing="mask", random_state=0).fit(table)
 filled = ae.impute(table)
 filled.iloc[:5, :4].round(2)
 
 # %%
-# The error of each column, in units of its standard deviation. Filling in the mean has
-# an error of about 1.
+# The figure shows the error of each column, in units of its standard deviation. Filling
+# in the mean has an error of about 1.
 
 
 def error_of(other):
@@ -48,7 +60,7 @@ def error_of(other):
 
 
 def filled_by(imputer):
-    """Return the table as an imputer of scikit-learn fills it, on scaled columns."""
+    """Return the table filled by an imputer of scikit-learn, on scaled columns."""
     scaler = StandardScaler().fit(table)
     values = imputer.fit_transform(scaler.transform(table))
     return pd.DataFrame(scaler.inverse_transform(values), columns=whole.columns)
@@ -73,8 +85,9 @@ plt.show()
 # %%
 # How certain each value is
 # -------------------------
-# With `n_draws` each gap is filled several times. Where the draws agree, the other
-# columns say what the value is; where they do not, nobody knows.
+# With `n_draws`, each gap is filled several times with random values. If these values
+# are close to each other, the other columns determine the missing value. If they
+# differ, the value is uncertain.
 
 draws = ae.impute(table, n_draws=100, random_state=0)
 low, high = np.quantile(draws, [0.1, 0.9], axis=0)
@@ -93,10 +106,10 @@ for ax, name in zip(axes, ("mean area", "mean symmetry"), strict=True):
 plt.show()
 
 # %%
-# What a classifier makes of it
-# -----------------------------
-# The code of a row with gaps is a feature as any other. The classifier is measured on
-# rows that neither the autoencoder nor the classifier has seen.
+# Classification of rows with gaps
+# --------------------------------
+# The codes of rows with gaps can be used as features of a classifier. The accuracy is
+# measured on rows that neither the autoencoder nor the classifier has seen.
 
 classifiers = {
     "mean": make_pipeline(

@@ -2,9 +2,18 @@ r"""
 Anomalies in a table
 ====================
 
-Which rows of a table of numbers and categories contradict themselves, and which column
-is to blame? :class:`~skae.AnomalyDetector` behind a
-:class:`~skae.tabular.TableEncoder` says both, at a known rate of false alarms.
+Which rows of a table contain a wrong entry, and in which column is it? In this example,
+each wrong entry has a usual value, but it does not fit the other columns of its row.
+
+A denoising autoencoder learns how the columns depend on each other. It predicts each
+column from the others, so a wrong entry has a large reconstruction error. Column
+:math:`j` is blamed if its error is the largest, relative to its usual error:
+
+.. math:: \arg\max_j \; \frac{(x_j - \hat x_j)^2}{\sigma_j^2}
+
+**You learn** how to combine :class:`~skae.tabular.TableEncoder` and
+:class:`~skae.AnomalyDetector` to find wrong rows at a known rate of false alarms, and
+how to find the wrong column.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -56,8 +65,8 @@ orders, new = make_orders(2000, rng), make_orders(1000, rng)
 orders.head()
 
 # %%
-# In every tenth of the new orders one entry is replaced by that of another order. Each
-# value alone is as usual as any; it does not fit the rest of its row.
+# In every tenth new order, one entry is replaced by that of another order. Each value
+# alone is usual, but it does not fit the rest of its row.
 
 tampered, replaced = new.copy(), {}
 for row in range(0, len(new), 10):
@@ -76,10 +85,10 @@ tampered[is_wrong].head()
 # %%
 # A threshold
 # -----------
-# The encoder makes numbers of the table, and the detector learns from orders that were
-# right. The noise in training does what is looked for: it replaces entries by those of
-# other rows, those of a category together. `predict` flags rows whose p-value is at
-# most 0.05.
+# The encoder converts the table to numbers, and the detector is trained on correct
+# orders. The noise in training has the form of the errors: it replaces entries by those
+# of other rows, and all columns of a category together. `predict` flags rows whose
+# p-value is at most 0.05.
 
 blocks = TableEncoder().fit(orders).blocks_
 autoencoder = DenoisingAutoencoder(7, noise=BlockSwapNoise(blocks), max_epochs=60)
@@ -93,7 +102,7 @@ print(f"wrong rows that are found: {flagged[is_wrong].mean():.0%}")
 print(f"normal rows that are flagged: {flagged[~is_wrong].mean():.1%}")
 
 # %%
-# P-values are those of the last step. Of normal rows they are uniform.
+# The last step of the pipeline computes p-values. Those of normal rows are uniform.
 
 encoder, detector = pipe
 p_values = detector.p_values(encoder.transform(tampered))
@@ -109,7 +118,7 @@ ax.legend()
 plt.show()
 
 # %%
-# Among all rows together, `select` bounds the share of mistakes instead.
+# `select` bounds the fraction of mistakes among all selected rows instead.
 
 selected = detector.select(encoder.transform(tampered), fdr=0.1)
 print(f"selected: {selected.sum()}, of which normal: {selected[~is_wrong].sum()}")
@@ -117,9 +126,9 @@ print(f"selected: {selected.sum()}, of which normal: {selected[~is_wrong].sum()}
 # %%
 # The column to blame
 # -------------------
-# :func:`~skae.tabular.column_errors` measures the error of each column of the frame, a
-# category as a whole, in units of its usual error. The column with the largest error is
-# blamed.
+# :func:`~skae.tabular.column_errors` returns the error of each column of the frame,
+# relative to its usual error. A category has one error for all of its values. We blame
+# the column with the largest error.
 
 errors = column_errors(pipe, tampered[is_wrong])
 is_found, is_right = flagged[is_wrong], errors.idxmax(axis=1) == replaced
@@ -134,13 +143,13 @@ for i, row in enumerate(some.index):
     ax.plot(some.columns.get_loc(replaced[row]), i, "o", mfc="none", mec="black", ms=14)
 ax.set_xticks(range(len(some.columns)), some.columns, rotation=30)
 ax.set_yticks(range(len(some)), [f"order {row}" for row in some.index])
-ax.figure.colorbar(image, label="error over the usual one, as power of ten")
+ax.figure.colorbar(image, label="error relative to the usual error, log10")
 plt.show()
 
 # %%
-# Circles mark the replaced entries. What cannot be seen is not found: in these orders
-# nothing depends on whether the country is Norway or Italy. And a contradiction has two
-# sides: where country and days do not fit, either may be wrong.
+# Circles mark the replaced entries. Some errors cannot be detected: in these orders,
+# nothing depends on whether the country is Norway or Italy. Others cannot be assigned
+# to a column: if the country and the days do not fit, either of them may be wrong.
 
 table = pd.DataFrame({"found": is_found, "right column": is_right})
 summary = table.groupby(replaced).mean()
@@ -148,7 +157,7 @@ summary.insert(0, "rows", replaced.value_counts())
 summary.rename_axis("replaced").round(2)
 
 # %%
-# Of the replaced countries, those that make a difference:
+# A replaced country can be detected only if one of the two countries is Peru:
 
 countries = replaced.index[replaced == "country"]
 is_peru = (new["country"] == "Peru") != (tampered["country"] == "Peru")

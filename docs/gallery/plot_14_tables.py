@@ -2,10 +2,18 @@ r"""
 From a mixed table to a classifier
 ==================================
 
-Customers with numbers, categories, dates and gaps: who will leave? From the code of an
-autoencoder a classifier predicts it at best about as well as from the columns.
-What the code can do, and columns cannot, comes after: fill gaps, name unusual entries,
-and blend two customers into a third.
+A table of customers contains numbers, categories, dates and gaps. Which customers will
+leave? A classifier on the code of an autoencoder predicts this at best about as well as
+a classifier on the columns. The code has other uses: it fills gaps, finds unusual
+entries, and blends two customers.
+
+The autoencoder is trained on an array, so the table is encoded first. A number
+:math:`x` becomes :math:`(x - \mu) / \sigma`, and a category becomes one column of zeros
+and ones for each of its values. `inverse_transform` returns a table again.
+
+**You learn** how to use a table with gaps in a pipeline with a classifier, how to
+compare the code with the columns honestly, and how to fill gaps and find unusual
+entries.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -26,10 +34,10 @@ from skae import AutoencoderTransformer, ColumnScoresDisplay, blend
 from skae.tabular import TableEncoder, column_errors, impute
 
 # %%
-# The table is made up, so that it is known what drives it: the age of a customer, and
-# how much he uses the service. Most columns follow from these two, each with noise, and
-# a tenth of the entries is missing. Customers leave if they are young and use the
-# service little, or if they often call for help.
+# The table is simulated, so we know how it depends on two hidden factors: the age of a
+# customer, and how much they use the service. Most columns are computed from these two
+# factors, with noise, and a tenth of the entries is missing. Customers tend to leave if
+# they are young and use the service little, or if they often call for help.
 
 rng = np.random.default_rng(0)
 n = 1200
@@ -71,12 +79,12 @@ train.head()
 # Four classifiers
 # ----------------
 # :class:`~skae.tabular.TableEncoder` standardises numbers and dates, makes a column of
-# zeros and ones for each category, and leaves gaps to the autoencoder. The pipeline has
-# nothing else to set, and takes the frame as it is.
+# zeros and ones for each value of a category, and leaves gaps to the autoencoder. The
+# pipeline takes the frame as it is, and needs no other settings.
 
 
 def autoencoder():
-    """Return an encoder of the table and an autoencoder of what it gives."""
+    """Return a pipeline of an encoder of the table and an autoencoder."""
     return make_pipeline(
         TableEncoder(),
         AutoencoderTransformer(8, missing="mask", random_state=0),
@@ -84,7 +92,7 @@ def autoencoder():
 
 
 def columns():
-    """Return what one would write without an autoencoder."""
+    """Return the usual preprocessing, without an autoencoder."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     return make_pipeline(
         make_column_transformer(
@@ -96,7 +104,7 @@ def columns():
 
 
 def as_numbers(table):
-    """Return a table with dates as days, for transformers that know no dates."""
+    """Return a table with dates as days, for transformers without dates."""
     days = (table["since"] - pd.Timestamp("2000-01-01")).dt.days
     table = table.assign(since=days, member=table["member"].astype(float))
     return table.astype(dict.fromkeys(["plan", "device", "region"], "category"))
@@ -126,18 +134,18 @@ for name, values in scores.items():
     print(f"{name:25} {values.mean():.3f}  ({values.min():.3f} to {values.max():.3f})")
 
 # %%
-# The ranges over the folds overlap, and the code is not ahead of the columns. It has
-# eight numbers for each customer, as PCA has, and nobody chose how to fill the gaps.
-# Boosting is not ahead on this small table either, but often is: :doc:`/tables` has
-# nine real ones, in which the code is nowhere the best. If prediction is all that you
-# want, start with the columns and with boosting.
+# The ranges over the folds overlap, and the code is not better than the columns. It has
+# eight components for each customer, as PCA has, and we did not have to choose how to
+# fill the gaps. Boosting is not better on this small table either, but often is:
+# :doc:`/tables` has nine real tables, and the code is the best on none of them. If you
+# only want predictions, start with the columns and with boosting.
 #
-# What the code knows of each column
-# ----------------------------------
-# No other column tells the region or the number of calls, so that the code spends units
-# on them alone, and reconstructs them almost exactly, also of customers that it was not
-# trained on. Columns that follow from age and use share the other units, and some of
-# the noise of each is left out.
+# How well each column is reconstructed
+# -------------------------------------
+# The region and the number of calls cannot be predicted from other columns. The code
+# uses separate units for them and reconstructs them almost exactly, also for customers
+# that it was not trained on. Columns that depend on age and use share the other units,
+# which leave out some of the noise of each column.
 
 pipe = autoencoder().fit(train)
 ColumnScoresDisplay.from_estimator(pipe, test)
@@ -146,8 +154,8 @@ plt.show()
 # %%
 # Gaps and unusual entries
 # ------------------------
-# The table is made up, so that we know what stood at the gaps. Age and plan are filled
-# in from what else is known of a customer.
+# The table is simulated, so we know the values at the gaps. Age and plan are predicted
+# from the other columns of a customer.
 
 filled = impute(pipe, test)
 missing = test.isna()
@@ -163,8 +171,8 @@ by_code = (whole["plan"][at] == filled["plan"][at]).mean()
 print(f"plan, right: {by_code:.0%}; of the most frequent: {by_mode:.0%}")
 
 # %%
-# Somebody has typed an income with a digit too many. The error of that entry is the
-# largest of its row.
+# An income was entered with one digit too many. This entry has the largest error of its
+# row.
 
 wrong = test.dropna().iloc[[0]]
 wrong = wrong.assign(income=10 * wrong["income"])
@@ -173,8 +181,8 @@ column_errors(pipe, wrong).round(1)
 # %%
 # A blend of two customers
 # ------------------------
-# A young customer and an old one, and three between them. Each row is valid: whole
-# visits, a plan that exists, a day in the past.
+# The table shows a young and an old customer, and three blends between them. Each row
+# is valid: the number of visits is whole, the plan exists, and the date is in the past.
 
 known = test.dropna()
 young, old = known.loc[[known["age"].idxmin()]], known.loc[[known["age"].idxmax()]]

@@ -1,15 +1,19 @@
 r"""
-The same hand, another digit
-============================
+The same style, another digit
+=============================
 
-A variational autoencoder can be told what is known of a sample: its digit, its batch,
-the age of a patient. This example shows what that is good for: to change the digit and
-keep the hand, and to take out what differs between batches.
+A variational autoencoder can receive a known property of each sample as a condition:
+the digit of an image, the batch of a measurement, the age of a patient. Can it then
+change this property and keep everything else?
 
-A *conditional* variational autoencoder gives the condition :math:`c` to both sides: it
-shifts the code by a linear map, :math:`z = f(x) + A c`, and the decoder gets it beside
-the code, :math:`\hat x = g(z, c)`. What the condition tells need not be in the code,
-which is meant to keep the rest: of a digit, how it is written.
+A *conditional* variational autoencoder uses the condition :math:`c` in the encoder and
+in the decoder: the condition shifts the code by a linear map, :math:`z = f(x) + A c`,
+and it is an input of the decoder, :math:`\hat x = g(z, c)`. The code does not have to
+store the condition. It should store the rest: for a digit, the style in which it is
+written.
+
+**You learn** how to change the digit of an image and keep its style, how to sample one
+digit, and how to remove a batch effect and check what remains of it.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -33,9 +37,10 @@ digit = glyphs["label"].astype(int)
 # A digit becomes another one
 # ---------------------------
 # The images are those of :doc:`plot_06_blending`, in
-# :download:`glyphs.npz </gallery/glyphs.npz>`. Labels are given to `fit` as a
-# condition: they are never taken from `y`. The first column has images that the model
-# has not seen; the other ones are decoded from the same code, each with another digit.
+# :download:`glyphs.npz </gallery/glyphs.npz>`. Labels are passed to `fit` as
+# `condition`; `y` is never used. The first column shows images that the model was not
+# trained on. The other images of a row are decoded from the same code, each with
+# another digit.
 
 vae = VariationalAutoencoder(8, lr=0.006, max_epochs=30, random_state=0)
 vae.fit(X[train], condition=digit[train])
@@ -56,27 +61,27 @@ ax.set_yticks([])
 plt.show()
 
 # %%
-# Most of these are the digit that was asked for, about as bold and as slanted as the
-# original. Not all are good. From the thin 4 in the third row, the 1 is a blot, and the
-# 3, the 5 and the 7 are faint or overlaid with another digit. In other rows, parts of
-# the 1, the 4 or the 7 are smeared. Some zeros have a faint dot, as those of one of the
-# three fonts have, even where the original is of another font.
+# Most images show the requested digit, about as bold and as slanted as the original.
+# Not all are good. In the third row, which starts from a thin 4, the 1 is a blot, and
+# the 3, the 5 and the 7 are faint or overlaid with another digit. In other rows, parts
+# of the 1, the 4 or the 7 are smeared. Some zeros have a faint dot, a feature of one of
+# the three fonts, even if the original has another font.
 #
-# How each image was drawn is known here, so that what is kept can be measured: a linear
-# regression on the code finds the rotation and the stroke weight of held-out images. A
-# linear classifier and a random forest look for the digit in the code, with the digit
-# as condition and without one.
+# The factors of each image are known, so we can measure how much of the style the code
+# stores: a linear regression on the code predicts the rotation and the stroke weight of
+# held-out images. A linear classifier and a random forest predict the digit from the
+# code, with the digit as condition and without a condition.
 
 
 def find_label(codes, label):
-    """Return how often two classifiers find the label in held-out codes."""
+    """Return the accuracy of two classifiers of the label on held-out codes."""
     linear = LogisticRegression(max_iter=1000).fit(codes[train], label[train])
     forest = RandomForestClassifier(random_state=0).fit(codes[train], label[train])
     return [each.score(codes[test], label[test]) for each in (linear, forest)]
 
 
 def describe(codes):
-    """Return what a code of all images tells, on held-out images."""
+    """Return how well digit and style are predicted from held-out codes."""
     linear, forest = find_label(codes, digit)
     found = {"digit, linear classifier": linear, "digit, random forest": forest}
     design = np.column_stack([codes, np.ones(len(codes))])
@@ -96,16 +101,16 @@ pd.DataFrame(
 ).round(2)
 
 # %%
-# The first two rows are accuracies, the others correlations. A linear classifier no
-# longer finds the digit (0.1 is chance); a forest finds it in about half of the images:
-# nothing forces the code to be independent of the condition. The stroke weight is found
-# better with the condition, the rotation less well.
+# The first two rows are accuracies, the others correlations. With the condition, a
+# linear classifier no longer predicts the digit (0.1 is chance), but a forest predicts
+# it for about half of the images: nothing forces the code to be independent of the
+# condition. The stroke weight is predicted better with the condition, the rotation less
+# well.
 #
 # Samples of one digit
 # --------------------
-# `sample` takes the digit that is wanted, one for all samples or one for each. It
-# returns the mean of the decoder; ``noise=True`` adds its noise, independent in each
-# pixel.
+# `sample` takes a condition: one digit for all samples, or one for each sample. It
+# returns the mean of the decoder; ``noise=True`` adds independent noise to each pixel.
 
 sampled = vae.sample(20, condition=np.repeat([2, 5], 10), random_state=0)
 fig, ax = plt.subplots(figsize=(9, 2), layout="constrained")
@@ -118,11 +123,11 @@ plt.show()
 # %%
 # A batch effect
 # --------------
-# The same is meant to take out what differs between two machines, days or laboratories.
-# Here about half of the images were taken by scanner 1, with less contrast and a glare
-# that grows to the right; the others by scanner 0. The two classifiers look for the
-# scanner in the first components of PCA, and in the code of a model that is given the
-# scanner (0.5 is chance):
+# A condition can also remove differences between machines, days or laboratories. Here
+# about half of the images were taken by scanner 1, which reduces the contrast and adds
+# a glare that grows to the right. The others were taken by scanner 0. The two
+# classifiers predict the scanner from the first components of PCA, and from the code of
+# a model that receives the scanner as condition (0.5 is chance):
 
 scanner = np.random.default_rng(0).integers(0, 2, len(X))
 glare = np.tile(np.linspace(0, 0.4, 28), 28)
@@ -138,10 +143,10 @@ table = {name: find_label(Z, scanner) for name, Z in codes.items()}
 pd.DataFrame(table, index=["linear classifier", "random forest"]).T.round(2)
 
 # %%
-# Both classifiers always find the scanner in PCA. In the code with the scanner as
-# condition, the linear one hardly finds it, but the forest does for most of the images.
-# As before, nothing forces the code to be independent of the scanner, and a linear
-# classifier alone would have hidden that.
+# Both classifiers always predict the scanner from PCA. From the code with the scanner
+# as condition, the linear classifier hardly predicts it, but the forest does for most
+# images. As before, nothing forces the code to be independent of the scanner. A linear
+# classifier alone would not have shown this.
 #
 # ``new_condition=0`` decodes all images as if scanner 0 had taken them:
 
@@ -157,9 +162,9 @@ plt.show()
 # %%
 # The glare is gone, and the contrast is that of scanner 0. But several digits are
 # damaged: the 4 is overlaid with another digit, the first 2 has an extra stroke in the
-# middle, the two zeros with a dot have got a bar instead, and the two plain zeros a dot
-# that they did not have. Only the 8, the 1, the second 2 and the 6 are good. Where such
-# details matter, compare the images before and after.
+# middle, the two zeros with a dot have a bar instead, and the two plain zeros have a
+# dot that the original does not have. Only the 8, the 1, the second 2 and the 6 are
+# good. If such details matter, compare the images before and after.
 #
-# :doc:`/conditions` measures both on other data, and compares with the addition of the
-# difference of two mean codes.
+# :doc:`/conditions` measures both uses on other data, and compares them with a simpler
+# method: adding the difference of the mean codes of two conditions.
