@@ -8,7 +8,7 @@ detector gives each window a p-value.
 
 A window has :math:`C` channels and :math:`L` time steps, and starts at :math:`t`:
 
-.. math:: w_t = (x_t, x_{t+1}, \dots, x_{t+L-1}) \in \mathbb{R}^{C \times L}
+.. math:: w_t = (x_t, x_{t+1}, \ldots, x_{t+L-1}) \in \mathbb{R}^{C \times L}
 
 The autoencoder learns which windows are usual: how channels move together, and how one
 cycle follows another. A threshold on each value cannot see that. The p-value of a
