@@ -65,7 +65,7 @@ ReconstructionDisplay.from_estimator(dense, X_test, n_samples=6)
 def score_pca(X_train, X_test):
     """Return R² of a PCA with 16 components on new images."""
     rows, new_rows = (X.reshape(len(X), -1) for X in (X_train, X_test))
-    pca = PCA(16).fit(rows)
+    pca = PCA(16, random_state=0).fit(rows)
     reconstructed = pca.inverse_transform(pca.transform(new_rows))
     return r2_score(new_rows, reconstructed, multioutput="variance_weighted")
 

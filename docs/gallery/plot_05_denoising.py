@@ -78,7 +78,7 @@ plt.show()
 
 def by_pca(n_components, X):
     """Return images reconstructed by PCA."""
-    pca = PCA(n_components).fit(X_train.reshape(len(X_train), -1))
+    pca = PCA(n_components, random_state=0).fit(X_train.reshape(len(X_train), -1))
     return pca.inverse_transform(pca.transform(X.reshape(len(X), -1))).reshape(X.shape)
 
 

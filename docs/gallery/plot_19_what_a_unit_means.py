@@ -56,7 +56,7 @@ vae = VariationalAutoencoder(
     8, loss="binary_cross_entropy", lr=0.006, max_epochs=100, random_state=0
 )
 models = {
-    "PCA": PCA(8),
+    "PCA": PCA(8, random_state=0),
     "sparse": SparseAutoencoder(8, sparsity=1.0, random_state=0),
     "variational": vae,
 }
