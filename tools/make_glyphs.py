@@ -1,4 +1,4 @@
-"""Draw the images of gallery lessons 05 to 08: digits in the fonts of matplotlib.
+"""Draw the images of several lessons of the gallery: digits in fonts of matplotlib.
 
 ``python tools/make_glyphs.py`` writes ``docs/gallery/glyphs.npz``, which holds 4000
 `images` of 28x28 bytes, white on black, and for each of them the factors that it was

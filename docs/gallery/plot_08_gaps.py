@@ -188,6 +188,11 @@ plt.show()
 # of the plain autoencoder, the decoded images are a blot and overlays of two digits. In
 # those of the variational one, they look like a 6, a 5 and a 2.
 #
+# Look for gaps yourself: this is the latent space of a variational autoencoder that is
+# trained for longer. A click on an empty place decodes it.
+#
+# .. explorer::
+#
 # We measure this for all cells between the codes, with 15 cells along each axis. The
 # classifier judges the image that is decoded at the centre of each cell:
 

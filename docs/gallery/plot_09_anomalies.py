@@ -100,7 +100,7 @@ print(f"selected: {selected.sum()}, of which upright: {selected[: len(X_test)].s
 errors = detector.explain(upside_down[:5])
 _, axes = plt.subplots(2, 5, figsize=(7, 3), layout="constrained")
 for image, error, (top, bottom) in zip(upside_down, errors, axes.T, strict=False):
-    top.imshow(image, cmap="gray_r")
+    top.imshow(image, cmap="gray")
     bottom.imshow(error, cmap="Reds", vmin=0, vmax=20)
     for ax in (top, bottom):
         ax.set(xticks=[], yticks=[])

@@ -179,10 +179,9 @@ print(f"{page.name}: {page.stat().st_size / 1e6:.0f} MB")
 
 # %%
 # In the page, a click decodes any place of the map, and up to four samples can be
-# blended:
+# blended. This one is made of larger images, as in :doc:`plot_08_gaps`:
 #
-# .. image:: /images/explorer.png
-#    :alt: A map of digits by their latent code, with the decoded image of one place.
+# .. explorer::
 #
 # Which way is best? Use `save` as long as the model stays in Python and may be trained
 # further, ONNX for a service, a telephone or another language, and the page to show a
