@@ -63,7 +63,7 @@ docs: $(STAMP)
 
 # In chromium, which has to be installed beside its driver.
 site-check: docs
-	SKAE_SITE=docs/_build/html $(BIN)/python -m pytest tests/test_site.py
+	SKAE_SITE=docs/_build/html $(PYTEST) tests/test_site.py
 
 # A selection, which prints and leaves the committed results alone.
 bench: $(STAMP)

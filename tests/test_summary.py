@@ -137,7 +137,7 @@ def test_the_size_of_an_image_and_how_the_fit_went_are_shown(tmp_path):
     assert float(r2) == pytest.approx(ae.score(IMAGES), abs=6e-4)
     ae.save(tmp_path / "ae.skae")
     assert f"R² {r2}, 2 epochs" in skae.load(tmp_path / "ae.skae")._repr_html_()
-    assert all("r2" not in epoch for epoch in ae.history_)
+    assert all("skae_r2" not in epoch for epoch in ae.history_)
 
 
 def test_the_r2_of_a_stream_is_not_shown():

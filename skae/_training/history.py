@@ -16,7 +16,7 @@ from skae._distributed.share import current_share
 # Entries of an epoch that are no term of the objective: its seconds, and in the last
 # epoch R² of training rows.
 SECONDS = "dur"
-R2 = "r2"
+R2 = "skae_r2"  # not the name of a scoring callback of a user
 
 
 class EpochHistory(History):
