@@ -179,7 +179,7 @@ print(f"{page.name}: {page.stat().st_size / 1e6:.0f} MB")
 
 # %%
 # In the page, a click decodes any place of the map, and up to four samples can be
-# blended. This one is made of larger images, as in :doc:`plot_08_gaps`:
+# blended. The following page shows larger images, those of :doc:`plot_08_gaps`:
 #
 # .. explorer::
 #
