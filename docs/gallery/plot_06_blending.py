@@ -94,11 +94,12 @@ plt.show()
 # A classifier is trained on real images. It judges blends of pairs of held-out images
 # of different digits:
 #
-# - *recognised*: the share of blends of which it is more than 90 % certain;
-# - *as one of the two*: the share of blends of which it is more than 90 % certain, and
-#   that it takes for one of the two digits;
-# - *as a third digit*: the share of blends of which it is as certain, but that it takes
-#   for a digit other than these two;
+# - *recognised*: the share of blends that it assigns to a digit with a probability
+#   above 90 %;
+# - *as one of the two*: the share of blends that it assigns to one of the two digits
+#   with such a probability;
+# - *as a third digit*: the share of blends that it assigns to another digit with such a
+#   probability;
 # - *distance*: the distance to the nearest training image, divided by that of held-out
 #   images.
 #

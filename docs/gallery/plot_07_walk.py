@@ -92,8 +92,8 @@ draw_lines(six, one, lines)
 # Is this one pair an exception? We measure the steps between 200 pairs of held-out
 # images of different digits, without the ends:
 #
-# - *recognised*: the share of steps of which a classifier, trained on real images, is
-#   more than 90 % certain;
+# - *recognised*: the share of steps that a classifier, trained on real images, assigns
+#   to a digit with a probability above 90 %;
 # - *p < 0.05*: the share of steps that have left the data;
 # - *distance*: the distance to the nearest training image, divided by that of held-out
 #   images;

@@ -86,7 +86,8 @@ plt.show()
 # %%
 # A classifier that is trained on real images judges the samples:
 #
-# - *recognised*: the share of samples of which it is more than 90 % certain;
+# - *recognised*: the share of samples that it assigns to a digit with a probability
+#   above 90 %;
 # - *rarest digit*: the share of samples that it recognises as the digit that is sampled
 #   least often, 0.1 at most;
 # - *distance*: the distance to the nearest training image, divided by that of held-out

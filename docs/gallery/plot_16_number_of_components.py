@@ -15,7 +15,7 @@ for a code of :math:`k` components. It rises with :math:`k`, because each compon
 explains some of the noise, so its maximum is not informative. Look for the *elbow*,
 beyond which it rises little. For rows on a curved surface of dimension :math:`d`, PCA
 needs as many components as the flat space around the surface has dimensions. An
-autoencoder can follow the surface with :math:`d`.
+autoencoder can follow the surface with :math:`d` components.
 
 **You learn** how to read the elbow of an autoencoder beside that of PCA, and how to
 choose the number of components by a downstream score with the one-standard-error rule.

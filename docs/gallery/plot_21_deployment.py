@@ -65,7 +65,8 @@ for file in sorted(path.glob("*.skae")):
 print("equal codes:", np.array_equal(loaded.transform(X_test), ae.transform(X_test)))
 
 # %%
-# A file that was damaged on its way is refused, even if a single byte has changed:
+# :func:`skae.load` rejects a file that was damaged on its way, even if only a single
+# byte has changed:
 
 damaged = bytearray((path / "small.skae").read_bytes())
 damaged[-1] ^= 1
