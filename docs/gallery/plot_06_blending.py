@@ -40,8 +40,8 @@ from skae import (
 # %%
 # The images are digits in three fonts of matplotlib, each with another rotation, shear,
 # size, position and width of its strokes. To run this example elsewhere, put the file
-# :download:`glyphs.npz </gallery/glyphs.npz>` beside it. Pixels between 0 and 1, most
-# of them black or white, are best compared by the binary cross-entropy.
+# :download:`glyphs.npz </gallery/glyphs.npz>` beside it. Pixels are between 0 and 1,
+# and most are black or white, so the binary cross-entropy suits them best.
 
 glyphs = np.load("glyphs.npz")
 X_train, X_test, y_train, y_test = train_test_split(
@@ -94,16 +94,18 @@ plt.show()
 # A classifier is trained on real images. It judges blends of pairs of held-out images
 # of different digits:
 #
-# - *recognised*: the share of blends of which it is more than 90 % certain;
-# - *as one of the two*: the share of blends of which it is more than 90 % certain, and
-#   that it takes for one of the two digits;
-# - *as a third digit*: the share of blends of which it is as certain, but that it takes
-#   for another digit;
-# - *distance*: to the nearest training image, divided by that of held-out images.
+# - *recognised*: the share of blends that it assigns to a digit with a probability
+#   above 90 %;
+# - *as one of the two*: the share of blends that it assigns to one of the two digits
+#   with such a probability;
+# - *as a third digit*: the share of blends that it assigns to another digit with such a
+#   probability;
+# - *distance*: the distance to the nearest training image, divided by that of held-out
+#   images.
 #
-# PCA and a plain autoencoder are blended, too, as the function :func:`skae.blend` takes
-# any transformer. They have 16 components, of which a variational autoencoder would
-# leave most inactive; it has 8.
+# We also blend with PCA and a plain autoencoder: the function :func:`skae.blend`
+# accepts any transformer. They have 16 components. The variational autoencoder has 8,
+# because it would leave most of 16 inactive.
 
 classifier = MLPClassifier((128,), max_iter=60, random_state=0).fit(X_train, y_train)
 nearest = NearestNeighbors(n_neighbors=1).fit(X_train)
@@ -143,11 +145,11 @@ print(f"accuracy of the classifier: {classifier.score(X_test, y_test):.3f}")
 pd.DataFrame(table).T.round(2)
 
 # %%
-# PCA is linear: a blend of its codes is an overlay, and the classifier recognises it
-# about as rarely. The variational autoencoder makes the blends that look like a digit
-# most often: its decoder returns digits more often between the codes of two images, see
-# also :doc:`plot_08_gaps`. But many of these are a third digit, such as a 5 between a 3
-# and a 4. Blends of the plain autoencoder look like one of the two digits about as
+# PCA is linear: a blend of its codes is an overlay, and the classifier recognises both
+# about equally rarely. Blends of the variational autoencoder look like a digit most
+# often, because its decoder returns digits more often between the codes of two images,
+# see also :doc:`plot_08_gaps`. But many of these are a third digit, such as a 5 between
+# a 3 and a 4. Blends of the plain autoencoder look like one of the two digits about as
 # often, and hardly ever like a third one. The classifier is not certain of the other
 # blends, which are further from the training images.
 #

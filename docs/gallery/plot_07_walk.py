@@ -44,8 +44,8 @@ X_train, X_test, train, test = train_test_split(
 # The images are those of :doc:`plot_06_blending`, in
 # :download:`glyphs.npz </gallery/glyphs.npz>`. A plain autoencoder is trained within an
 # :class:`~skae.AnomalyDetector`, which compares the distance of a code to the nearest
-# training codes with that of held-out images. The p-value of a code is small where it
-# has left the data.
+# training codes with that of held-out images. The p-value of a code is small if the
+# code has left the data.
 
 plain = AutoencoderTransformer(16, loss="binary_cross_entropy")
 detector = AnomalyDetector(plain, random_state=0).fit(X_train)
@@ -53,11 +53,11 @@ detector = AnomalyDetector(plain, random_state=0).fit(X_train)
 # %%
 # From a 6 to a 1
 # ---------------
-# Below an overlay of the images are three paths between their codes. The *linear* path
-# is the straight line, the *spherical* path an arc around the origin, and the path
-# through *data* the shortest one through the codes of training images, from neighbour
-# to neighbour. The p-value of each step stands below it, in bold red if
-# it is less than 0.05.
+# The figure shows an overlay of the images, and below it three paths between their
+# codes. The *linear* path is the straight line, the *spherical* path is an arc around
+# the origin, and the path through *data* is the shortest one through the codes of
+# training images, from neighbour to neighbour. The p-value of each step is printed
+# below it, in bold red if it is less than 0.05.
 
 paths = {"linear": None, "spherical": None, "data": X_train}
 overlaid = {"estimator": detector, "kinds": ("content",)}
@@ -89,14 +89,16 @@ draw_lines(six, one, lines)
 #
 # All pairs
 # ---------
-# Is this one pair an exception? The steps between 200 pairs of held-out images of
-# different digits, without the ends:
+# Is this one pair an exception? We measure the steps between 200 pairs of held-out
+# images of different digits, without the ends:
 #
-# - *recognised*: the share of steps of which a classifier, trained on real images, is
-#   more than 90 % certain;
+# - *recognised*: the share of steps that a classifier, trained on real images, assigns
+#   to a digit with a probability above 90 %;
 # - *p < 0.05*: the share of steps that have left the data;
-# - *distance*: to the nearest training image, divided by that of held-out images;
-# - *length*: of the path from image to image, divided by the distance of its ends.
+# - *distance*: the distance to the nearest training image, divided by that of held-out
+#   images;
+# - *length*: the length of the path from image to image, divided by the distance of its
+#   ends.
 #
 # A variational autoencoder is compared, too.
 
@@ -146,19 +148,19 @@ pd.DataFrame(table).T.round(2)
 
 # %%
 # The codes of a plain autoencoder leave gaps, and the linear and the spherical path
-# cross them; the spherical path is meant for codes that are distributed around the
-# origin, and does not help here. The path through data avoids the gaps, at the price of
-# its length: it passes many digits, so each of the seven steps is larger. The codes of
-# the variational autoencoder leave fewer gaps: few steps on its linear path leave the
-# data. The classifier does not recognise all of them, because the p-value judges a code
-# by its neighbours and not by the decoded image. :doc:`plot_08_gaps` shows the codes of
+# cross them. The spherical path is meant for codes that are distributed around the
+# origin, and does not help here. The path through data avoids the gaps, but is longer:
+# it passes many digits, so each of the seven steps is larger. The codes of the
+# variational autoencoder leave fewer gaps: few steps on its linear path leave the data.
+# The classifier does not recognise all of them, because the p-value judges a code by
+# its neighbours and not by the decoded image. :doc:`plot_08_gaps` shows the codes of
 # both models.
 #
 # The same digit, rotated
 # -----------------------
-# If two images differ in one known factor, we know the image that should be half-way
-# between them. These are the 4 that is rotated furthest to the right and the one
-# rotated furthest to the left, in the same font:
+# If two images differ in one known factor, we know which image should be half-way
+# between them. Here we interpolate between the 4 that is rotated furthest to the right
+# and the one rotated furthest to the left, in the same font:
 
 is_four = (test["label"] == 4) & (test["family"] == "DejaVu Sans")
 fours = X_test[is_four][np.argsort(test["rotation"][is_four])]
@@ -198,10 +200,10 @@ for name, model in models.items():
 pd.DataFrame(table).T.round(2)
 
 # %%
-# The overlay has hardly rotated at 2/6 and almost completely at 4/6, and half-way it is
-# far from all real images. Interpolations between codes rotate steadily, although no
-# model was trained on rotations. If there are data between two images, the linear path
-# between their codes is sufficient.
+# The overlay has hardly rotated at step 2/6 and almost completely at step 4/6, and
+# half-way it is far from all real images. Interpolations between codes rotate steadily,
+# although no model was trained on rotations. If there are data between two images, the
+# linear path between their codes is sufficient.
 #
 # Moving a disc
 # -------------
@@ -241,7 +243,7 @@ print(f"R² with 2 dimensions: {two.score(discs):.4f}")
 print(f"R² with 3 dimensions: {three.score(discs):.4f}")
 
 # %%
-# With two dimensions the disc moves. With three it fades out in one place and in at the
-# other, almost as in an overlay: the codes form a curved surface, which the linear
-# path leaves. `score` shows no problem, interpolation does. The path through data stays
-# on the surface, and the disc moves again.
+# With two dimensions the disc moves. With three it fades out in one place and appears
+# in the other, almost as in an overlay: the codes form a curved surface, and the linear
+# path leaves it. Interpolation shows this problem, but `score` does not. The path
+# through data stays on the surface, and the disc moves again.

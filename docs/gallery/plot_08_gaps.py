@@ -2,9 +2,10 @@ r"""
 Latent gaps and the variational autoencoder
 ===========================================
 
-Can an autoencoder make new images? Only from codes that lie where its decoder was
-trained. This example samples new digits from a plain autoencoder, from a variational
-one, and from a mixture of normal distributions that is fitted to the plain codes.
+Can an autoencoder generate new images? Yes, but only from codes in regions where its
+decoder was trained. This example samples new digits from a plain autoencoder, from a
+variational one, and from a mixture of normal distributions that is fitted to the plain
+codes.
 
 The objective of a plain autoencoder does not determine how the codes are distributed.
 The latent space may have gaps: regions that contain no code of any image, where the
@@ -85,11 +86,12 @@ plt.show()
 # %%
 # A classifier that is trained on real images judges the samples:
 #
-# - *recognised*: the share of samples of which it is more than 90 % certain;
+# - *recognised*: the share of samples that it assigns to a digit with a probability
+#   above 90 %;
 # - *rarest digit*: the share of samples that it recognises as the digit that is sampled
-#   least, 0.1 at most;
-# - *distance*: to the nearest training image, divided by that of held-out images.
-#   Copies of training images have a distance near 0.
+#   least often, 0.1 at most;
+# - *distance*: the distance to the nearest training image, divided by that of held-out
+#   images. Copies of training images have a distance near 0.
 
 classifier = MLPClassifier((128,), max_iter=60, random_state=0).fit(X_train, y_train)
 nearest = NearestNeighbors(n_neighbors=1).fit(X_train)
@@ -114,14 +116,14 @@ print(f"normal distributions in the mixture: {mixture.density_.n_components}")
 pd.DataFrame(table).T.round(2)
 
 # %%
-# One normal distribution also covers the gaps: most of its samples are not digits.
-# Those of the variational autoencoder are digits more often. Overlapping has a price: a
-# code that belongs to several images cannot reconstruct each of them exactly. The last
-# section shows how the weight of the prior changes reconstructions and samples. The
-# mixture needs no overlap. Its samples are recognised most often and show all digits.
-# They are about as far from the training images as held-out images are, so they are not
-# copies. :doc:`/sampling` measures this on MNIST, too, and with a mixture on the
-# variational code.
+# One normal distribution also covers the gaps, so most of its samples are not digits.
+# Those of the variational autoencoder are digits more often. But overlap has a
+# disadvantage: a code that belongs to several images cannot reconstruct each of them
+# exactly. The last section shows how the weight of the prior changes reconstructions
+# and samples. The mixture needs no overlap. Its samples are recognised most often and
+# show all digits. They are about as far from the training images as held-out images
+# are, so they are not copies. :doc:`/sampling` measures this on MNIST, too, and with a
+# mixture on the variational code.
 #
 # Where are the gaps?
 # -------------------
@@ -129,9 +131,9 @@ pd.DataFrame(table).T.round(2)
 # by its digit; the labels of the digits are at the medians of their codes. The axes are
 # in standard deviations of the codes, so the two planes can be compared.
 #
-# The circles mark gaps: the centre of A, B and C is as far as possible from all codes,
-# among the places inside the convex hull of the codes, and the circle reaches to the
-# nearest code. Below each plane, the three centres are decoded.
+# The circles A, B and C mark gaps. Each centre is as far as possible from all codes,
+# among the places inside the convex hull of the codes, and its circle reaches to the
+# nearest code. The images below each plane are decoded from the three centres.
 
 planes = {
     "plain": AutoencoderTransformer(2, max_epochs=10, **settings).fit(X_train),
@@ -215,10 +217,10 @@ pd.DataFrame.from_dict(table, orient="index").round(2)
 
 # %%
 # Few cells are empty in either plane: with cells of this size, the variational
-# autoencoder does not have far fewer. The difference is in the decoded images. In the
-# plane of the plain autoencoder, far fewer cells show a digit, in general and in empty
-# cells: between two digits, its decoder often returns an overlay of both. Samples
-# differ in the same way:
+# autoencoder does not have far fewer empty ones. The difference is in the decoded
+# images. In the plane of the plain autoencoder, far fewer cells show a digit, in
+# general and in empty cells: between two digits, its decoder often returns an overlay
+# of both. Samples differ in the same way:
 
 frozen = FrozenEstimator(planes["plain"])
 normal = LatentDensity(frozen, GaussianMixture(), random_state=0).fit(X_train)

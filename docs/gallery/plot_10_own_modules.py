@@ -120,8 +120,8 @@ plt.show()
 # %%
 # The custom decoder reconstructs new curves best, although it has no weights at all:
 # the built-in one has to learn the shape of the curves from 200 noisy examples. In
-# addition, its units are the parameters of the formula. The onset and the size are
-# recovered almost exactly, the rate less well, because the noise hides it.
+# addition, its units are the parameters of the formula. It recovers the onset and the
+# size almost exactly, and the rate less well, because the noise hides it.
 #
 # A custom encoder
 # ----------------

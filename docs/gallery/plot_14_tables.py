@@ -135,10 +135,11 @@ for name, values in scores.items():
 
 # %%
 # The ranges over the folds overlap, and the code is not better than the columns. It has
-# eight components for each customer, as PCA has, and we did not have to choose how to
-# fill the gaps. Boosting is not better on this small table either, but often is:
-# :doc:`/tables` has nine real tables, and the code is the best on none of them. If you
-# only want predictions, start with the columns and with boosting.
+# eight components for each customer, like PCA, and we did not have to choose a method
+# to fill the gaps. Boosting is not better on this small table either, but it often is
+# on others: :doc:`/tables` compares them on nine real tables, and the code is the best
+# on none of them. If you only want predictions, start with the columns and with
+# boosting.
 #
 # How well each column is reconstructed
 # -------------------------------------

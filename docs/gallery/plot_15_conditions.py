@@ -143,10 +143,10 @@ table = {name: find_label(Z, scanner) for name, Z in codes.items()}
 pd.DataFrame(table, index=["linear classifier", "random forest"]).T.round(2)
 
 # %%
-# Both classifiers always predict the scanner from PCA. From the code with the scanner
-# as condition, the linear classifier hardly predicts it, but the forest does for most
-# images. As before, nothing forces the code to be independent of the scanner. A linear
-# classifier alone would not have shown this.
+# Both classifiers always predict the scanner correctly from PCA. From the code with the
+# scanner as condition, the linear classifier hardly predicts it, but the forest does
+# for most images. As before, nothing forces the code to be independent of the scanner.
+# A linear classifier alone would not have shown this.
 #
 # ``new_condition=0`` decodes all images as if scanner 0 had taken them:
 

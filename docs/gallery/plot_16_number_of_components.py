@@ -2,9 +2,9 @@ r"""
 Choosing the number of components
 =================================
 
-How many components should a code have? If the code is for reconstruction, the curve of
-the explained variance answers, as with PCA. If it is for a downstream model, the score
-of that model answers. This example shows both.
+How many components should a code have? If the code is for reconstruction, choose the
+number by the curve of the explained variance, as with PCA. If it is for a downstream
+model, choose it by the score of that model. This example shows both.
 
 The explained variance of held-out rows :math:`x` with reconstructions :math:`\hat x`
 and training mean :math:`\bar x` is
@@ -12,10 +12,10 @@ and training mean :math:`\bar x` is
 .. math:: R^2(k) = 1 - \frac{\sum_x \|x - \hat x_k\|^2}{\sum_x \|x - \bar x\|^2}
 
 for a code of :math:`k` components. It rises with :math:`k`, because each component also
-explains some of the noise, so its maximum answers nothing. Look for the *elbow*, from
-which on it rises little. For rows on a curved surface of dimension :math:`d`, PCA needs
-as many components as the flat space around the surface has dimensions. An autoencoder
-can follow the surface with :math:`d`.
+explains some of the noise, so its maximum is not informative. Look for the *elbow*,
+beyond which it rises little. For rows on a curved surface of dimension :math:`d`, PCA
+needs as many components as the flat space around the surface has dimensions. An
+autoencoder can follow the surface with :math:`d` components.
 
 **You learn** how to read the elbow of an autoencoder beside that of PCA, and how to
 choose the number of components by a downstream score with the one-standard-error rule.
@@ -90,10 +90,10 @@ print(f"as good as 2 components of the autoencoder: {enough} of PCA")
 
 # %%
 # The autoencoder has its elbow at two, the dimension of the surface, and is close to R²
-# of the surface without noise. What further components add is mostly noise. PCA
-# explains as much only with several times as many components. To see both curves from a
-# single fit, use :class:`~skae.ComponentsDisplay`: its first :math:`k` components
-# explain less than an autoencoder that is fitted with :math:`k`.
+# of the surface without noise. Further components add mostly noise. PCA needs several
+# times as many components to explain as much. To see both curves from a single fit, use
+# :class:`~skae.ComponentsDisplay`: its first :math:`k` components explain less than an
+# autoencoder that is fitted with :math:`k`.
 #
 # What the units say
 # ------------------
@@ -111,15 +111,15 @@ for model in (AutoencoderTransformer, VariationalAutoencoder):
 
 # %%
 # The number of active units of the variational autoencoder is much closer to the
-# dimension of the surface. It is a hint, and no estimate: it also depends on `beta`,
+# dimension of the surface. It is a hint and not an estimate: it also depends on `beta`
 # and on the number of epochs.
 #
 # Digits, and a classifier on the code
 # ------------------------------------
 # The dimension of images of digits is not known. Here the code is the input of a
-# nearest-neighbour classifier, so its accuracy is the criterion. The grid also has the
-# weight of a sparsity penalty. R² is measured in the same search, and 600 digits are
-# used for it; the others are for the final test.
+# nearest-neighbour classifier, so its accuracy is the criterion. The grid also contains
+# the weight of a sparsity penalty. The search uses 600 digits and also measures R²; the
+# other digits are for the final test.
 #
 # Accuracies that differ by less than one standard error are treated as equal. Among
 # them the search selects the smallest code.
@@ -192,13 +192,14 @@ axes[1].legend(loc="lower right")
 plt.show()
 
 # %%
-# R² rises with every component for both. The accuracy levels off: beyond 16 components
-# it gains hardly more than a standard error. With few components the autoencoder is
-# clearly more accurate than PCA. With 16 or more PCA is as good, and takes a fraction
-# of the time. No code is clearly better than all pixels: on these digits a code saves
-# columns, and not errors. The penalty makes little difference here;
-# :doc:`plot_03_sparse` is about codes that should be sparse.
+# R² rises with every component for both models. The accuracy levels off: beyond 16
+# components it gains hardly more than a standard error. With few components the
+# autoencoder is clearly more accurate than PCA. With 16 or more PCA is as good, and
+# takes a fraction of the time. No code is clearly better than all pixels: on these
+# digits, a code reduces the number of columns, but not the number of errors. The
+# penalty makes little difference here; :doc:`plot_03_sparse` is about codes that should
+# be sparse.
 #
-# In short: to reconstruct, take the elbow, and compare it with that of PCA. To predict,
-# search the number of components by the score of the model that predicts, and prefer
-# the smallest code among those that are equally good.
+# In summary, for reconstruction take the elbow, and compare it with that of PCA. For
+# prediction, search the number of components by the score of the downstream model, and
+# prefer the smallest code among those that are equally good.

@@ -3,8 +3,8 @@ Fine-tuning an encoder with few labels
 ======================================
 
 There are many samples, but few labels. An encoder is trained without labels on all
-samples, and then fine-tuned as a classifier with the labels that there are. When does
-this help, and when is a linear classifier as good?
+samples, and then fine-tuned as a classifier with the available labels. When does this
+help, and when is a linear classifier as good?
 
 Training has two steps. The first needs no labels, and minimises the reconstruction
 error over all rows, here with a sparsity penalty:
@@ -52,8 +52,9 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # %%
 # Train the encoder without labels
 # --------------------------------
-# The autoencoder sees the pixels of all training digits, and no labels. The test digits
-# are used in no step of training. A wide sparse code suits a linear classifier.
+# The autoencoder is trained on the pixels of all training digits, without labels. The
+# test digits are not used in any step of training. A wide sparse code suits a linear
+# classifier.
 
 ae = SparseAutoencoder(64, random_state=0).fit(X_train)
 print(f"{len(X_train)} digits without labels, R² on test digits {ae.score(X_test):.2f}")
@@ -87,8 +88,8 @@ def network(encoder, max_epochs, linear=None):
 
 # %%
 # The network from scratch has the same layers, without the linear map that starts as
-# PCA. With ``max_epochs=0`` `fit` trains nothing, and with ``init="random"`` all
-# weights are random.
+# PCA. With ``max_epochs=0``, `fit` does not train; with ``init="random"``, all weights
+# are random.
 
 untrained = SparseAutoencoder(
     64, encoder=Dense(init="random"), max_epochs=0, random_state=0
@@ -97,9 +98,9 @@ untrained = SparseAutoencoder(
 # %%
 # Compare with few labels
 # -----------------------
-# Which digits are labelled is random, and with few labels the accuracy depends on it.
-# Each number of labels is sampled three times, stratified by class. With few labels an
-# epoch has few steps, so there are more epochs.
+# The labelled digits are chosen at random, and with few labels the accuracy depends on
+# the choice. Each number of labels is sampled three times, stratified by class. With
+# few labels an epoch has few steps, so there are more epochs.
 
 rows = []
 for n_labels, epochs in {10: 60, 30: 60, 100: 30, 300: 15, 1000: 8}.items():
@@ -149,8 +150,8 @@ plt.show()
 
 # %%
 # - **With 10 or 30 labels** pretraining hardly helps: the differences between the
-#   curves are small beside the spread over the samples. A logistic regression on pixels
-#   is the simplest choice.
+#   curves are small compared with the spread over the samples. A logistic regression on
+#   pixels is the simplest choice.
 # - **With 300 labels or more** it helps: a linear classifier on the code is better than
 #   one on pixels. With 1000 labels fine-tuning is better still. It makes about half of
 #   the errors of the linear classifier on pixels, and fewer than the network from
@@ -162,8 +163,8 @@ plt.show()
 # splits of these digits, whose rows overlap with those of this one: they may favour the
 # network a little.
 #
-# These digits are easy, and there are only about as many of them without labels as with
-# labels in the largest sample. With far more samples without labels, pretraining can
-# gain more, and if pixels and classes are hardly related, less. Compare it with these
-# baselines on your own data. :class:`~skae.DeepFeatures` gives a classifier the hidden
-# layers of the encoder beside its code, without fine-tuning.
+# These digits are easy, and in the largest sample there are only about as many digits
+# without labels as with labels. With far more samples without labels, pretraining can
+# gain more. It gains less if pixels and classes are hardly related. Compare it with
+# these baselines on your own data. :class:`~skae.DeepFeatures` passes the hidden layers
+# of the encoder to a classifier, in addition to the code, without fine-tuning.

@@ -2,18 +2,19 @@ r"""
 Time series: windows, p-values over time, and the channel to blame
 ==================================================================
 
-When does a machine behave unusually, although each sensor shows usual values? Windows
-of a long series with several channels are the rows of an autoencoder, and an anomaly
-detector gives each window a p-value.
+When does a machine behave unusually, although each sensor shows usual values? We cut a
+long series with several channels into windows, train an autoencoder on them, and
+compute a p-value for each window with an anomaly detector.
 
 A window has :math:`C` channels and :math:`L` time steps, and starts at :math:`t`:
 
 .. math:: w_t = (x_t, x_{t+1}, \ldots, x_{t+L-1}) \in \mathbb{R}^{C \times L}
 
 The autoencoder learns which windows are usual: how channels move together, and how one
-cycle follows another. A threshold on each value cannot see that. The p-value of a
-window is the share of held-out normal windows that are at least as unusual, so it is
-uniform for normal windows, as long as the machine does not change.
+cycle follows another. A threshold on each value cannot detect changes of these
+relations. The p-value of a window is the share of held-out normal windows that are at
+least as unusual, so it is uniform for normal windows, as long as the machine does not
+change.
 
 **You learn** how to cut a series into windows and split it by time, how to mark
 anomalies at a known rate of false alarms, and how to find the channel and the time step
@@ -63,7 +64,7 @@ rng = np.random.default_rng(0)
 series = make_series(64_000, rng)
 
 # %%
-# A second series is recorded later. Every 400 steps something happens in it: a spike of
+# A second series is recorded later. Every 400 steps it contains an event: a spike of
 # the pressure, a delay of the flow by a third of a cycle that lasts for three cycles, a
 # missing opening of the valve, or nothing, for comparison.
 
@@ -81,10 +82,10 @@ later[0, starts["spike"]] += 3
 # %%
 # Windows
 # -------
-# ``sliding_window_view`` makes windows without copying the series. For `fit` they do
-# not overlap: the detector holds out a fifth of them at random, and a window that
-# shares steps with a training window would look too usual. New windows may overlap,
-# so that each step is seen in several windows.
+# ``sliding_window_view`` makes windows without copying the series. Windows for `fit`
+# must not overlap: the detector holds out a fifth of them at random, and a held-out
+# window that shares steps with a training window would look too usual. New windows may
+# overlap, so that each step is seen in several windows.
 
 LENGTH, STRIDE = 32, 8
 
@@ -110,9 +111,9 @@ p_values = detector.fit(usual).p_values(new)
 # %%
 # Compared with PCA and a threshold
 # ---------------------------------
-# PCA gets flat windows and the same detector. The threshold is on the largest value of
-# a window, in standard deviations of its channel, and is exceeded by one in a hundred
-# of the usual windows.
+# PCA gets flat windows and the same detector. The threshold applies to the largest
+# value of a window, in standard deviations of its channel. One in a hundred of the
+# usual windows exceeds it.
 
 
 def largest(windows):
@@ -144,10 +145,10 @@ table["normal windows"] = [flags[is_normal].mean() for flags in flagged.values()
 table.round(3)
 
 # %%
-# All methods flag about one in a hundred normal windows, or fewer. The threshold sees
-# most spikes, and is blind to delays and missing openings, as their values are usual.
-# The autoencoder finds nearly all events with a code of 8. PCA of the same size finds
-# hardly anything but delays, as it leaves out too much of a usual window. With six
+# All methods flag about one in a hundred normal windows, or fewer. The threshold finds
+# most spikes, but no delays and missing openings, because their values are usual. The
+# autoencoder finds nearly all events with a code of 8. PCA of the same size finds
+# hardly anything but delays, because it leaves out too much of a usual window. With six
 # times as many components it is as good as the autoencoder, and much faster.
 # Overlapping windows are flagged together, so count alarms by event, not by window.
 #
@@ -202,11 +203,11 @@ is_event = events["kind"] != "nothing"
 pd.crosstab(events["kind"][is_event], channel[is_event], colnames=["to blame"])
 
 # %%
-# For nearly all events it is the right one. Without an error of each entry one would
-# only know the window.
+# For nearly all events it is the right channel. Without an error for each entry, we
+# would only know the window.
 #
-# Two limits. The detector has seen the speeds and loads of the first series only: if
-# the machine changes, normal windows are flagged more often, and it has to be fitted
-# again. And overlapping windows are not independent, so that `select`, which bounds the
-# share of mistakes among many rows, gives no guarantee for them. :doc:`/anomalies` says
-# more about both.
+# There are two limits. First, the detector was trained only on the speeds and loads of
+# the first series: if the machine changes, it flags normal windows more often and has
+# to be fitted again. Second, overlapping windows are not independent, so `select`,
+# which bounds the share of mistakes among many rows, gives no guarantee for them.
+# :doc:`/anomalies` describes both limits.

@@ -2,8 +2,8 @@ r"""
 What does a unit mean?
 ======================
 
-A code has a few units. Does each of them stand for one property of the images, such as
-the rotation of a digit or the width of its strokes?
+Does each unit of a code represent one property of the images, such as the rotation of a
+digit or the width of its strokes?
 
 A *traversal* moves one unit :math:`j` and leaves the others at their mean
 :math:`\bar z`. The decoded images show what the unit changes:

@@ -2,8 +2,8 @@ r"""
 More rows than memory
 =====================
 
-How do you train an autoencoder on a file that does not fit in memory, and how much is
-lost compared with data in memory?
+How do you train an autoencoder on a file that does not fit in memory, and how much
+worse is it than with data in memory?
 
 Training in batches needs only a few rows at a time, but these should be a random sample
 of all rows. Many files are sorted, for example by time. If a batch contains only
@@ -44,8 +44,8 @@ from skae import AutoencoderTransformer, StackedGridSearchCV
 # Each row is a signal of 64 time steps with one peak. The position of the peak drifts
 # slowly, so neighbouring rows are similar, as in many recordings. The file is written
 # in blocks, and then opened as a memory map: rows are read when they are used. It has
-# 200,000 rows, few enough for an example that runs in seconds. The code is the same for
-# a file of any size.
+# only 200,000 rows, so that this example runs in seconds. The code is the same for a
+# file of any size.
 
 folder = TemporaryDirectory()
 path = Path(folder.name)
@@ -92,8 +92,8 @@ results[["param_hidden_layer_sizes", "param_lr", "mean_test_score"]].round(3)
 # %%
 # Fit to the file
 # ---------------
-# A memory map is passed to `fit` like an array. With ``shuffle_buffer=10_000``, one
-# row in twenty is in memory at a time. By default, the buffer holds as many rows as
+# A memory map is passed to `fit` like an array. With ``shuffle_buffer=10_000``, one row
+# in twenty is in memory at a time. By default, the buffer holds as many rows as fit in
 # 256 MiB. If this is enough for the whole file, the result is the same as for an array.
 
 ae = AutoencoderTransformer(
@@ -181,10 +181,10 @@ plt.show()
 # %%
 # The fit to the file is about as good as the fit in memory, although the file is
 # sorted. Its peak memory is smaller, and does not grow with the file: besides the
-# buffer, it contains a sample of the rows from which the start, a PCA, is computed.
-# IncrementalPCA and `partial_fit` need even less. But in sorted blocks, `partial_fit`
-# learns the last rows of the file and forgets all others, and is worse than predicting
-# the mean. Shuffle the rows before you split them into blocks, or use `fit`.
+# buffer, it includes a sample of rows for computing the initial PCA. IncrementalPCA and
+# `partial_fit` need even less. But in sorted blocks, `partial_fit` learns the last rows
+# of the file and forgets all others, and is worse than predicting the mean. Shuffle the
+# rows before you split them into blocks, or use `fit`.
 #
 # Encode the file
 # ---------------

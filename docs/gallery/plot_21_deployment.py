@@ -65,7 +65,8 @@ for file in sorted(path.glob("*.skae")):
 print("equal codes:", np.array_equal(loaded.transform(X_test), ae.transform(X_test)))
 
 # %%
-# A file that was damaged on its way is refused, even if a single byte has changed:
+# :func:`skae.load` rejects a file that was damaged on its way, even if only a single
+# byte has changed:
 
 damaged = bytearray((path / "small.skae").read_bytes())
 damaged[-1] ^= 1
@@ -179,7 +180,7 @@ print(f"{page.name}: {page.stat().st_size / 1e6:.0f} MB")
 
 # %%
 # In the page, a click decodes any place of the map, and up to four samples can be
-# blended. This one is made of larger images, as in :doc:`plot_08_gaps`:
+# blended. The following page shows larger images, those of :doc:`plot_08_gaps`:
 #
 # .. explorer::
 #
