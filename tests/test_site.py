@@ -239,6 +239,11 @@ def test_gallery_shows_a_thumbnail_for_each_lesson(browser, address):
     assert min(widths) > 0
 
 
+def test_the_size_of_the_explorer_is_said():
+    size = (SITE / "_static/explorer.html").stat().st_size
+    assert f"({size / 1e6:.0f} MB)" in (SITE / "index.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", WITH_EXPLORER)
 def test_the_explorer_is_loaded_on_a_click(browser, address, name):
     visit(browser, address + name)

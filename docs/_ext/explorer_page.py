@@ -1,7 +1,7 @@
 """The directive ``explorer``: a live latent space, which a page loads on a click.
 
 The page of the explorer is written beside the static files of the site, from the images
-of the gallery. It is 5 MB, so that pages show a picture of it first.
+of the gallery. It is 6 MB, so that pages show an image of it first.
 """
 
 from pathlib import Path
@@ -31,8 +31,8 @@ class Explorer(SphinxDirective):
         root = "../" * self.env.docname.count("/")
         link = (
             f'<a class="explorer" href="{root}{PAGE}"><img src="{root}{PICTURE}" '
-            f'alt="{_ALT}" width="1280" height="800" loading="lazy">'
-            f"<span>{_TEXT} (5 MB)</span></a>"
+            f'alt="{_ALT}" width="1280" height="800">'
+            f"<span>{_TEXT} (6 MB)</span></a>"
         )
         return [nodes.raw("", link, format="html")]
 
