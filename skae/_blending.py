@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array, get_tags
@@ -214,7 +214,40 @@ def real_steps(transformer: Any) -> list[Any]:
     return [real for step in steps for real in real_steps(step)]
 
 
-def find_autoencoder(estimator: Any, caller: str) -> tuple[list[Any], BaseAutoencoder]:
+class Opened(NamedTuple):
+    """The fitted steps before an autoencoder, and the autoencoder.
+
+    Parameters
+    ----------
+    before : list of transformer
+        What X goes through first.
+    autoencoder : BaseAutoencoder
+        The last step.
+    are_within : bool
+        Whether they were fitted by a detector or a density, to arrays without names.
+    """
+
+    before: list[Any]
+    autoencoder: BaseAutoencoder
+    are_within: bool
+
+    def transform(self, X: Any) -> Any:
+        """Return what the autoencoder takes."""
+        first, *_ = *self.before, self.autoencoder
+        if self.are_within:
+            X = _without_names(first, X)
+        for step in self.before:
+            X = step.transform(X)
+        return _without_names(self.autoencoder, X)
+
+
+def _without_names(step: Any, X: Any) -> Any:
+    """Return X as an array if a step was fitted to one."""
+    has_names = getattr(step, "feature_names_in_", None) is not None
+    return X if has_names or not hasattr(X, "columns") else as_floats(X)
+
+
+def find_autoencoder(estimator: Any, caller: str) -> Opened:
     """Return the fitted steps before an autoencoder, and the autoencoder.
 
     Parameters
@@ -227,46 +260,22 @@ def find_autoencoder(estimator: Any, caller: str) -> tuple[list[Any], BaseAutoen
     """
     if hasattr(estimator, "fit"):
         check_is_fitted(estimator)
-    steps = real_steps(estimator)
+    steps, are_within = real_steps(estimator), False
     while steps and (is_detector(steps[-1]) or not hasattr(steps[-1], "transform")):
         inner = getattr(steps[-1], "estimator_", None)
         if inner is None:
             break
+        are_within = len(steps) == 1
         steps = [*steps[:-1], *real_steps(inner)]
     if not steps or not isinstance(steps[-1], BaseAutoencoder):
         last = type(steps[-1] if steps else estimator).__name__
         raise TypeError(
             f"{caller} takes an autoencoder of skae, or a Pipeline that ends with one, "
-            f"but got {last}. Of a Pipeline with steps after the autoencoder, pass "
+            f"but got {last}. If a Pipeline has steps after the autoencoder, pass "
             f"those before them: {caller}(pipe[:-1], X)."
         )
     check_is_fitted(steps[-1])
-    return steps[:-1], steps[-1]
-
-
-def transform_before(steps: list[Any], autoencoder: BaseAutoencoder, X: Any) -> Any:
-    """Return what an autoencoder takes.
-
-    Parameters
-    ----------
-    steps : list of transformer
-        Those before it. Within a detector, they were fitted without names of columns.
-    autoencoder : BaseAutoencoder
-        The autoencoder.
-    X : array-like
-        What the first step takes.
-    """
-    for step in steps:
-        X = step.transform(_without_names(step, X))
-    return _without_names(autoencoder, X)
-
-
-def _without_names(step: Any, X: Any) -> Any:
-    """Return X as an array where a step was fitted to one."""
-    is_fitted_to_array = hasattr(step, "n_features_in_") and (
-        getattr(step, "feature_names_in_", None) is None
-    )
-    return as_floats(X) if is_fitted_to_array and hasattr(X, "columns") else X
+    return Opened(steps[:-1], steps[-1], are_within)
 
 
 def as_floats(X: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from skae._blending import find_autoencoder, transform_before
+from skae._blending import find_autoencoder
 from skae._data.statistics import compute_statistics
 from skae._estimators.fitting import checked_rows
 from skae._estimators.opening import open_model
@@ -229,11 +229,9 @@ def report(estimator, X, *, X_train=None, n_sensitivity_samples=256, random_stat
     >>> bool(found.r2 < found.pca_r2)  # five epochs are too few
     True
     """
-    steps, estimator = find_autoencoder(estimator, "report")
-    X, X_train = (
-        None if array is None else transform_before(steps, estimator, array)
-        for array in (X, X_train)
-    )
+    steps = find_autoencoder(estimator, "report")
+    estimator, X = steps.autoencoder, steps.transform(X)
+    X_train = None if X_train is None else steps.transform(X_train)
     model = open_model(estimator)
     check_scalar(n_sensitivity_samples, "n_sensitivity_samples", Integral, min_val=1)
     rows = checked_rows(X, estimator, model)

@@ -1467,7 +1467,7 @@ def test_steps_that_a_browser_cannot_undo_are_refused_by_name(flat, tmp_path):
     with pytest.raises(TypeError, match="ColumnTransformer has no inverse_transform"):
         explorer.write(pipe, X, path)
     pipe = make_pipeline(ae, StandardScaler()).fit(X)
-    with pytest.raises(TypeError, match=r"got StandardScaler\. Of a Pipeline"):
+    with pytest.raises(TypeError, match=r"got StandardScaler\. If a Pipeline"):
         explorer.write(pipe, X, path)
     frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c"])
     encoder = InvertibleColumnTransformer(
@@ -1487,7 +1487,7 @@ def test_only_an_autoencoder_that_is_fitted_is_shown(flat, tmp_path):
     path = tmp_path / "page.html"
     pipe = make_pipeline(StandardScaler(), PCA(2)).fit(X)
     with pytest.raises(
-        TypeError, match=r"but got PCA\. Of a Pipeline with steps after"
+        TypeError, match=r"but got PCA\. If a Pipeline has steps after"
     ):
         explorer.write(pipe, X, path)
     with pytest.raises(NotFittedError, match="not fitted yet"):

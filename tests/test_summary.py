@@ -182,3 +182,40 @@ def test_modules_that_are_not_trained_any_more_have_no_epochs():
         3, encoder=first.encoder_, decoder=first.decoder_, max_epochs=0
     )
     assert "0 epochs" in ae.fit(ROWS)._repr_html_()
+
+
+def with_gaps():
+    """Return rows with gaps, and an autoencoder that takes them."""
+    gaps = np.random.default_rng(0).random(ROWS.shape) < 0.2
+    ae = skae.AutoencoderTransformer(3, missing="mask", max_epochs=1)
+    return ae, np.where(gaps, np.nan, ROWS)
+
+
+def in_other_units():
+    """Return images whose channels have different units, and an autoencoder."""
+    scales = np.array([1, 1000], dtype=np.float32)[:, np.newaxis, np.newaxis]
+    images = np.random.default_rng(0).random((40, 2, 8, 8), dtype=np.float32) * scales
+    return skae.ConvAutoencoder(3, max_epochs=1, layout="channels_first"), images
+
+
+def of_one_value():
+    """Return rows that are constant, and an autoencoder."""
+    return skae.AutoencoderTransformer(3, max_epochs=1), np.ones_like(ROWS)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("make", [with_gaps, in_other_units, of_one_value])
+def test_r2_of_the_diagram_is_the_score_of_the_training_rows(make):
+    ae, X = make()
+    page = ae.fit(X)._repr_html_()
+    (r2,) = set(re.findall(r"R² (-?[.\d]+), 1 epoch,", page))
+    assert float(r2) == pytest.approx(ae.score(X), abs=6e-4)
+
+
+def test_the_networks_of_a_condition_are_shown():
+    vae = skae.VariationalAutoencoder(3, max_epochs=1, condition=[0, 1]).fit(ROWS)
+    page = vae._repr_html_()
+    assert "encoder: 64 → 3" in page
+    labels = np.arange(40) % 4
+    page = skae.VariationalAutoencoder(3, max_epochs=1).fit(ROWS, condition=labels)
+    assert "decoder: 7 → 64" in page._repr_html_()  # the code and four columns

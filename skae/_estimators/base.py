@@ -268,6 +268,7 @@ class BaseAutoencoder(
         with course_of(self) as course:
             if is_resumed:
                 model, data = resume(X, self, self._model, self._task(), sample_weight)
+                model.net.is_continued_ = True
             else:
                 plan = self._plan() if X_val is None else self._plan().validated()
                 model, data = start(X, self, plan, sample_weight, course)
@@ -308,6 +309,7 @@ class BaseAutoencoder(
             model, data = start(X, self, self._plan(), sample_weight)
         else:
             model, data = extend(X, self, self._model, sample_weight)
+            model.net.is_continued_ = True
         is_auto = self.lr == "auto"
         with holding(self, model, False), as_stream(model.net, is_auto=is_auto):
             run_alone(train(self, model, data, 1, later(self._describe)))

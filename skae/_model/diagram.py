@@ -37,12 +37,14 @@ def draw(model: TrainedModel) -> Any:
     # Two rows: layers that compute statistics of a batch refuse one.
     mean = torch.from_numpy(model.statistics.mean.astype(model.dtype))
     x = mean.to(net.device).expand(2, -1).clone()
+    condition = x.new_zeros(2, model.n_condition)
     row, titles = _join(model.layout.input_shape), [_summary(model)]
     blocks = [_block(None, titles[0], _last_epoch(model))]
     with net.own_global_generator(RandomStream(net.seed)), torch.no_grad():
         for part in ("encoder", "decoder"):
-            out, table = _trace(getattr(model, part), x)
-            code = _join((out if part == "encoder" else x).shape[1:])
+            given = torch.cat([x, condition], dim=1)
+            out, table = _trace(getattr(model, part), given)
+            code = _join((out if part == "encoder" else given).shape[1:])
             sizes = (row, code) if part == "encoder" else (code, row)
             titles.append(f"{part}: {' → '.join(sizes)}")
             blocks.append(_block(part, titles[-1], table))

@@ -35,6 +35,8 @@ _TINY = 1e-12
 def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) -> None:
     """Warn of a collapsed code, or else of what a user should know of a fit.
 
+    R² of training rows is recorded in the last epoch of the history.
+
     Parameters
     ----------
     model : TrainedModel
@@ -46,6 +48,9 @@ def warn_of_fit(model: TrainedModel, data: WeightedRows, remedies: list[str]) ->
     """
     data = data.in_memory
     _check_evaluation(model, data.rows)
+    if model.net.history:
+        some = _some(model, data)
+        model.net.history.record(R2, model.r2(some.rows, some.weight))
     collapse = detect_collapse(model, data)
     if collapse is not None:
         warn(collapse.message(remedies), CollapsedCodeWarning)
@@ -68,8 +73,6 @@ def _check_evaluation(model: TrainedModel, rows: np.ndarray) -> None:
 def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     """Return what a user should know of a fit, one sentence or two for each finding.
 
-    R² of the training rows is recorded in the last epoch of the history.
-
     Parameters
     ----------
     model : TrainedModel
@@ -79,16 +82,13 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
     """
     if model.built_with.task.loss.is_custom:
         return []
-    n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
-    chosen = data.every(math.ceil(len(data.rows) / n_rows))
+    chosen = _some(model, data)
     some, weight = chosen.rows, chosen.weight
     variance = compute_statistics(model.features(some), weight).variance
     if not variance.any():
         return []
     error = _error_of_columns(model, some, weight)
-    r2 = float(1 - error.sum() / variance.sum())
-    if model.net.history:
-        model.net.history.record(R2, r2)
+    r2 = 1 - error.sum() / variance.sum()
     findings = [
         _below_pca(model, data, r2),
         _channels_in_other_units(model, data),
@@ -96,6 +96,12 @@ def review(model: TrainedModel, data: WeightedRows) -> list[str]:
         _spare_units(model),
     ]
     return [text for text in findings if text]
+
+
+def _some(model: TrainedModel, data: WeightedRows) -> WeightedRows:
+    """Return evenly spaced rows."""
+    n_rows = int(np.clip(_MAX_ENTRIES // model.n_features, 64, _MAX_ROWS))
+    return data.every(math.ceil(len(data.rows) / n_rows))
 
 
 def _error_of_columns(

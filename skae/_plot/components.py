@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-from skae._blending import find_autoencoder, transform_before
+from skae._blending import find_autoencoder
 from skae._estimators.fitting import checked_rows
 from skae._estimators.opening import open_model
 from skae._plot.axes import (
@@ -137,11 +137,9 @@ class ComponentsDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         caller = f"{cls.__name__}.from_estimator"
-        steps, estimator = find_autoencoder(estimator, caller)
-        X, X_train = (
-            None if array is None else transform_before(steps, estimator, array)
-            for array in (X, X_train)
-        )
+        steps = find_autoencoder(estimator, caller)
+        estimator, X = steps.autoencoder, steps.transform(X)
+        X_train = None if X_train is None else steps.transform(X_train)
         model = open_model(estimator)
         rows = model.without_gaps(checked_rows(X, estimator, model))
         fitted = rows

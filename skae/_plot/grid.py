@@ -224,4 +224,4 @@ class _GridDisplay:
             return ""
         if cells.shape[1:] != (1, side**2):
             return ""
-        return f"\nimage_shape=({side}, {side}) draws the {side**2} values as an image"
+        return f"\nif a row is an image: image_shape=({side}, {side})"

@@ -34,6 +34,7 @@ from skae._plot.projection import (
 
 _TWO_PANELS = (11.5, 5.6)  # inches
 _PALE = 0.35  # opacity of decoded images at no code
+_LETTER = 0.085  # inches
 _NAMES_IN_COLUMN = 16  # of the legend
 
 # Colours of Okabe and Ito and a dark grey, told apart with any colour vision. With five
@@ -173,12 +174,15 @@ class LatentSpaceDisplay:
                 f"codes has shape {codes.shape}, but (n_samples, n_components) is "
                 "expected, as `transform` gives it."
             )
-        values, classes = _find_colours(self.y, len(codes))
+        n_most = _MOST_MARKS if codes.shape[1] > 1 else len(codes) + 1
+        values, classes = _find_colours(self.y, len(codes), n_most)
         title = getattr(self.y, "name", None)
         is_new = ax is None
         names = classes or []
         n_columns = -(-len(names) // _NAMES_IN_COLUMN)
-        wide = (5.2 + 1.2 * n_columns, 4.8) if n_columns > 1 else None
+        widest = 0.5 + _LETTER * max(map(len, names), default=0)
+        is_wide = n_columns * widest > 1.2  # inches
+        wide = (5.2 + n_columns * widest, 4.8) if is_wide else None
         if self.decoded is None:
             self.ax_ = ax = single_axes(ax, wide)
             self.axes_ = np.array([ax], dtype=object)
@@ -201,7 +205,8 @@ class LatentSpaceDisplay:
                 ax.set_yticks(np.arange(len(names)), names)
         elif names:
             self._add_legend(names, shapes, title, n_columns, is_new)
-            if thumbnails is None and len(names) <= _MOST_LABELS:
+            is_flat = not hasattr(ax, "get_zlim")
+            if is_flat and thumbnails is None and len(names) <= _MOST_LABELS:
                 self._add_names(points, values, names)
         elif classes is None and values is not None:
             self.colorbar_ = self._add_colorbar(title)
@@ -270,15 +275,17 @@ class LatentSpaceDisplay:
         if classes is not None:
             n = len(classes)
             colors = [_COLORS[k % len(_COLORS)] for k in range(n)]
-            if n == _MOST_MARKS and classes[-1].endswith(" others"):
+            if n == _MOST_MARKS and classes[-1] not in np.asarray(self.y).astype(str):
                 colors[-1] = _COLOR_OF_OTHERS
-            style |= {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": n - 0.5}
+            style["cmap"] = ListedColormap(colors)
+            if "norm" not in (scatter_kw or {}):
+                style |= {"vmin": -0.5, "vmax": n - 0.5}
         style = merge_style(PathCollection, style, scatter_kw)
         self.scatter_ = self.axes_[0].scatter(*points.T, **style)
         n = len(classes or [])
         if "marker" in style:
             return [style["marker"]] * n
-        shapes = [_SHAPES[k // len(_COLORS)] for k in range(n)]
+        shapes = [_SHAPES[k // len(_COLORS) % len(_SHAPES)] for k in range(n)]
         if n > len(_COLORS):
             paths = np.array([_path(shape) for shape in shapes], dtype=object)
             self.scatter_.set_paths(paths[values])
@@ -302,16 +309,18 @@ class LatentSpaceDisplay:
 
         ax = self.axes_[0]
         outline = [withStroke(linewidth=3, foreground=ax.get_facecolor())]
-        style = {"ha": "center", "va": "center", "weight": "bold"}
+        style = {"ha": "center", "va": "center", "weight": "bold", "clip_on": True}
         self.texts_ = [
             ax.text(
-                *np.median(points[values == k], axis=0),
+                *np.nanmedian(points[values == k], axis=0),
                 name,
                 path_effects=outline,
                 **style,
             )
             for k, name in enumerate(names)
         ]
+        for text in self.texts_:
+            text.set_in_layout(False)  # else long names shrink the axes
 
     def _add_colorbar(self, title):
         if self.plane_ is None:
@@ -454,7 +463,7 @@ def _decode_plane(estimator, codes, n_cells):
     return np.asarray(estimator.inverse_transform(codes_of_grid(codes, n_cells)))
 
 
-def _find_colours(y, n_samples):
+def _find_colours(y, n_samples, n_most):
     """Return a value for each sample and the names of the classes, None if none."""
     if y is None:
         return None, None
@@ -464,7 +473,7 @@ def _find_colours(y, n_samples):
     values, classes = find_classes(y)
     if classes is None:
         return values, None
-    return merge_rare(values, classes, _MOST_MARKS)
+    return merge_rare(values, classes, n_most)
 
 
 def _path(shape):

@@ -13,6 +13,7 @@ from skae._plot.axes import (
     panel_axes,
 )
 
+_EXACT = 1e-6  # loss of PCA for a feature, below which it is rounding
 _LOGARITHMIC = 20  # ratio of first to last value above which an axis is logarithmic
 
 
@@ -136,7 +137,8 @@ class TrainingHistoryDisplay:
             panel.set(title=term, xlabel="epoch")
         self.pca_line_ = None
         if self.pca_loss is not None:
-            panel = self.axes_[terms.index("reconstruction")]
+            is_term = "reconstruction" in terms
+            panel = self.axes_[terms.index("reconstruction") if is_term else 0]
             style = {"color": "0.6", "linestyle": ":", "label": "PCA"}
             self.pca_line_ = panel.axhline(self.pca_loss, **style)
             if panel is not self.axes_[0]:
@@ -199,10 +201,12 @@ def _pca_loss(model):
 
     A row has on average the squared length `n_features` in units of the scale.
     """
-    r2, loss = model.net.pca_r2_, model.loss
-    if r2 is None or loss is not LOSSES["squared_error"] or model.takes_gaps:
+    r2, is_squared = model.net.pca_r2_, model.loss is LOSSES["squared_error"]
+    if r2 is None or not is_squared or model.takes_gaps or model.net.is_continued_:
         return None
-    return 0.5 * model.n_features * (1 - r2)
+    pca_loss = 0.5 * model.n_features * (1 - r2)
+    is_exact = pca_loss < _EXACT * model.n_features
+    return None if is_exact else pca_loss
 
 
 def _best_epoch(net):

@@ -77,6 +77,7 @@ class AutoencoderNet(LayerwiseNet):
 
     # R² of PCA of the training rows, if the networks started there.
     pca_r2_: float | None = None
+    is_continued_: bool = False  # on other rows than those, perhaps
 
     def __init__(
         self,

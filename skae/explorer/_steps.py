@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._blending import find_autoencoder, transform_before
+from skae._blending import Opened, find_autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.opening import open_model
 from skae.tabular._base import BaseTableEncoder
@@ -32,11 +32,14 @@ class Steps:
         Those between it, or X, and the autoencoder.
     autoencoder : BaseAutoencoder
         The last step.
+    are_within : bool
+        Whether they were fitted by a detector or a density, to arrays without names.
     """
 
     encoder: BaseTableEncoder | None
     before: list[Any]
     autoencoder: BaseAutoencoder
+    are_within: bool
 
     def transform(self, array: Any) -> Any:
         """Return what the autoencoder takes.
@@ -46,7 +49,7 @@ class Steps:
         array : array-like
             What the steps after the encoder take.
         """
-        return transform_before(self.before, self.autoencoder, array)
+        return Opened(self.before, self.autoencoder, self.are_within).transform(array)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def open_steps(estimator: Any) -> Steps:
         An autoencoder, a Pipeline or a search that ends with one, or what holds one of
         these as `estimator_`, as detectors and densities do.
     """
-    before, autoencoder = find_autoencoder(estimator, "write")
+    before, autoencoder, are_within = find_autoencoder(estimator, "write")
     if open_model(autoencoder).n_condition:
         raise ValueError(
             "The decoder needs a condition beside the code, for which the page has no "
@@ -101,7 +104,7 @@ def open_steps(estimator: Any) -> Steps:
                 "frame use skae.tabular.TableEncoder, or pass what the autoencoder "
                 f"takes: {_CALL}."
             )
-    return Steps(encoder, before, autoencoder)
+    return Steps(encoder, before, autoencoder, are_within)
 
 
 def find_way_back(

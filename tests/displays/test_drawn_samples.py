@@ -167,7 +167,7 @@ def test_a_constant_image_is_drawn():
 
 def test_flat_rows_that_may_be_images_say_how_to_draw_them():
     pca = PCA(2).fit(ROWS)
-    hint = "image_shape=(8, 8) draws the 64 values as an image"
+    hint = "if a row is an image: image_shape=(8, 8)"
     display = ReconstructionDisplay.from_estimator(pca, ROWS)
     assert hint in display.ax_.get_xlabel()
     for given in ({"image_shape": (8, 8)}, {"layout": "signal"}):

@@ -114,8 +114,6 @@ def test_the_rarest_of_many_classes_share_a_mark():
     assert len(np.unique(colors[-66:], axis=0)) == 1
     assert not (colors[:-66] == colors[-1]).all(axis=1).any()
     assert display.texts_ == []
-    alone = LatentSpaceDisplay(codes[:, :1], y=y).plot()
-    assert texts_of(alone.ax_.get_yticklabels()) == found
 
 
 def test_names_stand_at_the_medians_of_their_points():
@@ -385,3 +383,39 @@ def test_a_plane_that_cannot_be_decoded_is_refused(ae, vae):
         LatentSpaceDisplay.from_estimator(ae, IMAGES, decode=1)
     with pytest.raises(ValueError, match=r"decoded has shape \(2, 3, 8, 8\), but"):
         LatentSpaceDisplay(np.eye(2), decoded=np.zeros((2, 3, 8, 8))).plot()
+
+
+def test_names_need_no_finite_codes_and_no_flat_axes():
+    codes = np.random.default_rng(0).normal(size=(20, 2))
+    codes[0] = np.nan
+    y = ["a", "b"] * 10
+    display = LatentSpaceDisplay(codes, y=y).plot()
+    assert np.isfinite([text.get_position() for text in display.texts_]).all()
+    norm = plt.Normalize(0, 1)
+    display = LatentSpaceDisplay(codes, y=y).plot(scatter_kw={"norm": norm})
+    assert display.scatter_.norm is norm
+    space = plt.figure().add_subplot(projection="3d")
+    assert LatentSpaceDisplay(codes[1:], y=y[1:]).plot(space).texts_ == []
+
+
+def test_long_names_leave_space_for_the_codes():
+    codes = np.random.default_rng(0).normal(size=(60, 2))
+    y = [f"a very long name of a class: {i % 20}" for i in range(60)]
+    display = LatentSpaceDisplay(codes, y=y).plot()
+    display.figure_.canvas.draw()
+    assert display.ax_.get_position().width * display.figure_.get_figwidth() > 1.5
+
+
+def test_a_class_of_the_users_is_not_taken_for_the_rarest():
+    y = [*(f"class {i}" for i in range(34)), "z 5 others"]
+    codes = np.random.default_rng(0).normal(size=(35, 2))
+    display = LatentSpaceDisplay(codes, y=y).plot()
+    others = LatentSpaceDisplay(codes[:1].repeat(36, 0), y=[*y, "more"]).plot()
+    last = others.legend_.legend_handles[-1].get_markerfacecolor()
+    assert display.legend_.legend_handles[-1].get_markerfacecolor() != last
+
+
+def test_classes_of_one_unit_have_a_line_each():
+    codes = np.random.default_rng(0).normal(size=(50, 1))
+    display = LatentSpaceDisplay(codes, y=[f"class {i}" for i in range(50)]).plot()
+    assert len(display.ax_.get_yticks()) == 50

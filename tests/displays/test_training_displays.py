@@ -172,3 +172,16 @@ def test_other_losses_and_random_starts_have_no_loss_of_pca():
         display = TrainingHistoryDisplay.from_estimator(ae)
         assert display.pca_loss is None
         assert display.pca_line_ is None
+
+
+def test_the_loss_of_pca_is_that_of_all_training_rows():
+    ae = AutoencoderTransformer(4).partial_fit(ROWS).partial_fit(2 * ROWS)
+    assert TrainingHistoryDisplay.from_estimator(ae).pca_loss is None
+    ae = AutoencoderTransformer(4, max_epochs=1, warm_start=True).fit(ROWS)
+    assert TrainingHistoryDisplay.from_estimator(ae).pca_loss is not None
+    ae.fit(ROWS[::-1] ** 2)
+    assert TrainingHistoryDisplay.from_estimator(ae).pca_loss is None
+    exact = AutoencoderTransformer(4, max_epochs=1).fit(ROWS[:, :4])
+    assert TrainingHistoryDisplay.from_estimator(exact).pca_loss is None
+    display = TrainingHistoryDisplay([{"epoch": 1, "train_loss": 1.0}], pca_loss=0.3)
+    assert display.plot().pca_line_.get_ydata()[0] == 0.3
