@@ -1486,9 +1486,7 @@ def test_only_an_autoencoder_that_is_fitted_is_shown(flat, tmp_path):
     ae, X, _ = flat
     path = tmp_path / "page.html"
     pipe = make_pipeline(StandardScaler(), PCA(2)).fit(X)
-    with pytest.raises(
-        TypeError, match=r"but got PCA\. If a Pipeline has steps after"
-    ):
+    with pytest.raises(TypeError, match=r"but got PCA\. If a Pipeline has steps after"):
         explorer.write(pipe, X, path)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         explorer.write(make_pipeline(skae.AutoencoderTransformer(2)), X, path)

@@ -45,10 +45,14 @@ def test_dense_layers_are_shown_with_sizes_and_weights():
     assert encoder == [
         ["layer", "output", "weights"],
         ["Standardize", "64"],
-        ["LinearPath", "5", "1,170"],  # 64 * 12 + 12 + 12 * 5 + 5, and 64 * 5 + 5
+        ["Linear", "12", "780"],  # 64 * 12 + 12
+        ["ClippedReLU", "12"],
+        ["Linear", "5", "65"],
+        ["+", "linear", "map", "5", "325"],  # 64 * 5 + 5
         ["Affine", "5"],
     ]
-    assert decoder[1:3] == [["Affine", "5"], ["LinearPath", "64", "1,288"]]
+    assert decoder[1:3] == [["Affine", "5"], ["Linear", "12", "72"]]
+    assert decoder[5] == ["+", "linear", "map", "64", "384"]  # 5 * 64 + 64
     assert decoder[-1] == ["Unstandardize", "64"]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skae._model.model import TrainedModel
-from skae._networks.tracing import leaves, run
+from skae._networks.layers import LinearPath
+from skae._networks.tracing import Step, leaves, run
 from skae._random import RandomStream
 from skae._training.history import R2, SECONDS
 
@@ -79,18 +80,25 @@ def _last_epoch(model: TrainedModel) -> str:
 def _trace(network: nn.Module, x: Tensor) -> tuple[Tensor, str]:
     """Run a network: return its output, and a table of its layers."""
     out, steps = run(network, x, copy=True)
-    rows = [("layer", "output", "weights")]
-    for layer, _, output in steps:
-        n_weights = sum(weight.numel() for weight in layer.parameters())
-        shown = f"{n_weights:,}" if n_weights else ""
-        name = " + ".join(type(part).__name__ for part in leaves(layer))
-        rows.append((name, _join(output.shape[1:]), shown))
+    rows = [("layer", "output", "weights"), *_rows(steps)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"{name:<{widths[0]}}  {shape:>{widths[1]}}  {n_weights:>{widths[2]}}"
         for name, shape, n_weights in rows
     ]
     return out, "\n".join(lines)
+
+
+def _rows(steps: list[Step]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the output and the number of weights of each layer."""
+    for layer, x, output in steps:
+        name = " + ".join(type(part).__name__ for part in leaves(layer))
+        if isinstance(layer, LinearPath):
+            yield from _rows(run(layer.layers, x, copy=True)[1])
+            name, layer = "+ linear map", layer.linear
+        n_weights = sum(weight.numel() for weight in layer.parameters())
+        shown = f"{n_weights:,}" if n_weights else ""
+        yield name, _join(output.shape[1:]), shown
 
 
 def _join(shape: Sequence[int]) -> str:
