@@ -14,7 +14,7 @@ import skae
 from skae import explorer
 
 PAGE = "_static/explorer.html"
-PICTURE = "_static/explorer.webp"
+IMAGE = "_static/explorer.webp"
 _TEXT = "Open this latent space in your browser"
 _ALT = (
     "A map of latent codes, coloured by digit, beside the image that a place of it "
@@ -23,14 +23,14 @@ _ALT = (
 
 
 class Explorer(SphinxDirective):
-    """Show the picture as a link to the page, which a script replaces by the page."""
+    """Show the image as a link to the page, which a script replaces by the page."""
 
     has_content = False
 
     def run(self):
         root = "../" * self.env.docname.count("/")
         link = (
-            f'<a class="explorer" href="{root}{PAGE}"><img src="{root}{PICTURE}" '
+            f'<a class="explorer" href="{root}{PAGE}"><img src="{root}{IMAGE}" '
             f'alt="{_ALT}" width="1280" height="800">'
             f"<span>{_TEXT} (6 MB)</span></a>"
         )

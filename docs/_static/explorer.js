@@ -1,4 +1,4 @@
-/* A picture of the explorer becomes the explorer where it is clicked. Without this script
+/* A click on the image of the explorer replaces it by the explorer. Without this script
    it is a link to the page. */
 addEventListener("click", (event) => {
   const link = event.target.closest("a.explorer");

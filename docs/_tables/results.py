@@ -84,23 +84,28 @@ def number(value):
     return f"{float(value):.3g}".replace("-", "−")
 
 
-def value_and_range(row, column, write):
-    """Return a cell: a value and its range where there is one, a dash for no row."""
-    if row is None:
-        return "–"
-    if f"{column}_min" not in row:
-        return write(row[column])
-    low, high = write(row[f"{column}_min"]), write(row[f"{column}_max"])
-    return write(row[column]) + small(f"({low}–{high})")
-
-
-def inverse(row, column):
-    """Return a row with the inverse of one of its columns, and of its range."""
+def _inverse(row, column):
     ends = {"": "", "_min": "_max", "_max": "_min"}
     return row | {
         f"{column}{end}": f"{1 / float(row[f'{column}{other}']):.4g}"
         for end, other in ends.items()
     }
+
+
+def value_and_range(row, column, write):
+    """Return a cell: a value and its range where there is one, a dash for no row.
+
+    ``1/column`` is the inverse of a column.
+    """
+    if row is None:
+        return "–"
+    if column.startswith("1/"):
+        column = column.removeprefix("1/")
+        row = _inverse(row, column)
+    if f"{column}_min" not in row:
+        return write(row[column])
+    low, high = write(row[f"{column}_min"]), write(row[f"{column}_max"])
+    return write(row[column]) + small(f"({low}–{high})")
 
 
 # How it was measured ------------------------------------------------------------------

@@ -66,9 +66,9 @@ def read_samples(
     rng : RandomState
         Draws the subset.
     """
-    model = open_model(steps.autoencoder)
+    model = open_model(steps.opened.autoencoder)
     array = X if steps.encoder is None else steps.encoder.transform(X)
-    rows = checked_rows(steps.transform(array), steps.autoencoder, model)
+    rows = checked_rows(steps.opened.transform(array), steps.opened.autoencoder, model)
     n_all = len(rows)
     if n_all < 2:
         raise ValueError("X has 1 sample, but a blend takes two. Pass more samples.")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from skae._blending import Opened, find_autoencoder
-from skae._estimators.base import BaseAutoencoder
 from skae._estimators.opening import open_model
 from skae.tabular._base import BaseTableEncoder
 
@@ -22,34 +21,18 @@ _CALL = "write(pipe[-1], pipe[:-1].transform(X), path)"
 
 @dataclass(frozen=True)
 class Steps:
-    """An autoencoder and the fitted steps before it.
+    """The encoder of a table, if there is one, and the steps after it.
 
     Parameters
     ----------
     encoder : BaseTableEncoder or None
         The first step, if it encodes a frame.
-    before : list of transformer
-        Those between it, or X, and the autoencoder.
-    autoencoder : BaseAutoencoder
-        The last step.
-    are_within : bool
-        Whether they were fitted by a detector or a density, to arrays without names.
+    opened : Opened
+        The other steps, the last of which is the autoencoder.
     """
 
     encoder: BaseTableEncoder | None
-    before: list[Any]
-    autoencoder: BaseAutoencoder
-    are_within: bool
-
-    def transform(self, array: Any) -> Any:
-        """Return what the autoencoder takes.
-
-        Parameters
-        ----------
-        array : array-like
-            What the steps after the encoder take.
-        """
-        return Opened(self.before, self.autoencoder, self.are_within).transform(array)
+    opened: Opened
 
 
 @dataclass(frozen=True)
@@ -87,16 +70,16 @@ def open_steps(estimator: Any) -> Steps:
         An autoencoder, a Pipeline or a search that ends with one, or what holds one of
         these as `estimator_`, as detectors and densities do.
     """
-    before, autoencoder, are_within = find_autoencoder(estimator, "write")
-    if open_model(autoencoder).n_condition:
+    opened, encoder = find_autoencoder(estimator, "write"), None
+    if open_model(opened.autoencoder).n_condition:
         raise ValueError(
             "The decoder needs a condition beside the code, for which the page has no "
             "place. Fit without one for the explorer."
         )
-    encoder = None
-    if before and isinstance(before[0], BaseTableEncoder):
-        encoder, *before = before
-    for step in before:
+    if opened.before and isinstance(opened.before[0], BaseTableEncoder):
+        encoder, *before = opened.before
+        opened = Opened(before, opened.autoencoder, opened.are_within)
+    for step in opened.before:
         if not hasattr(step, "inverse_transform"):
             raise TypeError(
                 f"The step {type(step).__name__} has no inverse_transform, so that "
@@ -104,7 +87,7 @@ def open_steps(estimator: Any) -> Steps:
                 "frame use skae.tabular.TableEncoder, or pass what the autoencoder "
                 f"takes: {_CALL}."
             )
-    return Steps(encoder, before, autoencoder, are_within)
+    return Steps(encoder, opened)
 
 
 def find_way_back(
@@ -123,13 +106,13 @@ def find_way_back(
     sample_shape : tuple of int
         Shape of a sample of the autoencoder.
     """
-    if not steps.before:
+    if not steps.opened.before:
         return None
     probes = find_probes(rows)
 
     def undo_all(flat: np.ndarray) -> Any:
         samples = flat.reshape(len(flat), *sample_shape)
-        for step in reversed(steps.before):
+        for step in reversed(steps.opened.before):
             samples = step.inverse_transform(samples)
         return samples
 
@@ -193,7 +176,7 @@ def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
 def _why_not(steps: Steps, probes: np.ndarray, sample_shape: tuple[int, ...]) -> str:
     """Return the message of an error that names the step that is no affine map."""
     samples: Any = probes.reshape(len(probes), *sample_shape)
-    for step in reversed(steps.before):
+    for step in reversed(steps.opened.before):
         shape = np.shape(samples)[1:]
         flat = np.asarray(samples).reshape(len(probes), -1)
 

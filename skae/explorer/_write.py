@@ -195,7 +195,7 @@ def write(
     labels = _check_labels(labels, samples.n_all)
     drawn_as = _find_layout(samples, layout, image_shape)
     decoder = io.BytesIO()
-    steps.autoencoder.to_onnx(decoder, part="decoder")
+    steps.opened.autoencoder.to_onnx(decoder, part="decoder")
 
     codes, way_back = samples.codes, samples.way_back
     axes, places, _ = find_places(codes)
@@ -272,7 +272,7 @@ def _find_columns(estimator, steps, X, samples, layout):
 
 
 def _default_title(steps, samples):
-    name, n_shown = type(steps.autoencoder).__name__, len(samples.chosen)
+    name, n_shown = type(steps.opened.autoencoder).__name__, len(samples.chosen)
     article = "an" if name[0] in "AEIOU" else "a"
     of_all = "" if n_shown == samples.n_all else f" of {samples.n_all:,}"
     return f"Latent space of {article} {name}: {n_shown:,}{of_all} samples"

@@ -1,6 +1,6 @@
-"""Take the picture of the explorer that pages show before it is loaded.
+"""Take the image of the explorer that pages show before it is loaded.
 
-``python tools/make_explorer_picture.py`` writes ``docs/_static/explorer.webp`` of the
+``python tools/make_explorer_image.py`` writes ``docs/_static/explorer.webp`` of the
 page that the site has. It needs chromium and its driver.
 """
 
@@ -17,18 +17,18 @@ DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
 
 WIDTH, HEIGHT = 1280, 800
-# A few samples far from each other, blended, and the cross in the midst of the map.
+# A few samples far from each other, blended, and the cross at the mean code.
 CHOOSE = """
 const find = (digit) => facts.labels.values.findIndex((value) => value === digit);
 choose([2, 8, 0].map(find));
 """
 
-# Without a window chromium has no mouse, and the page would speak of taps.
+# Without a window chromium has no mouse, and the page would say "tap".
 AS_WITH_A_MOUSE = "window.matchMedia = () => ({ matches: false });"
 
 
 def main():
-    from explorer_page import PICTURE, write_explorer
+    from explorer_page import IMAGE, write_explorer
 
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
@@ -54,7 +54,7 @@ def main():
             )
         finally:
             browser.quit()
-    (DOCS / PICTURE).write_bytes(base64.b64decode(shot["data"]))
+    (DOCS / IMAGE).write_bytes(base64.b64decode(shot["data"]))
 
 
 if __name__ == "__main__":
